@@ -1,0 +1,216 @@
+"""Every door to the outside, as Protocols, on one page: flows are given objects that fit these."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Any, Protocol
+
+from leakwatch.model import (
+    Activity,
+    AddressBook,
+    Cursor,
+    Decision,
+    Delivery,
+    Finding,
+    Match,
+    Outcome,
+    Page,
+    Principal,
+    Run,
+    Snapshot,
+    SourceRef,
+    Transition,
+    WriteOp,
+    WriteResult,
+)
+
+
+class Clock(Protocol):
+    """The time. See `clock.py`."""
+
+    def now(self) -> datetime: ...
+    def monotonic(self) -> float: ...
+    def sleep(self, seconds: float) -> None: ...
+
+
+class Source(Protocol):
+    """One kind of mailbox stream. Pure page functions: no writes, no rules."""
+
+    name: str
+
+    def first_cursor(self, principal: Principal, *, window_start: datetime, now: datetime) -> Cursor:
+        """Return a SNAPSHOT cursor whose change token was taken before anything is listed.
+
+        Raises:
+            AuthError: this mailbox refuses us.
+            TransientError: the provider can't answer now.
+        """
+        ...
+
+    def fetch_page(self, principal: Principal, cursor: Cursor) -> Page:
+        """Return what comes after `cursor`. Never stores anything.
+
+        Raises:
+            CursorError: the provider forgot the cursor; the flow starts a reconcile from `first_cursor`.
+            AuthError: this mailbox refuses us; the flow parks the principal.
+            TransientError: the provider can't answer now; the cursor stays.
+        """
+        ...
+
+    def to_activity(self, item: Mapping[str, Any], principal: Principal) -> Activity | Decision:
+        """Return the activity in a raw item, or why it is none (draft, spam ...). Pure; never raises on odd content."""
+        ...
+
+
+class Roster(Protocol):
+    """Who works here: mailbox owners the directory and Salesforce both know."""
+
+    def principals(self) -> Sequence[Principal]: ...
+
+
+class Journal(Protocol):
+    """Durable memory of capture: cursors, activities, decisions, wanted and done writes."""
+
+    def cursor(self, source: str, principal: str, stream: str) -> Cursor | None:
+        """Return the stored cursor.
+
+        Raises:
+            CursorError: one is stored but can't be read. Never treated as a fresh mailbox.
+        """
+        ...
+
+    def commit_page(
+        self,
+        cursor: Cursor,
+        *,
+        activities: Sequence[Activity],
+        decisions: Sequence[Decision],
+        removed: Sequence[SourceRef],
+        now: datetime,
+    ) -> Cursor:
+        """Store a page's items and its new cursor in one transaction; return the cursor with its new revision.
+
+        Raises:
+            BusyError: somebody else moved this cursor since it was read.
+        """
+        ...
+
+    def unsettled(self) -> Iterator[Activity]:
+        """Yield merged activities that have no settled outcome yet, or changed since they were written."""
+        ...
+
+    def record_matches(self, matches: Mapping[str, Match], outcomes: Mapping[str, Outcome], *, now: datetime) -> None:
+        """Store how activities matched and what is to become of them."""
+        ...
+
+    def sync_principals(self, principals: Sequence[Principal], *, now: datetime) -> None: ...
+    def park(self, principal: str, reason: str, *, now: datetime) -> None: ...
+    def unpark(self, principal: str, *, now: datetime) -> None: ...
+    def mailbox_read(self, source: str, principal: str, *, now: datetime) -> None:
+        """Note that a mailbox was read up to `now` without a gap: the proof that "no activity" findings need."""
+        ...
+
+
+class WriteLog(Protocol):
+    """The record of every write: what is in doubt, what was done, by which run."""
+
+    def begin(self, run_id: str, ops: Sequence[WriteOp], *, now: datetime) -> None:
+        """Durably mark `ops` as in flight before the request leaves."""
+        ...
+
+    def finish(self, run_id: str, results: Sequence[WriteResult], *, now: datetime) -> None: ...
+
+    def in_doubt(self) -> Sequence[WriteOp]:
+        """Return ops that were in flight when a process ended: to be looked up before any retry."""
+        ...
+
+    def done(self, op_ids: Iterable[str]) -> Mapping[str, str]:
+        """Return op_id -> Salesforce id for those of `op_ids` that landed."""
+        ...
+
+
+class Writer(Protocol):
+    """The one way anything is written to Salesforce."""
+
+    def apply(self, ops: Sequence[WriteOp], *, run_id: str) -> Sequence[WriteResult]:
+        """Write `ops` and return one result each, in order. Already landed ops are not sent again.
+
+        Raises:
+            AuthError: the org refuses us. TransientError: it can't answer now. BudgetError: the reserve is reached.
+            In each case what was sent is in the write log, and calling again is safe.
+        """
+        ...
+
+
+class Reader(Protocol):
+    """Salesforce, read."""
+
+    def org(self) -> Mapping[str, Any]:
+        """Return the Organization row: Id, Name, DefaultCurrencyIsoCode, TimeZoneSidKey, IsSandbox."""
+        ...
+
+    def describe(self, sobject: str) -> Mapping[str, Any]: ...
+
+    def server_now(self) -> datetime:
+        """Return the org's own time (HTTP Date header), aware UTC."""
+        ...
+
+    def query(self, soql: str, *, all_rows: bool = False) -> Iterator[list[Mapping[str, Any]]]:
+        """Yield pages of rows (attributes stripped; relationship fields nested)."""
+        ...
+
+
+class MirrorStore(Protocol):
+    """The analytic copy of Salesforce."""
+
+    def latest(self) -> Snapshot | None: ...
+    def address_book(self, addresses: Iterable[str]) -> AddressBook: ...
+
+
+class FindingStore(Protocol):
+    """Findings, transitions and deliveries; what belongs together is stored in one transaction."""
+
+    def findings(self, *, rule_id: str | None = None, include_resolved: bool = True) -> Sequence[Finding]: ...
+    def rule_seen(self, rule_id: str) -> tuple[int, str] | None:
+        """Return (version, params digest) of the rule's last complete evaluation, or None on its first run."""
+        ...
+
+    def commit_evaluation(
+        self,
+        *,
+        run: Run,
+        rule_id: str,
+        rule_version: int,
+        params_digest: str,
+        complete: bool,
+        findings: Sequence[Finding],
+        transitions: Sequence[Transition],
+        dropped: Sequence[str],
+        note: str = "",
+    ) -> None: ...
+
+    def commit_deliveries(self, deliveries: Sequence[Delivery], findings: Sequence[Finding]) -> None: ...
+    def undelivered(self) -> Sequence[Delivery]: ...
+    def deliveries(self, *, fingerprint: str | None = None) -> Sequence[Delivery]: ...
+    def record_delivery(self, delivery: Delivery) -> None: ...
+    def transitions(self, *, since: datetime | None = None) -> Sequence[Transition]: ...
+
+
+class Action(Protocol):
+    """One way of telling somebody."""
+
+    name: str
+
+    def plan(self, delivery: Delivery) -> Sequence[WriteOp]:
+        """Return the writes that deliver this message; the writer makes them idempotent."""
+        ...
+
+
+class RunLog(Protocol):
+    """Runs, so that every figure can be traced to one."""
+
+    def start(self, flow: str, *, now: datetime, dry_run: bool = False) -> Run: ...
+    def finish(self, run: Run) -> None: ...
+    def exclusive(self) -> AbstractContextManager[None]: ...

@@ -1,0 +1,59 @@
+"""One SQLite file for all state that can't be rebuilt: journal, findings, runs. The mirror is elsewhere and can be.
+
+Tables are declared beside the code that uses them (`journal.py`, `findings.py`, `runs.py`) on this module's
+`metadata`; `migrations/` brings a file from any older layout to this one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, MetaData, create_engine, event
+
+from leakwatch.errors import ConfigError
+
+metadata = MetaData()
+
+BUSY_TIMEOUT_MS = 30_000  # how long a writer waits for another before SQLite says "database is locked"
+
+
+def open_engine(path: Path, *, durable: bool = True) -> Engine:
+    """Return an engine over the SQLite file at `path`, made with its folder if missing (owner-only).
+
+    WAL; `synchronous=FULL` unless `durable` is off (tests), because a committed cursor must survive a power cut.
+
+    Raises:
+        ConfigError: the folder can't be made or written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise ConfigError(f"the state folder {path.parent} can't be made: {error.strerror}") from error
+    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
+
+    @event.listens_for(engine, "connect")
+    def _on_connect(connection: Any, _record: Any) -> None:  # pyright: ignore[reportUnusedFunction]
+        connection.isolation_level = None  # we say BEGIN ourselves: the driver's own does not cover reads
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute(f"PRAGMA synchronous={'FULL' if durable else 'OFF'}")
+        cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _on_begin(connection: Connection) -> None:  # pyright: ignore[reportUnusedFunction]
+        # Read-modify-write must hold the write lock from its first read (measured: 75 of 100 increments lost without).
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+@contextmanager
+def transaction(engine: Engine) -> Iterator[Connection]:
+    """Yield a connection inside one `BEGIN IMMEDIATE` transaction: all of it is stored, or none."""
+    with engine.begin() as connection:
+        yield connection
