@@ -6,7 +6,7 @@ Tables are declared beside the code that uses them (`journal.py`, `findings.py`,
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,7 @@ def open_engine(path: Path, *, durable: bool = True) -> Engine:
 
 
 @contextmanager
-def transaction(engine: Engine) -> Iterator[Connection]:
+def transaction(engine: Engine) -> Generator[Connection]:
     """Yield a connection inside one `BEGIN IMMEDIATE` transaction: all of it is stored, or none."""
     with engine.begin() as connection:
         yield connection
