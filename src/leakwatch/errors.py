@@ -86,3 +86,7 @@ class BusyError(LeakwatchError):
     """Another leakwatch process works on the same store."""
 
     exit_code = 75
+
+
+class UnknownOutcomeError(TransientError):
+    """A write left, its answer did not arrive: it may or may not have been carried out. Look before sending again."""
