@@ -139,6 +139,10 @@ class Activity:
     bulk: bool = False  # newsletters and notifications: logged only for known people when asked, never matched alone
     cancelled: bool = False
     body: str | None = None  # only where the admin switched bodies on
+    sent_at: datetime | None = None  # the Date header, which the sender controls; `start` is the server's time
+    fingerprint: str = ""  # digest of From, Date, Subject, recipients: finds copies whose Message-ID a relay rewrote
+    omitted_participants: int = 0  # beyond the cap on stored participants
+    reused_id: bool = False  # another mail with the same Message-ID but other From or Date exists: never merged
 
 
 class SkipReason(StrEnum):
@@ -160,6 +164,8 @@ class SkipReason(StrEnum):
     BULK = "bulk"
     GONE = "gone"
     TOO_OLD = "too_old"
+    NO_SENDER = "no_sender"
+    NOT_ON_LIST = "not_on_list"  # an allow list is set and nobody in this mail is on it
 
 
 class Outcome(StrEnum):

@@ -101,8 +101,35 @@ class Journal(Protocol):
         """Yield merged activities that have no settled outcome yet, or changed since they were written."""
         ...
 
-    def record_matches(self, matches: Mapping[str, Match], outcomes: Mapping[str, Outcome], *, now: datetime) -> None:
-        """Store how activities matched and what is to become of them."""
+    def record_matches(
+        self,
+        matches: Mapping[str, Match],
+        outcomes: Mapping[str, Outcome],
+        *,
+        now: datetime,
+        reasons: Mapping[str, str] | None = None,
+    ) -> None:
+        """Store how activities matched and what became of them; `reasons` says why some were held or quarantined."""
+        ...
+
+    def record_decisions(self, decisions: Sequence[Decision]) -> None:
+        """Store why items were not captured, outside any page; the newest decision about an item stays."""
+        ...
+
+    def matches(self, keys: Iterable[str]) -> Mapping[str, Match]:
+        """Return how those of `keys` that were written matched then."""
+        ...
+
+    def settled(self, keys: Iterable[str]) -> frozenset[str]:
+        """Return those of `keys` that need nothing more: written or quarantined, and unchanged since."""
+        ...
+
+    def known_ids(self, source: str, principal: str, provider_ids: Sequence[str]) -> frozenset[str]:
+        """Return those ids that need no fetching again: stored, or skipped for a reason that lasts."""
+        ...
+
+    def parked(self) -> Mapping[str, tuple[str, datetime]]:
+        """Return principal address -> (reason, since) of mailboxes that refused us."""
         ...
 
     def sync_principals(self, principals: Sequence[Principal], *, now: datetime) -> None: ...
@@ -159,6 +186,18 @@ class Reader(Protocol):
 
     def query(self, soql: str, *, all_rows: bool = False) -> Iterator[list[Mapping[str, Any]]]:
         """Yield pages of rows (attributes stripped; relationship fields nested)."""
+        ...
+
+
+class RecordFetcher(Protocol):
+    """Records by id, in bulk (sObject Collections: `POST /composite/sobjects/{sobject}`)."""
+
+    def fetch(self, sobject: str, ids: Sequence[str], fields: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
+        """Return id -> row of those of `ids` that exist; at most 2,000 ids a call to the org.
+
+        Raises:
+            AuthError: the org refuses us. TransientError: it can't answer now.
+        """
         ...
 
 
