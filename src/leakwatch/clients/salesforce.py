@@ -1,0 +1,405 @@
+"""The Salesforce edge: tokens, one pinned host, timeouts, the API budget, and errors translated by recovery.
+
+simple-salesforce is wrapped once, here: it builds the URLs and quotes SOQL; its own requests, retries and refresh are
+not used, because they have no timeout, follow continuation links to any host and drop headers on a retry.
+Sources: REST API Developer Guide ("JWT Bearer Flow", "Limit Info Header", "Status Codes and Error Responses").
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import jwt
+import orjson
+import requests
+from simple_salesforce.api import Salesforce
+from simple_salesforce.format import format_soql
+
+from leakwatch import log
+from leakwatch.clients.retry import RetryPolicy, parse_retry_after
+from leakwatch.errors import (
+    AuthError,
+    BudgetError,
+    ConfigError,
+    CursorError,
+    NotFoundError,
+    RecordError,
+    SafetyError,
+    TransientError,
+    UnknownOutcomeError,
+)
+from leakwatch.ports import Clock
+
+JWT_LIFETIME = timedelta(minutes=3)  # Salesforce takes an `exp` of at most a few minutes ahead (JWT Bearer Flow)
+SALESFORCE_HOSTS = (".salesforce.com", ".salesforce.mil")
+MAX_URI_BYTES = 16_384  # URI and headers together; beyond it the service answers 414 or 431
+_USAGE = re.compile(r"api-usage=(\d+)/(\d+)")
+_TRANSIENT_STATUS = frozenset({406, 408, 420, 429, 500, 502, 503, 504})  # 420: Salesforce Edge
+_CLIENT_NAME = "leakwatch"
+
+_log = log.get(__name__)
+
+
+def soql(query: str, **values: Any) -> str:
+    """Return `query` with `{name}` placeholders replaced by safely quoted values (lists become `(a,b)`)."""
+    return format_soql(query, **values)
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """How to reach one org. `private_key` is PEM text."""
+
+    login_url: str
+    instance_url: str | None
+    audience: str
+    client_id: str
+    username: str
+    private_key: str
+    api_version: str = "66.0"
+    ca_bundle: Path | None = None
+    connect_timeout_s: float = 5.0
+    read_timeout_s: float = 60.0
+    reserve_share: Decimal = Decimal("0.20")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A successful response: parsed body (None for 204), status and headers."""
+
+    body: Any
+    status: int
+    headers: Mapping[str, str]
+
+
+class SalesforceClient:
+    """One org, spoken to by one session. Thread-safe: a 401 seen by many threads refreshes once."""
+
+    def __init__(self, connection: Connection, *, wall: Clock, retry: RetryPolicy) -> None:
+        self._connection = connection
+        self._wall = wall
+        self._retry = retry
+        self._session = requests.Session()
+        self._session.trust_env = False  # ~/.netrc would replace the bearer token, proxies would be silent
+        self._session.max_redirects = 0
+        if connection.ca_bundle is not None:
+            if not connection.ca_bundle.exists():
+                raise ConfigError(f"salesforce.ca_bundle: {connection.ca_bundle} does not exist")
+            self._session.verify = str(connection.ca_bundle)
+        self._lock = threading.Lock()
+        self._sf: Salesforce | None = None
+        self._generation = 0
+        self.calls = 0
+        self.calls_by_path: dict[str, int] = {}
+        self.usage: tuple[int, int] | None = None  # (used, allowed) in the rolling 24 hours
+        self.server_time: datetime | None = None
+
+    # --- what others call ---
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        idempotent: bool = True,
+    ) -> Answer:
+        """Return the answer to one API call; `path` is relative to the version root, or begins with `/services/`.
+
+        Raises:
+            AuthError: the session can't be made or was refused again after a refresh.
+            TransientError: still failing after all tries. UnknownOutcomeError: the same for a call that is not
+                `idempotent` and may have been carried out.
+            BudgetError: the org's daily API calls are used up. CursorError: the query locator is gone.
+            NotFoundError, RecordError: the service refused this call; `code` is its errorCode.
+        """
+        return self._retry.call(
+            lambda: self._once_with_session(method, path, body, params, headers, idempotent=idempotent),
+            what=f"{method} {path.split('?', maxsplit=1)[0]}",
+        )
+
+    def check_budget(self, calls: int) -> None:
+        """Raise BudgetError if `calls` more would cut into the reserve left for people."""
+        if self.usage is None:
+            return
+        used, allowed = self.usage
+        ceiling = int(allowed * (1 - self._connection.reserve_share))
+        if used + calls > ceiling:
+            raise BudgetError(
+                f"the org has used {used:,} of its {allowed:,} API calls of the last 24 hours; leakwatch stops at "
+                f"{ceiling:,} to leave the rest to people. Nothing is lost: it goes on when the window has rolled. "
+                f"Lower salesforce.api_reserve_share to let it go further."
+            )
+
+    @property
+    def base_path(self) -> str:
+        """The version root, e.g. `/services/data/v66.0/`."""
+        return f"/services/data/v{self._connection.api_version}/"
+
+    @property
+    def instance_url(self) -> str:
+        """The org's own address, known after the first login."""
+        return f"https://{self._open().sf_instance}"
+
+    # --- session ---
+
+    def _open(self) -> Salesforce:
+        with self._lock:
+            if self._sf is None:
+                self._sf = self._login()
+                self._generation += 1
+            return self._sf
+
+    def _refresh(self, seen: int) -> None:
+        """Make a new session unless another thread did since `seen`."""
+        with self._lock:
+            if self._generation == seen:
+                self._sf = self._login()
+                self._generation += 1
+                _log.info(log.Event.SESSION_REFRESHED)
+
+    def _login(self) -> Salesforce:
+        connection = self._connection
+        now = self._wall.now()
+        claims = {
+            "iss": connection.client_id,
+            "sub": connection.username,
+            "aud": connection.audience,
+            "exp": int((now + JWT_LIFETIME).timestamp()),
+        }
+        try:
+            assertion = jwt.encode(claims, connection.private_key, algorithm="RS256")
+        except (ValueError, TypeError, jwt.PyJWTError) as error:
+            raise ConfigError(f"salesforce.private_key_file is not a usable RSA key in PEM form: {error}") from error
+        form = {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion": assertion}
+        url = f"{connection.login_url.rstrip('/')}/services/oauth2/token"
+        try:
+            response = self._session.post(url, data=form, timeout=self._timeout, allow_redirects=False)
+        except requests.exceptions.SSLError as error:
+            raise AuthError(
+                f"the TLS certificate of {urlsplit(url).netloc} is not trusted ({error.__class__.__name__}). "
+                "Set salesforce.ca_bundle to your proxy's CA; verification can't be switched off.",
+                reason="tls",
+            ) from error
+        except requests.RequestException as error:
+            raise TransientError(f"{urlsplit(url).netloc} could not be reached for a token: {_short(error)}") from error
+        return self._session_from(response)
+
+    def _session_from(self, response: requests.Response) -> Salesforce:
+        try:
+            answer: dict[str, Any] = response.json()
+        except ValueError:
+            answer = {}
+        if response.status_code in _TRANSIENT_STATUS:
+            raise TransientError(
+                f"the Salesforce token endpoint answered {response.status_code}",
+                retry_after=parse_retry_after(response.headers, response.text, now=self._wall.now()),
+            )
+        if response.status_code != requests.codes.ok or "access_token" not in answer:
+            error, words = str(answer.get("error", response.status_code)), str(answer.get("error_description", ""))
+            raise AuthError(
+                f"Salesforce refused the integration user: {error}: {words}. Nothing was read or written. "
+                f"{_TOKEN_HINTS.get(words, _TOKEN_HINTS.get(error, 'Run leakwatch doctor.'))}",
+                reason=error,
+            )
+        host = urlsplit(str(answer["instance_url"])).netloc
+        pinned = self._connection.instance_url
+        if pinned is not None and host != urlsplit(pinned).netloc:
+            raise AuthError(
+                f"the token is for {host}, but salesforce.instance_url pins {urlsplit(pinned).netloc}. The token was "
+                "not used. If the org moved, change the setting.",
+                reason="wrong_instance",
+            )
+        if pinned is None and not host.split(":")[0].endswith(SALESFORCE_HOSTS):
+            raise AuthError(f"the token names a host outside Salesforce ({host}); it was not used", reason="host")
+        return Salesforce(
+            session_id=str(answer["access_token"]),
+            instance_url=f"https://{host}",
+            version=self._connection.api_version,
+            session=self._session,
+        )
+
+    @property
+    def _timeout(self) -> tuple[float, float]:
+        return (self._connection.connect_timeout_s, self._connection.read_timeout_s)
+
+    # --- one call ---
+
+    def _once_with_session(
+        self,
+        method: str,
+        path: str,
+        body: Any,
+        params: Mapping[str, str] | None,
+        headers: Mapping[str, str] | None,
+        *,
+        idempotent: bool,
+    ) -> Answer:
+        session = self._open()
+        generation = self._generation
+        try:
+            return self._once(session, method, path, body, params, headers, idempotent=idempotent)
+        except AuthError as error:
+            if error.reason != "INVALID_SESSION_ID":
+                raise
+        self._refresh(generation)
+        return self._once(self._open(), method, path, body, params, headers, idempotent=idempotent)
+
+    def _once(
+        self,
+        session: Salesforce,
+        method: str,
+        path: str,
+        body: Any,
+        params: Mapping[str, str] | None,
+        headers: Mapping[str, str] | None,
+        *,
+        idempotent: bool,
+    ) -> Answer:
+        url = self._url(session, path)
+        sent = {
+            "Authorization": f"Bearer {session.session_id}",
+            "Accept": "application/json",
+            "Accept-Encoding": "gzip",
+            "X-PrettyPrint": "0",
+            "Sforce-Call-Options": f"client={_CLIENT_NAME}",
+            **(headers or {}),
+        }
+        data = None
+        if body is not None:
+            data = orjson.dumps(body, default=_wire)
+            sent["Content-Type"] = "application/json"
+        self.calls += 1
+        label = f"{method} {_label(path)}"
+        self.calls_by_path[label] = self.calls_by_path.get(label, 0) + 1
+        try:
+            response = self._session.request(
+                method, url, data=data, params=params, headers=sent, timeout=self._timeout, allow_redirects=False
+            )
+        except requests.exceptions.SSLError as error:
+            raise AuthError(f"the TLS certificate of {urlsplit(url).netloc} is not trusted", reason="tls") from error
+        except (requests.exceptions.ConnectTimeout, requests.exceptions.ConnectionError) as error:
+            never_left = isinstance(error, requests.exceptions.ConnectTimeout) or "NewConnectionError" in repr(error)
+            raise _lost(f"Salesforce could not be reached: {_short(error)}", idempotent or never_left) from error
+        except requests.RequestException as error:
+            raise _lost(f"Salesforce's answer did not arrive whole: {_short(error)}", idempotent) from error
+        self._note(response)
+        return self._read(response, idempotent=idempotent)
+
+    def _url(self, session: Salesforce, path: str) -> str:
+        if path.startswith("/"):
+            if not path.startswith("/services/"):
+                raise SafetyError(
+                    f"Salesforce named a continuation outside its API ({path[:60]!r}); it was not followed"
+                )
+            return f"https://{session.sf_instance}{path}"
+        if "://" in path:
+            raise SafetyError("Salesforce named a continuation on another host; the token was not sent there")
+        return f"{session.base_url}{path}"
+
+    def _note(self, response: requests.Response) -> None:
+        found = _USAGE.search(response.headers.get("Sforce-Limit-Info", ""))
+        if found:
+            self.usage = (int(found[1]), int(found[2]))
+        stamp = response.headers.get("Date")
+        if stamp:
+            try:
+                self.server_time = parsedate_to_datetime(stamp).astimezone(UTC)
+            except (ValueError, TypeError):
+                self.server_time = None
+
+    def _read(self, response: requests.Response, *, idempotent: bool) -> Answer:
+        status = response.status_code
+        if status == requests.codes.no_content:
+            return Answer(None, status, response.headers)
+        kind = response.headers.get("Content-Type", "")
+        body: Any = None
+        if "json" in kind:
+            try:
+                body = json.loads(response.content, parse_float=Decimal)
+            except ValueError as error:
+                raise _lost("Salesforce's answer was cut short", idempotent) from error
+        if 200 <= status < 300 or status == requests.codes.multiple_choices:
+            if body is None:
+                raise _lost(f"a page that is not Salesforce's answered ({kind or 'no type'}): a proxy?", idempotent)
+            return Answer(body, status, response.headers)
+        if status in (301, 302, 303, 307, 308):
+            raise AuthError("the org redirects to another address; credentials were not sent there", reason="redirect")
+        raise self._translate(status, body, response, idempotent=idempotent)
+
+    def _translate(self, status: int, body: Any, response: requests.Response, *, idempotent: bool) -> Exception:
+        first = _first_error(body)
+        code, message = str(first.get("errorCode", "")), str(first.get("message", "")) or f"HTTP {status}"
+        if code == "INVALID_SESSION_ID" or (status == requests.codes.unauthorized and not code):
+            return AuthError(f"the session was refused: {message}", reason="INVALID_SESSION_ID")
+        if code == "REQUEST_LIMIT_EXCEEDED" and "TotalRequests" in message:
+            return BudgetError(f"the org's API calls of the last 24 hours are used up: {message}")
+        if code in _AUTH_CODES:
+            return AuthError(f"{message} ({code})", reason=code)
+        if code == "INVALID_QUERY_LOCATOR":
+            return CursorError(message)
+        if code in _TRANSIENT_CODES or (status in _TRANSIENT_STATUS and code not in _FINAL_CODES):
+            wait = parse_retry_after(response.headers, response.text, now=self._wall.now())
+            words = f"Salesforce answered {status} {code}: {message}".strip()
+            untouched = status in (420, 429) or code == "REQUEST_LIMIT_EXCEEDED"
+            if idempotent or untouched:
+                return TransientError(words, retry_after=wait)
+            return UnknownOutcomeError(words, retry_after=wait)
+        if code == "NOT_FOUND" or (status == requests.codes.not_found and not code):
+            return NotFoundError(message)
+        return RecordError(message, code=code or str(status), fields=tuple(first.get("fields") or ()))
+
+
+_AUTH_CODES = frozenset({"API_CURRENTLY_DISABLED", "API_DISABLED_FOR_ORG", "TXN_SECURITY_METERING_ERROR"})
+_TRANSIENT_CODES = frozenset(
+    {"SERVER_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "UNABLE_TO_LOCK_ROW", "QUERY_TIMEOUT", "UNKNOWN_EXCEPTION"}
+)
+_FINAL_CODES = frozenset({"UNSUPPORTED_API_VERSION"})
+_TOKEN_HINTS = {
+    "user hasn't approved this consumer": "Permit the External Client App for this user (permission set or profile).",
+    "invalid assertion": "Check that the app holds the certificate of salesforce.private_key_file.",
+    "audience is invalid": "salesforce.audience must be https://login.salesforce.com or https://test.salesforce.com.",
+    "client identifier invalid": "Check salesforce.client_id (the app's consumer key).",
+    "user is locked": "Unlock the integration user in Setup.",
+    "invalid_grant": "Check username, audience and this machine's clock, then run leakwatch doctor.",
+}
+
+
+def _lost(message: str, idempotent: bool) -> TransientError:
+    return TransientError(message) if idempotent else UnknownOutcomeError(message)
+
+
+def _first_error(body: Any) -> Mapping[str, Any]:
+    if isinstance(body, Sequence) and body and isinstance(body[0], Mapping):
+        return cast(Mapping[str, Any], body[0])
+    return cast(Mapping[str, Any], body) if isinstance(body, Mapping) else {}
+
+
+def _wire(value: Any) -> Any:
+    """Return a value orjson can write: decimals keep every digit."""
+    if isinstance(value, Decimal):
+        return orjson.Fragment(format(value, "f"))
+    raise TypeError(f"{type(value).__name__} can't be sent to Salesforce")
+
+
+def _label(path: str) -> str:
+    """Return the kind of call in `path`, without ids, for counting."""
+    parts = [part for part in path.split("?", maxsplit=1)[0].split("/") if part]
+    if parts[:2] == ["services", "data"]:
+        parts = parts[3:]
+    return "/".join(part for part in parts if not re.fullmatch(r"[a-zA-Z0-9]{15,}(-\d+)?", part))
+
+
+def _short(error: Exception) -> str:
+    return f"{error.__class__.__name__}"

@@ -1,0 +1,150 @@
+"""Salesforce, read: describe, queries, rows by id, deletions. Nothing is decided here.
+
+Sources: REST API Developer Guide ("Query", "sObject Collections", "sObject Get Deleted").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, cast
+from urllib.parse import quote
+
+from leakwatch.clients.salesforce import SalesforceClient, soql
+from leakwatch.errors import CursorError, NotFoundError, RecordError, TransientError
+
+FETCH_IDS = 2_000  # ids per POST composite/sobjects/{Type} (sObject Collections limits)
+MAX_QUERY_CHARS = 12_000  # URI and headers must stay under 16,384 bytes together
+
+ORGANIZATION_FIELDS = (
+    "Id", "Name", "DefaultCurrencyIsoCode", "TimeZoneSidKey", "LanguageLocaleKey", "FiscalYearStartMonth",
+    "IsSandbox", "OrganizationType",
+)  # fmt: skip
+
+
+class SalesforceReader:
+    """Reads one org through its client."""
+
+    def __init__(self, client: SalesforceClient) -> None:
+        self._client = client
+        self._described: dict[str, Mapping[str, Any]] = {}
+
+    def org(self) -> Mapping[str, Any]:
+        """Return the Organization row; fields this org does not have are left out."""
+        described = {field["name"] for field in self.describe("Organization")["fields"]}
+        fields = [name for name in ORGANIZATION_FIELDS if name in described]
+        for page in self.query(f"SELECT {', '.join(fields)} FROM Organization LIMIT 1"):
+            for row in page:
+                return row
+        raise TransientError("Salesforce gave no Organization row")
+
+    def describe(self, sobject: str) -> Mapping[str, Any]:
+        """Return the describe body of `sobject`, asked once per reader.
+
+        Raises:
+            NotFoundError: the org has no such object, or the integration user may not see it.
+        """
+        if sobject not in self._described:
+            answer = self._client.request("GET", f"sobjects/{quote(sobject)}/describe")
+            self._described[sobject] = cast(Mapping[str, Any], answer.body)
+        return self._described[sobject]
+
+    def forget_describes(self) -> None:
+        """Ask again for each describe: a long-lived daemon must see new fields."""
+        self._described.clear()
+
+    def has_field(self, sobject: str, field: str) -> bool:
+        """Return whether the org has `field` on `sobject` and the integration user sees it."""
+        try:
+            return any(entry["name"] == field for entry in self.describe(sobject)["fields"])
+        except NotFoundError:
+            return False
+
+    def server_now(self) -> datetime:
+        """Return the org's own time (Date header of its latest answer), aware UTC; asks once if nothing came yet."""
+        if self._client.server_time is None:
+            self._client.request("GET", "limits")
+        moment = self._client.server_time
+        if moment is None:
+            raise TransientError("Salesforce's answers carry no usable Date header")
+        return moment
+
+    def query(self, query: str, *, all_rows: bool = False) -> Iterator[list[Mapping[str, Any]]]:
+        """Yield pages of rows without `attributes`. `all_rows` includes deleted and archived ones (queryAll).
+
+        Raises:
+            CursorError: the locator expired while paging; start the query again.
+        """
+        path = "queryAll" if all_rows else "query"
+        answer = self._client.request("GET", path, params={"q": query}).body
+        while True:
+            yield [_plain(row) for row in answer["records"]]
+            if answer.get("done", True):
+                return
+            following = answer.get("nextRecordsUrl")
+            if not following:
+                raise CursorError("Salesforce said there is more but not where")
+            answer = self._client.request("GET", str(following)).body
+
+    def fetch(self, sobject: str, ids: Sequence[str], fields: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+        """Return id → row for those of `ids` that exist and are visible; one call per 2,000."""
+        found: dict[str, Mapping[str, Any]] = {}
+        for start in range(0, len(ids), FETCH_IDS):
+            chunk = list(ids[start : start + FETCH_IDS])
+            body = {"ids": chunk, "fields": list(fields)}
+            rows = self._client.request("POST", f"composite/sobjects/{quote(sobject)}", body=body).body
+            for record_id, row in zip(chunk, rows, strict=True):
+                if row is not None:
+                    found[record_id] = _plain(row)
+        return found
+
+    def find_by(
+        self, sobject: str, field: str, values: Sequence[str], fields: Sequence[str] = ("Id",)
+    ) -> dict[str, Mapping[str, Any]]:
+        """Return value → row where `field` equals one of `values` exactly; split so that no URI grows too long."""
+        found: dict[str, Mapping[str, Any]] = {}
+        wanted = sorted(set(values))
+        columns = list(dict.fromkeys([*fields, field]))
+        step = max(1, MAX_QUERY_CHARS // (max((len(value) for value in wanted), default=1) * 2 + 6))
+        for start in range(0, len(wanted), step):
+            chunk = wanted[start : start + step]
+            text = soql(f"SELECT {', '.join(columns)} FROM {sobject} WHERE {field} IN {{values}}", values=chunk)
+            for page in self.query(text):
+                for row in page:
+                    if row.get(field) in chunk:
+                        found[str(row[field])] = row
+        return found
+
+    def deleted_ids(self, sobject: str, since: datetime, until: datetime) -> list[str]:
+        """Return ids deleted between two moments (at most 15 days back: Get Deleted), hard deletes included.
+
+        Raises:
+            RecordError: the window is older than the service keeps.
+        """
+        stamp = "%Y-%m-%dT%H:%M:%S+00:00"
+        params = {"start": since.strftime(stamp), "end": until.strftime(stamp)}
+        answer = self._client.request("GET", f"sobjects/{quote(sobject)}/deleted/", params=params).body
+        return [str(entry["id"]) for entry in answer.get("deletedRecords", [])]
+
+    def api_usage(self) -> tuple[int, int] | None:
+        """Return (used, allowed) API calls of the last 24 hours as last heard, or None."""
+        return self._client.usage
+
+    @property
+    def instance_url(self) -> str:
+        """The org's own address, for links."""
+        return self._client.instance_url
+
+
+def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `row` without `attributes`, nested parents too."""
+    return {
+        name: _plain(cast(Mapping[str, Any], value)) if isinstance(value, Mapping) else value
+        for name, value in row.items()
+        if name != "attributes"
+    }
+
+
+def missing(error: RecordError) -> bool:
+    """Return whether `error` says that the org lacks an object or field (or that we may not see it)."""
+    return error.code in ("INVALID_FIELD", "INVALID_TYPE", "NOT_FOUND")
