@@ -410,6 +410,8 @@ class RuleOutcome:
     switched_off: str | None = None  # why it could not run at all (missing object or column)
     assumptions: tuple[str, ...] = ()
     seconds: float = 0.0
+    switched_off_tr: str | None = None  # `switched_off` in Turkish
+    assumptions_tr: tuple[str, ...] = ()  # `assumptions` in Turkish, in the same order
 
 
 class FindingStatus(StrEnum):
@@ -471,6 +473,12 @@ class Finding:
     escalation_step: int = 0
     notified_owner_id: str | None = None  # who was told last
     resolved_reason: str | None = None  # fixed | rule_changed | gone | retired
+    notified_at: datetime | None = None  # when; the escalation clock runs from here
+    notices: int = 0  # words to the owner in this episode; numbers their keys
+    pending_notice: str | None = None  # what is still to be said to the owner, in the words of Transition.notify
+    escalation_told: int = 0  # escalation steps whose message was planned
+    checked_in: str = ""  # snapshot that last looked for it, seen or not: a second look needs another one
+    impact_reference: Decimal | None = None  # impact that `grew` is measured from
 
 
 @dataclass(frozen=True, slots=True)
@@ -508,6 +516,7 @@ class Delivery:
     sent_at: datetime | None = None
     attempts: int = 0
     error: str | None = None
+    quarantined: bool = False  # refused for good, or overtaken: waits for a person, never sent again by itself
 
 
 # --- runs ---
