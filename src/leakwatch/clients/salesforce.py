@@ -90,7 +90,6 @@ class SalesforceClient:
         self._retry = retry
         self._session = requests.Session()
         self._session.trust_env = False  # ~/.netrc would replace the bearer token, proxies would be silent
-        self._session.max_redirects = 0
         if connection.ca_bundle is not None:
             if not connection.ca_bundle.exists():
                 raise ConfigError(f"salesforce.ca_bundle: {connection.ca_bundle} does not exist")
