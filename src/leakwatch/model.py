@@ -414,6 +414,22 @@ class RuleOutcome:
     assumptions_tr: tuple[str, ...] = ()  # `assumptions` in Turkish, in the same order
 
 
+@dataclass(frozen=True, slots=True)
+class RuleCheck:
+    """That a rule was evaluated, and what became of it: kept for every run, for trends, guards and rule health."""
+
+    rule_id: str
+    rule_version: int
+    params_digest: str
+    snapshot_id: str
+    at: datetime
+    complete: bool
+    population: int | None = None
+    note: str = ""  # breaker or guard, in words for RevOps
+    error: str | None = None
+    retired: bool = False
+
+
 class FindingStatus(StrEnum):
     """Where a finding stands in its life."""
 

@@ -18,6 +18,7 @@ from leakwatch.model import (
     Outcome,
     Page,
     Principal,
+    RuleCheck,
     Run,
     Snapshot,
     SourceRef,
@@ -220,19 +221,38 @@ class FindingStore(Protocol):
         self,
         *,
         run: Run,
-        rule_id: str,
-        rule_version: int,
-        params_digest: str,
-        complete: bool,
+        check: RuleCheck,
         findings: Sequence[Finding],
         transitions: Sequence[Transition],
-        dropped: Sequence[str],
-        note: str = "",
-    ) -> None: ...
+        dropped: Sequence[str] = (),
+    ) -> None:
+        """Store one rule's evaluation in one transaction: all of it or nothing.
 
-    def commit_deliveries(self, deliveries: Sequence[Delivery], findings: Sequence[Finding]) -> None: ...
-    def undelivered(self) -> Sequence[Delivery]: ...
-    def deliveries(self, *, fingerprint: str | None = None) -> Sequence[Delivery]: ...
+        `findings` replace those of the same fingerprint; `dropped` (never confirmed) vanish with their transitions.
+        A `check.retired` forgets the rule: should it come back, it starts with a baseline.
+        """
+        ...
+
+    def rule_ids(self) -> Sequence[str]:
+        """Return the rules that were evaluated and are not retired."""
+        ...
+
+    def last_population(self, rule_id: str) -> tuple[int, datetime] | None:
+        """Return (rows examined, when) of the rule's last complete evaluation that counted them."""
+        ...
+
+    def commit_deliveries(self, deliveries: Sequence[Delivery], findings: Sequence[Finding]) -> None:
+        """Store messages to be sent and what they change on findings, in one transaction, before anything is sent.
+
+        A delivery whose key is stored replaces it while it is unsent, and is ignored once it is sent or quarantined.
+        """
+        ...
+
+    def undelivered(self) -> Sequence[Delivery]:
+        """Return deliveries that are neither sent nor quarantined, oldest first."""
+        ...
+
+    def deliveries(self, *, fingerprint: str | None = None, since: datetime | None = None) -> Sequence[Delivery]: ...
     def record_delivery(self, delivery: Delivery) -> None: ...
     def transitions(self, *, since: datetime | None = None) -> Sequence[Transition]: ...
 
