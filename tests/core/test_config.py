@@ -1,0 +1,104 @@
+"""Settings: every fault at once, each with its place; secrets never shown; environment over file."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from leakwatch import config
+from leakwatch.errors import ConfigError
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "leakwatch.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_every_fault_is_reported_at_once_with_its_place_and_the_nearest_key(tmp_path):
+    path = write(
+        tmp_path, "salesforce: {clientid: x}\ncapture: {backfill_days: soon}\ncompany: {time_zone: Mars/Base}\n"
+    )
+    with pytest.raises(ConfigError) as caught:
+        config.load(path)
+    problems = caught.value.problems
+    assert len(problems) == 3
+    assert any("salesforce.clientid" in problem and "did you mean 'client_id'" in problem for problem in problems)
+    assert any("capture.backfill_days" in problem and "'soon'" in problem for problem in problems)
+    assert any("company.time_zone" in problem and "Europe/Istanbul" in problem for problem in problems)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"company: [", "line 1"),
+        (b"- a\n- b\n", "mapping"),
+        ("company: {currency: İ}".encode("cp1254"), "UTF-8"),
+        (b"x: " + b"y" * 1_000_001, "1,000,000"),
+    ],
+    ids=["broken YAML", "a list", "another encoding", "too large"],
+)
+def test_a_file_that_can_not_be_read_says_why(tmp_path, content, words):
+    path = tmp_path / "leakwatch.yaml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=words):
+        config.load(path)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"nowhere\.yaml"):
+        config.load(tmp_path / "nowhere.yaml")
+
+
+def test_the_environment_wins_over_the_file(tmp_path, monkeypatch):
+    path = write(tmp_path, "company: {currency: EUR, language: tr}\n")
+    monkeypatch.setenv("LEAKWATCH_COMPANY__CURRENCY", "TRY")
+    settings = config.load(path)
+    assert (settings.company.currency, settings.company.language) == ("TRY", "tr")
+
+
+def test_nothing_may_be_written_unless_it_was_switched_on():
+    writes = config.load(None).writes
+    assert (writes.capture, writes.salesforce_task, writes.chatter_post) == (False, False, False)
+
+
+def test_relative_paths_are_taken_from_the_file_and_not_from_where_one_stands(tmp_path, monkeypatch):
+    monkeypatch.chdir("/")
+    settings = config.load(write(tmp_path, "store: {folder: state}\n"))
+    assert settings.store.folder == tmp_path.resolve() / "state"
+
+
+def test_a_key_given_as_text_is_never_shown(tmp_path, monkeypatch):
+    monkeypatch.setenv("LEAKWATCH_SALESFORCE__PRIVATE_KEY", "-----BEGIN CANARY-----")
+    assert "CANARY" not in repr(config.load(None))
+    monkeypatch.setenv("LEAKWATCH_SALESFORCE__PRIVATE_KEYS", "-----BEGIN CANARY-----")
+    with pytest.raises(ConfigError) as caught:
+        config.load(None)
+    assert "CANARY" not in str(caught.value)
+
+
+def test_google_without_a_service_account_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="service_account_file"):
+        config.load(write(tmp_path, "google: {enabled: true}\n"))
+
+
+def test_notices_are_dates(tmp_path):
+    settings = config.load(write(tmp_path, "capture: {notices: {a@x.example: 2026-01-05}}\n"))
+    assert settings.capture.notices["a@x.example"] == date(2026, 1, 5)
+
+
+def test_a_secret_file_that_others_can_read_is_a_problem(tmp_path):
+    key = tmp_path / "key.pem"
+    key.write_text("secret")
+    key.chmod(0o644)
+    assert "chmod 600" in config.check_secret_file(key, "salesforce.private_key_file")[0]
+    key.chmod(0o600)
+    assert config.check_secret_file(key, "salesforce.private_key_file") == []
+
+
+def test_the_sample_configuration_is_current_and_loads():
+    path = config.shipped("config") / "leakwatch.yaml"
+    assert path.read_text(encoding="utf-8") == config.sample(), "run: leakwatch config sample > config/leakwatch.yaml"
+    assert config.load(path).company == config.load(None).company
