@@ -1,0 +1,188 @@
+"""E-mail addresses as they really come: header lists, encoded words, tags, wrapped forms, hostile input. Pure.
+
+Nothing here raises on odd input: what is no address is left out.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import re
+from collections.abc import Iterable
+from email.errors import HeaderParseError
+from email.header import decode_header
+from typing import Any
+
+from leakwatch.core.text import clean_line
+
+MAX_HEADER_CHARACTERS = 1_000_000  # a longer header is an attack; what lies beyond is not read
+MAX_ADDRESS = 320  # 64 for the local part, @, 255 for the domain (RFC 5321 §4.5.3.1)
+DOT_BLIND_DOMAINS = frozenset({"gmail.com", "googlemail.com"})  # the only ones known to ignore dots
+
+# Newer Pythons refuse a whole header over one odd address unless told not to; older ones do not know the option.
+_LENIENT: dict[str, Any] = {"strict": False} if getattr(email.utils, "supports_strict_parsing", False) else {}
+_ADDRESS = re.compile(r"[^\s@<>,;:\\\"()\[\]]{1,64}@[^\s@<>,;:\\\"()\[\]]{1,255}")
+_DOMAIN = re.compile(r"(?=.{1,253}$)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_SRS = re.compile(r"srs[01][=+-](?:[^=]*=)*?[^=]{2,}=[^=]{2}=(?P<domain>[^=@]+)=(?P<local>[^@]+)@.+", re.IGNORECASE)
+_PRVS = re.compile(r"(?:prvs|msprvs1)=[^=@]+=(?P<address>[^@]+@.+)", re.IGNORECASE)
+_OBFUSCATED = re.compile(r"^(\S+)\s+(?:at|\(at\)|\[at\])\s+(\S+\.\S+)$", re.IGNORECASE)
+
+
+def decode_words(value: str) -> str:
+    """Return `value` with RFC 2047 encoded words decoded as well as can be, as one clean line."""
+    if "=?" not in value:
+        return clean_line(value)
+    try:
+        parts = decode_header(value[:MAX_HEADER_CHARACTERS])
+    except (HeaderParseError, ValueError):  # binascii.Error is a ValueError
+        return clean_line(value)
+    return clean_line("".join(_decoded(part, charset) for part, charset in parts))
+
+
+def _decoded(part: bytes | str, charset: str | None) -> str:
+    if isinstance(part, str):
+        return part
+    for name in (charset, "utf-8", "cp1254"):
+        if name is None:
+            continue
+        try:
+            return part.decode(name.strip().lower())
+        except (LookupError, UnicodeDecodeError, ValueError):
+            continue
+    return part.decode("latin-1")
+
+
+def normalise(address: str) -> str | None:
+    """Return `address` trimmed, unwrapped (`SRS`, `prvs`), lower case and with an ASCII domain; None if it is none."""
+    text = clean_line(address).strip("<>'\" \t").removeprefix("mailto:")
+    if len(text) > MAX_ADDRESS * 3 or "@" not in text:
+        return None
+    wrapped = _SRS.fullmatch(text)
+    if wrapped is not None:
+        text = f"{wrapped['local']}@{wrapped['domain']}"
+    wrapped = _PRVS.fullmatch(text)
+    if wrapped is not None:
+        text = wrapped["address"]
+    local, _, domain = text.rpartition("@")
+    if local.startswith('"') and local.endswith('"') and len(local) > 2:
+        local = local[1:-1]
+    ascii_domain = _ascii(domain.rstrip("."))
+    if ascii_domain is None or not local or len(local) > 64 or len(local) + len(ascii_domain) > MAX_ADDRESS:
+        return None
+    result = f"{local.lower()}@{ascii_domain}"
+    return result if _ADDRESS.fullmatch(result) else None
+
+
+def _ascii(domain: str) -> str | None:
+    lower = domain.lower()
+    if not lower.isascii():
+        try:
+            lower = lower.encode("idna").decode("ascii")
+        except UnicodeError:
+            return None
+    return lower if _DOMAIN.fullmatch(lower) else None
+
+
+def parse_list(values: Iterable[str]) -> list[tuple[str, str]]:
+    """Return (name, address) of every usable address in the given header values, in order, first mention only."""
+    found: dict[str, str] = {}
+    pairs = (pair for value in values for pair in _pairs(_unfolded(value)))
+    for name, address in pairs:
+        usable = normalise(address) or _from_name(name, address)
+        if usable is None:
+            continue
+        shown = decode_words(name)
+        shown = "" if shown.lower() == usable else shown
+        if not found.get(usable):
+            found[usable] = shown
+    return [(name, address) for address, name in found.items()]
+
+
+def _pairs(value: str) -> list[tuple[str, str]]:
+    try:
+        return email.utils.getaddresses([value], **_LENIENT)
+    except (RecursionError, IndexError, ValueError):
+        # Nested comments beyond the interpreter's stack are an attack: take what looks like an address, no names.
+        return [("", found) for found in _ADDRESS.findall(value)]
+
+
+def _unfolded(value: str) -> str:
+    return value[:MAX_HEADER_CHARACTERS].replace("\r", " ").replace("\n", " ").replace("\x00", "")
+
+
+def _from_name(name: str, address: str) -> str | None:
+    """Return an address hidden in `ann at example.com` (mailing list archives) or in the display name."""
+    joined = clean_line(f"{name} {address}")
+    spelled = _OBFUSCATED.match(joined)
+    if spelled is not None:
+        return normalise(f"{spelled[1]}@{spelled[2]}")
+    inside = _ADDRESS.search(joined)
+    return normalise(inside.group()) if inside is not None else None
+
+
+def domain_of(address: str) -> str:
+    """Return what follows the last @, lower case; empty if there is no @."""
+    return address.rpartition("@")[2].lower() if "@" in address else ""
+
+
+def in_domain(domain: str, parent: str) -> bool:
+    """Return whether `domain` is `parent` or lies under it (whole labels: `notacme.com` is not under `acme.com`)."""
+    return domain == parent or domain.endswith("." + parent)
+
+
+def variants(address: str) -> tuple[str, ...]:
+    """Return `address` and the forms that reach the same person, best first: without its plus tag, without dots."""
+    local, _, domain = address.rpartition("@")
+    forms = [address]
+    plain = local.split("+", 1)[0]
+    if plain:
+        forms.append(f"{plain}@{domain}")
+    if domain in DOT_BLIND_DOMAINS:
+        bare = plain.replace(".", "")
+        forms += [f"{form}@{name}" for form in (plain, bare) if form for name in ("gmail.com", "googlemail.com")]
+    return tuple(dict.fromkeys(forms))
+
+
+def canonical(address: str) -> str:
+    """Return the one form under which two spellings of the same mailbox compare equal."""
+    local, _, domain = address.rpartition("@")
+    plain = local.split("+", 1)[0] or local
+    if domain in DOT_BLIND_DOMAINS:
+        return f"{plain.replace('.', '') or plain}@gmail.com"
+    return f"{plain}@{domain}"
+
+
+class AddressPatterns:
+    """A list of addresses, domains (subdomains count) and wildcards (`*@acme.com`, `legal-*@acme.com`)."""
+
+    def __init__(self, patterns: Iterable[str]) -> None:
+        self._addresses: set[str] = set()
+        self._domains: set[str] = set()
+        wild: list[str] = []
+        for raw in patterns:
+            pattern = raw.strip().lower()
+            if not pattern:
+                continue
+            if pattern.startswith("*@"):
+                self._domains.add(pattern[2:])
+            elif "*" in pattern and "@" in pattern:
+                wild.append(re.escape(pattern).replace(r"\*", ".*"))
+            elif "@" in pattern.lstrip("@"):
+                self._addresses.add(normalise(pattern) or pattern)
+            else:
+                self._domains.add(pattern.removeprefix("@").removeprefix("*."))
+        self._wild = re.compile("|".join(wild)) if wild else None
+
+    def __bool__(self) -> bool:
+        return bool(self._addresses or self._domains or self._wild)
+
+    def match(self, address: str) -> bool:
+        """Return whether `address`, or the same mailbox without its plus tag, is on the list."""
+        for form in (address, canonical(address)):
+            if form in self._addresses or (self._wild is not None and self._wild.fullmatch(form)):
+                return True
+        domain = domain_of(address)
+        while domain:
+            if domain in self._domains:
+                return True
+            domain = domain.partition(".")[2]
+        return False

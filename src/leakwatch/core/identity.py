@@ -1,0 +1,148 @@
+"""What names a real-world mail, whoever's mailbox it was seen in. Pure.
+
+Key: `lw1:m:` and 40 hex digits of the SHA-256 of the normalised Message-ID. Raw Message-IDs are never keys.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+
+from leakwatch.core.addresses import normalise
+from leakwatch.core.text import clean_line, fold
+from leakwatch.model import Principal
+
+MAIL_PREFIX = "lw1:m:"
+MAX_MESSAGE_ID = 5_000  # a longer one is still hashed whole, but not kept as text
+_MESSAGE_ID = re.compile(r"<([^<>]*)>")
+_COMMENT = re.compile(r"\([^()]*\)")
+
+
+def normalise_message_id(value: str | None) -> str | None:
+    """Return a Message-ID without brackets and blanks, its domain lower case; None if there is none worth the name."""
+    if value is None:
+        return None
+    text = clean_line(value)
+    bracketed = _MESSAGE_ID.search(text)
+    text = bracketed.group(1) if bracketed is not None else text.strip("<> ")
+    text = "".join(text.split())
+    local, at, domain = text.rpartition("@")
+    if not at:
+        return text or None
+    return f"{local}@{domain.lower()}" if local or domain else None
+
+
+def references(in_reply_to: str | None, references_header: str | None) -> tuple[str, ...]:
+    """Return the normalised Message-IDs of References, or else of In-Reply-To, oldest first."""
+    for header in (references_header, in_reply_to):
+        if not header:
+            continue
+        found = [normalise_message_id(f"<{part}>") for part in _MESSAGE_ID.findall(clean_line(header))]
+        usable = [part for part in found if part is not None and "@" in part]
+        if usable:
+            return tuple(dict.fromkeys(usable))
+    return ()
+
+
+def thread_root(message_id: str | None, in_reply_to: str | None, references_header: str | None) -> str | None:
+    """Return the Message-ID that began the conversation: first of References, else In-Reply-To, else its own."""
+    chain = references(in_reply_to, references_header)
+    return chain[0] if chain else message_id
+
+
+def _digest(*parts: str) -> str:
+    joined = "\n".join(parts).encode("utf-8", "replace")
+    return hashlib.sha256(joined).hexdigest()[:40]
+
+
+def mail_key(message_id: str) -> str:
+    """Return the key of the mail with this normalised Message-ID."""
+    return MAIL_PREFIX + _digest(message_id)
+
+
+def fingerprint(sender: str, date_header: str, subject: str, recipients: Iterable[str]) -> str:
+    """Return a digest of what all copies of one mail share besides the Message-ID.
+
+    The size, which differs by each mailbox's trace headers, and BCC, which only the sender's copy has, stay out: either
+    would part copies of one mail.
+    """
+    return _digest(sender, clean_line(date_header), fold(clean_line(subject)), ",".join(sorted(set(recipients))))
+
+
+def weak_key(mail_fingerprint: str) -> str:
+    """Return the key of a mail without a Message-ID. Activities under it are flagged `weak_key`."""
+    return MAIL_PREFIX + _digest("weak", mail_fingerprint)
+
+
+def conflict_key(message_id: str, sender: str, sent_at: datetime | None) -> str:
+    """Return the key of a mail that reuses another mail's Message-ID with a different From or Date."""
+    return MAIL_PREFIX + _digest("reused", message_id, sender, sent_at.isoformat() if sent_at is not None else "")
+
+
+def build_roster(
+    directory_users: Sequence[Mapping[str, Any]],
+    salesforce_users: Sequence[Mapping[str, Any]],
+    *,
+    notices: Mapping[str, date],
+    notice_for_all: date | None = None,
+    only: Iterable[str] = (),
+    exclude: Iterable[str] = (),
+) -> list[Principal]:
+    """Return whose mailboxes may be read: people whom both the Google directory and Salesforce know, by address.
+
+    Args:
+        directory_users: Directory API `users` rows (primaryEmail, aliases, nonEditableAliases, suspended, id, name).
+        salesforce_users: User rows (Id, Email, FederationIdentifier, Username, IsActive, Name).
+        notices: address -> the day that employee was told.
+        notice_for_all: stands for everybody whom `notices` does not name.
+        only: if given, no other mailbox is read.
+        exclude: these are never read.
+    """
+    wanted = {address for raw in only if (address := normalise(raw))}
+    unwanted = {address for raw in exclude if (address := normalise(raw))}
+    told = {address: day for raw, day in notices.items() if (address := normalise(raw))}
+    by_address = _users_by_address(salesforce_users)
+    roster: list[Principal] = []
+    for row in directory_users:
+        primary = normalise(str(row.get("primaryEmail") or ""))
+        if primary is None or row.get("suspended") or row.get("archived"):
+            continue
+        aliases = frozenset(_aliases(row)) - {primary}
+        addresses = aliases | {primary}
+        user = next((by_address[address] for address in (primary, *sorted(aliases)) if address in by_address), None)
+        if user is None or addresses & unwanted or (wanted and not addresses & wanted):
+            continue
+        roster.append(
+            Principal(
+                address=primary,
+                provider="google",
+                provider_id=str(row.get("id") or primary),
+                salesforce_user_id=str(user["Id"]),
+                name=str(user.get("Name") or ""),
+                aliases=aliases,
+                notice_date=next((told[address] for address in sorted(addresses) if address in told), notice_for_all),
+            )
+        )
+    return sorted(roster, key=lambda principal: principal.address)
+
+
+def _aliases(row: Mapping[str, Any]) -> Iterable[str]:
+    for name in ("aliases", "nonEditableAliases"):
+        for raw in row.get(name) or ():
+            address = normalise(str(raw))
+            if address is not None:
+                yield address
+
+
+def _users_by_address(rows: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """Return address -> active user; the Email field beats the others, the oldest id beats a later one."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for name in ("Email", "FederationIdentifier", "Username"):
+        for row in sorted(rows, key=lambda user: str(user.get("Id"))):
+            address = normalise(str(row.get(name) or ""))
+            if address is not None and row.get("IsActive", True):
+                found.setdefault(address, row)
+    return found

@@ -1,0 +1,100 @@
+"""Mail that machines wrote: two rules, because one cannot serve both purposes. Pure.
+
+`skip_reason` is narrow: bounces, automatic replies, invitations are no conversation and are never captured.
+`is_bulk` is wide: newsletters and notifications are not matched and prove no engagement.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from leakwatch.core.text import clean_line
+from leakwatch.model import SkipReason
+
+Headers = Mapping[str, Sequence[str]]  # lower-case name -> values in the order they came
+
+_COMMENT = re.compile(r"\([^()]*\)")
+_REPORT_TYPE = re.compile(r"report-type\s*=\s*\"?([\w-]+)", re.IGNORECASE)
+_DAEMONS = frozenset({"mailer-daemon", "mail-daemon", "maildaemon", "postmaster", "bounce", "bounces"})
+_DAEMON_PREFIXES = ("mailer-daemon", "bounce+", "bounces+", "bounce-", "bounces-")
+_NO_REPLY = re.compile(r"(?:do[-_.]?not[-_.]?reply|no[-_.]?reply|notifications?|donotreply)(?:[+_-].*)?")
+_CALENDAR_SENDERS = frozenset({"calendar-notification@google.com"})
+_NO = frozenset({"", "no", "false", "0"})
+
+
+def collect(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Return header (name, value) pairs by lower-case name."""
+    found: dict[str, list[str]] = {}
+    for name, value in pairs:
+        found.setdefault(name.strip().lower(), []).append(value)
+    return found
+
+
+def first(headers: Headers, name: str) -> str:
+    """Return the first value of a header, or an empty string."""
+    values = headers.get(name)
+    return values[0] if values else ""
+
+
+def keywords(headers: Headers, name: str) -> set[str]:
+    """Return the keyword of every occurrence of a header: what stands before `;`, without comments (RFC 3834 §5)."""
+    found: set[str] = set()
+    for raw in headers.get(name, ()):
+        value = clean_line(raw)
+        while _COMMENT.search(value):
+            value = _COMMENT.sub(" ", value)
+        found.add(value.partition(";")[0].strip().lower())
+    return found - {""}
+
+
+def skip_reason(headers: Headers, sender: str) -> SkipReason | None:
+    """Return why a received mail is no conversation at all, or None. `sender` is its normalised From address."""
+    content_type = clean_line(first(headers, "content-type")).lower()
+    if _is_invitation(headers, sender, content_type):
+        return SkipReason.CALENDAR_INVITATION
+    if content_type.startswith("multipart/report"):
+        kind = _REPORT_TYPE.search(content_type)
+        receipt = kind is not None and kind.group(1) == "disposition-notification"
+        return SkipReason.AUTO_REPLY if receipt else SkipReason.BOUNCE
+    local = sender.partition("@")[0]
+    if local in _DAEMONS or local.startswith(_DAEMON_PREFIXES) or headers.get("x-failed-recipients"):
+        return SkipReason.BOUNCE
+    if _is_auto_reply(headers):
+        return SkipReason.AUTO_REPLY
+    return None
+
+
+def _is_invitation(headers: Headers, sender: str, content_type: str) -> bool:
+    if content_type.startswith("text/calendar"):
+        return True
+    if "calendarmessage" in first(headers, "content-class").lower():
+        return True
+    if sender in _CALENDAR_SENDERS or any(name in first(headers, "sender").lower() for name in _CALENDAR_SENDERS):
+        return True
+    message_id = first(headers, "message-id").lower()
+    return "<calendar-" in message_id and message_id.rstrip().endswith("@google.com>")
+
+
+def _is_auto_reply(headers: Headers) -> bool:
+    if "auto-replied" in keywords(headers, "auto-submitted"):
+        return True
+    if keywords(headers, "precedence") & {"auto_reply", "auto-reply"}:
+        return True
+    # X-Auto-Response-Suppress is no sign by itself: Exchange stamps it on people's mail too.
+    for name in ("x-autoreply", "x-autorespond"):
+        if any(clean_line(value).lower() not in _NO for value in headers.get(name, ())):
+            return True
+    # An empty envelope sender is for mail that must not be answered (RFC 5321 §4.5.5, RFC 3834 §3.3).
+    return "".join(first(headers, "return-path").split()) == "<>"
+
+
+def is_bulk(headers: Headers, sender: str) -> bool:
+    """Return whether a received mail is a newsletter, a list or a notification rather than one person writing."""
+    if any(headers.get(name) for name in ("list-id", "list-unsubscribe", "feedback-id", "x-loop")):
+        return True
+    if keywords(headers, "precedence") & {"bulk", "list", "junk"}:
+        return True
+    if keywords(headers, "auto-submitted") - {"no"}:
+        return True
+    return _NO_REPLY.fullmatch(sender.partition("@")[0]) is not None

@@ -1,0 +1,152 @@
+"""One mail's headers → an Activity, or why it is none. The same for every mail provider. Pure; never raises."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from leakwatch.core import identity
+from leakwatch.core.addresses import canonical, decode_words, domain_of, parse_list
+from leakwatch.core.machine_mail import Headers, collect, first, is_bulk, skip_reason
+from leakwatch.core.text import clean_line
+from leakwatch.model import (
+    Activity,
+    ActivityKind,
+    Decision,
+    Direction,
+    Outcome,
+    Participant,
+    Principal,
+    Role,
+    SkipReason,
+    SourceRef,
+)
+
+# Every header that `read_mail` looks at: providers that can are asked for these only.
+WANTED_HEADERS = (
+    "From", "To", "Cc", "Bcc", "Reply-To", "Sender", "Subject", "Date", "Message-ID", "In-Reply-To", "References",
+    "Auto-Submitted", "Precedence", "List-Id", "List-Unsubscribe", "Feedback-ID", "X-Loop", "X-Autoreply",
+    "X-Autorespond", "X-Failed-Recipients", "X-Original-From", "Return-Path", "Content-Type", "Content-Class",
+)  # fmt: skip
+MAX_SUBJECT = 1_000  # characters kept; Salesforce takes 3,000 at most and shows 255
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST_YEAR, _LAST_YEAR = 1971, 2200  # outside of it a date is a mailer's mistake
+_VIA = re.compile(r"^['\"]?.+?['\"]? via .+$", re.IGNORECASE)  # how Google Groups rewrites a sender's name
+
+
+def read_mail(
+    ref: SourceRef,
+    headers: Iterable[tuple[str, str]],
+    *,
+    owner: Principal,
+    received_at: datetime | None,
+    in_sent: bool,
+) -> Activity | Decision:
+    """Return the mail as an Activity, or the Decision not to capture it.
+
+    Args:
+        ref: where this copy lies.
+        headers: (name, value) pairs as the provider gives them, in any order, encoded or not.
+        owner: whose mailbox it is.
+        received_at: the server's own time of this copy, aware UTC; the Date header stands in if it is None.
+        in_sent: the provider says the owner sent it (Gmail's label SENT): a From header alone can be forged.
+    """
+    found = collect(headers)
+    sent_at = _date(first(found, "date"))
+    start = received_at or sent_at
+    if start is None:
+        return Decision(ref, Outcome.QUARANTINED, "unreadable_date", EPOCH, detail="neither server nor header date")
+    name, sender = _sender(found) or ((owner.name, owner.address) if in_sent else ("", ""))
+    if not sender:
+        return Decision(ref, Outcome.SKIPPED, SkipReason.NO_SENDER, start)
+    outbound = in_sent and _is_owner(sender, owner)
+    reason = None if outbound else skip_reason(found, sender)
+    if reason is not None:
+        return Decision(ref, Outcome.SKIPPED, reason, start)
+    return _activity(ref, found, sender=(name, sender), start=start, sent_at=sent_at, outbound=outbound)
+
+
+def _activity(
+    ref: SourceRef,
+    found: Headers,
+    *,
+    sender: tuple[str, str],
+    start: datetime,
+    sent_at: datetime | None,
+    outbound: bool,
+) -> Activity:
+    message_id = identity.normalise_message_id(first(found, "message-id"))
+    subject = decode_words(first(found, "subject"))[:MAX_SUBJECT]
+    to, cc = parse_list(found.get("to", ())), parse_list(found.get("cc", ()))
+    mark = identity.fingerprint(
+        sender[1],
+        first(found, "date") or start.replace(second=0, microsecond=0).isoformat(),
+        first(found, "subject"),
+        [address for _, address in [*to, *cc]],
+    )
+    participants = [Participant(sender[1], Role.FROM, sender[0])]
+    participants += _people(to, Role.TO) + _people(cc, Role.CC)
+    if outbound:
+        participants += _people(parse_list(found.get("bcc", ())), Role.BCC)
+    participants += _people(
+        [pair for pair in parse_list(found.get("reply-to", ())) if pair[1] != sender[1]], Role.REPLY_TO
+    )
+    return Activity(
+        key=identity.mail_key(message_id) if message_id is not None else identity.weak_key(mark),
+        weak_key=message_id is None,
+        kind=ActivityKind.MAIL,
+        start=start,
+        end=None,
+        subject=subject,
+        participants=tuple(participants),
+        direction=Direction.OUTBOUND if outbound else Direction.INBOUND,
+        refs=(ref,),
+        message_id=message_id[: identity.MAX_MESSAGE_ID] if message_id is not None else None,
+        thread_key=identity.thread_root(message_id, first(found, "in-reply-to"), first(found, "references")),
+        bulk=not outbound and is_bulk(found, sender[1]),
+        sent_at=sent_at,
+        fingerprint=mark,
+    )
+
+
+def _people(pairs: Iterable[tuple[str, str]], role: Role) -> list[Participant]:
+    return [Participant(address, role, name[:MAX_SUBJECT]) for name, address in pairs]
+
+
+def _sender(found: Headers) -> tuple[str, str] | None:
+    """Return (name, address) of who wrote it; a Google Group that stepped in as sender is looked through."""
+    original = parse_list(found.get("x-original-from", ()))
+    if original:
+        return original[0]
+    senders = parse_list(found.get("from", ())) or parse_list(found.get("sender", ()))
+    if not senders:
+        return None
+    if _VIA.match(senders[0][0]):
+        answers = parse_list(found.get("reply-to", ()))
+        if len(answers) == 1:
+            return answers[0]
+    return senders[0]
+
+
+def _is_owner(sender: str, owner: Principal) -> bool:
+    """Return whether a mail in the owner's Sent box may be theirs: own address, alias, or a shared one of our domain."""
+    own = {canonical(address) for address in owner.addresses}
+    return canonical(sender) in own or domain_of(sender) in {domain_of(address) for address in own}
+
+
+def _date(value: str) -> datetime | None:
+    if not value:
+        return None
+    try:
+        moment = parsedate_to_datetime(clean_line(value)[:200])
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return moment if plausible(moment) else None
+
+
+def plausible(moment: datetime) -> bool:
+    """Return whether a mail can carry this date at all."""
+    return _FIRST_YEAR <= moment.year <= _LAST_YEAR

@@ -1,0 +1,121 @@
+"""Copies of one mail from several mailboxes → one Activity, the same whatever order they arrived in. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from leakwatch.core import identity
+from leakwatch.model import Activity, Direction, Participant, Role, SourceRef
+
+# Copies carry the very same Date header; a relay may rewrite it a little, a different mail is rarely this close.
+SAME_MAIL_WITHIN = timedelta(minutes=10)
+# Some relays (Amazon SES) give the delivered copy another Message-ID than the sent one; both are seen at once.
+REWRITTEN_WITHIN = timedelta(minutes=2)
+
+
+def merge(copies: Iterable[Activity]) -> Activity:
+    """Return one Activity for copies of the same mail.
+
+    The sender's own copy leads, then the earliest; later ones fill what it leaves blank and add people and refs. BCC
+    is left out: only the sender's stored copy keeps it.
+
+    Raises:
+        ValueError: there are no copies.
+    """
+    ordered = sorted(copies, key=_rank)
+    if not ordered:
+        raise ValueError("merge needs at least one copy")
+    lead = ordered[0]
+    outbound = any(copy.direction is Direction.OUTBOUND for copy in ordered)
+    return replace(
+        lead,
+        participants=_united(ordered),
+        refs=tuple(sorted({ref for copy in ordered for ref in copy.refs}, key=_ref_rank)),
+        direction=Direction.OUTBOUND if outbound else lead.direction,
+        subject=_first(copy.subject for copy in ordered),
+        thread_key=next((copy.thread_key for copy in ordered if copy.thread_key), None),
+        message_id=next((copy.message_id for copy in ordered if copy.message_id), None),
+        sent_at=next((copy.sent_at for copy in ordered if copy.sent_at), None),
+        bulk=not outbound and any(copy.bulk for copy in ordered),
+        weak_key=all(copy.weak_key for copy in ordered),
+        omitted_participants=max(copy.omitted_participants for copy in ordered),
+        reused_id=any(copy.reused_id for copy in ordered),
+        body=next((copy.body for copy in ordered if copy.body is not None), None),
+    )
+
+
+def _rank(copy: Activity) -> tuple[bool, str, list[tuple[str, str, str]]]:
+    return (
+        copy.direction is not Direction.OUTBOUND,
+        copy.start.isoformat(),
+        sorted(_ref_rank(ref) for ref in copy.refs),
+    )
+
+
+def _ref_rank(ref: SourceRef) -> tuple[str, str, str]:
+    return (ref.principal, ref.source, ref.provider_id)
+
+
+def _first(values: Iterable[str]) -> str:
+    return next((value for value in values if value), "")
+
+
+def _united(ordered: Sequence[Activity]) -> tuple[Participant, ...]:
+    people: dict[tuple[Role, str], Participant] = {}
+    for copy in ordered:
+        for person in copy.participants:
+            if person.role is Role.BCC:
+                continue
+            known = people.get((person.role, person.address))
+            if known is None:
+                people[(person.role, person.address)] = person
+            elif (not known.name and person.name) or (person.internal and not known.internal):
+                people[(person.role, person.address)] = replace(
+                    known, name=known.name or person.name, internal=known.internal or person.internal
+                )
+    return tuple(people.values())
+
+
+def sender_of(activity: Activity) -> str:
+    """Return the address in From, or an empty string."""
+    return next((person.address for person in activity.participants if person.role is Role.FROM), "")
+
+
+def same_mail(one: Activity, other: Activity) -> bool:
+    """Return whether two copies with one Message-ID are one mail: same From, Date headers within ten minutes."""
+    if sender_of(one) != sender_of(other):
+        return False
+    if one.sent_at is None or other.sent_at is None:
+        return True
+    return abs(one.sent_at - other.sent_at) <= SAME_MAIL_WITHIN
+
+
+def assign_key(copy: Activity, stored: Iterable[Activity]) -> Activity:
+    """Return `copy` under the key it is to be stored by, given the `stored` copies it may belong to.
+
+    - A copy of a mail that is stored already takes that mail's key, also where a relay rewrote the Message-ID
+      (same fingerprint, another mailbox, within two minutes).
+    - A Message-ID that another mail (other From or Date) uses already gets a key of its own and is flagged: a bad
+      mailer, or an outsider trying to suppress a record.
+    """
+    candidates = sorted(stored, key=_rank)
+    same_id = [other for other in candidates if other.message_id == copy.message_id and not copy.weak_key]
+    for other in same_id:
+        if same_mail(copy, other):
+            return replace(copy, key=other.key, reused_id=other.reused_id)
+    if any(other.key == copy.key for other in same_id):
+        key = identity.conflict_key(copy.message_id or "", sender_of(copy), copy.sent_at)
+        return replace(copy, key=key, reused_id=True)
+    for other in candidates:
+        if _rewritten(copy, other):
+            return replace(copy, key=other.key)
+    return copy
+
+
+def _rewritten(copy: Activity, other: Activity) -> bool:
+    if not copy.fingerprint or copy.fingerprint != other.fingerprint or copy.message_id == other.message_id:
+        return False
+    others = {ref.principal for ref in other.refs}
+    return abs(copy.start - other.start) <= REWRITTEN_WITHIN and all(ref.principal not in others for ref in copy.refs)

@@ -1,0 +1,37 @@
+"""Cleaning and cutting of text from outside: the one place where odd characters are removed."""
+
+from __future__ import annotations
+
+import re
+
+# C0 and C1 controls, lone surrogates (orjson refuses them), the byte order mark, and the bidirectional overrides and
+# isolates with which a subject could rewrite the line it is shown in. Tab and line breaks become a blank.
+_UNWANTED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufeff\u202a-\u202e\u2066-\u2069]")
+_BLANKS = re.compile(r"[\s\u0085\u2028\u2029]+")
+_TURKISH_I = str.maketrans({"İ": "i", "I": "i", "ı": "i"})
+_COMBINING_DOT = "\u0307"
+CUT_MARK = "…"
+
+
+def clean_line(text: str) -> str:
+    """Return `text` as one line: control characters removed, runs of white space made one blank, ends trimmed."""
+    return _BLANKS.sub(" ", _UNWANTED.sub("", text)).strip()
+
+
+def fold(text: str) -> str:
+    """Return `text` for comparing: lower case with every Turkish i the same, so `GİZLİ`, `Gizli` and `GIZLI` agree."""
+    return text.translate(_TURKISH_I).casefold().replace(_COMBINING_DOT, "")
+
+
+def cut(text: str, length: int) -> str:
+    """Return `text` with at most `length` UTF-16 units (as Salesforce counts), ending in `…` if it was cut."""
+    if len(text) * 2 <= length or _units(text) <= length:
+        return text
+    kept = text[: length - 1]
+    while _units(kept) > length - 1:
+        kept = kept[:-1]
+    return kept.rstrip("\u200d\ufe0f") + CUT_MARK
+
+
+def _units(text: str) -> int:
+    return len(text) + sum(1 for character in text if ord(character) > 0xFFFF)
