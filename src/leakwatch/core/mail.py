@@ -131,7 +131,7 @@ def _sender(found: Headers) -> tuple[str, str] | None:
 
 
 def _is_owner(sender: str, owner: Principal) -> bool:
-    """Return whether a mail in the owner's Sent box may be theirs: own address, alias, or a shared one of our domain."""
+    """Return whether a mail in the Sent box may be the owner's: own address, alias, or a shared one of our domain."""
     own = {canonical(address) for address in owner.addresses}
     return canonical(sender) in own or domain_of(sender) in {domain_of(address) for address in own}
 

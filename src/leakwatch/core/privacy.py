@@ -1,0 +1,140 @@
+"""What is never captured. Decided on headers alone, before anything is stored. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from leakwatch.core.addresses import AddressPatterns, canonical, domain_of, in_domain, normalise
+from leakwatch.core.text import clean_line, fold
+from leakwatch.model import Activity, Direction, Participant, Role, SkipReason
+
+MAX_PARTICIPANTS = 998  # kept of one mail; the rest is counted (10,000 recipients are no conversation)
+
+
+class Insiders:
+    """Who counts as one of us: company domains with their subdomains, and single addresses. Unknown is outside."""
+
+    def __init__(self, *, domains: Iterable[str], addresses: Iterable[str]) -> None:
+        self._domains = tuple(sorted({domain.strip().lower().lstrip("@") for domain in domains} - {""}))
+        self._addresses = {canonical(address) for raw in addresses if (address := normalise(raw)) is not None}
+
+    def holds(self, address: str) -> bool:
+        """Return whether `address` (lower case) belongs to one of us."""
+        if canonical(address) in self._addresses:
+            return True
+        domain = domain_of(address)
+        return any(in_domain(domain, ours) for ours in self._domains)
+
+    def mark(self, activity: Activity) -> Activity:
+        """Return `activity` with `internal` set on each participant who is one of us."""
+        known: dict[str, bool] = {}
+        people: list[Participant] = []
+        for person in activity.participants:
+            inside = known.get(person.address)
+            if inside is None:
+                inside = known[person.address] = self.holds(person.address)
+            people.append(replace(person, internal=True) if inside else person)
+        return replace(activity, participants=tuple(people))
+
+
+@dataclass(frozen=True)
+class PrivacyRules:
+    """The admin's exclusions.
+
+    Attributes:
+        never_log: addresses, domains or wildcards: a mail with one of them, BCC included, is not captured at all.
+        only_log: if given, only mails with one of these are captured.
+        subject_markers: a subject holding one of these is not captured; compared without case, Turkish-aware, as
+            whole words where the marker begins or ends with a letter.
+        subjects: off stores and writes no subject.
+        log_bulk: newsletters and notifications are kept (and matched to known people) instead of skipped.
+    """
+
+    never_log: tuple[str, ...] = ()
+    only_log: tuple[str, ...] = ()
+    subject_markers: tuple[str, ...] = ()
+    subjects: bool = True
+    log_bulk: bool = False
+    max_participants: int = field(default=MAX_PARTICIPANTS)
+
+    @cached_property
+    def blocked(self) -> AddressPatterns:
+        """`never_log`, ready to ask."""
+        return AddressPatterns(self.never_log)
+
+    @cached_property
+    def allowed(self) -> AddressPatterns:
+        """`only_log`, ready to ask."""
+        return AddressPatterns(self.only_log)
+
+    @cached_property
+    def markers(self) -> re.Pattern[str] | None:
+        """`subject_markers`, ready to ask; None if there are none."""
+        words = [fold(clean_line(marker)) for marker in self.subject_markers]
+        parts = [_whole(word) for word in sorted(set(words)) if word]
+        return re.compile("|".join(parts)) if parts else None
+
+
+def _whole(word: str) -> str:
+    left = r"(?<!\w)" if word[0].isalnum() else ""
+    right = r"(?!\w)" if word[-1].isalnum() else ""
+    return f"{left}{re.escape(word)}{right}"
+
+
+def screen(activity: Activity, rules: PrivacyRules) -> SkipReason | None:
+    """Return why `activity` (participants marked by `Insiders.mark`) must not be stored, or None if it may."""
+    addresses = {person.address for person in activity.participants}
+    if rules.blocked and any(rules.blocked.match(address) for address in addresses):
+        return SkipReason.BLOCKED
+    if is_internal(activity):
+        return SkipReason.INTERNAL_ONLY
+    if rules.markers is not None and rules.markers.search(fold(activity.subject)):
+        return SkipReason.CONFIDENTIAL_SUBJECT
+    if rules.allowed and not any(rules.allowed.match(address) for address in addresses):
+        return SkipReason.NOT_ON_LIST
+    if activity.bulk and not rules.log_bulk:
+        return SkipReason.BULK
+    return None
+
+
+def is_internal(activity: Activity) -> bool:
+    """Return whether everybody in the mail is one of us: From, To, Cc and Reply-To.
+
+    BCC does not count: only the sender's copy shows it, and every copy of a mail must be judged alike.
+    """
+    visible = [person for person in activity.participants if person.role is not Role.BCC]
+    return activity.omitted_participants == 0 and all(person.internal for person in visible)
+
+
+def reduce(activity: Activity, rules: PrivacyRules) -> Activity:
+    """Return what of `activity` may be stored: no subject if switched off, no more people than the cap, no body.
+
+    Call it after `screen`, which must see everything.
+    """
+    kept = activity.participants[: rules.max_participants]
+    return replace(
+        activity,
+        subject=activity.subject if rules.subjects else "",
+        participants=kept,
+        omitted_participants=activity.omitted_participants + len(activity.participants) - len(kept),
+        body=None,
+    )
+
+
+def outsiders(activity: Activity) -> tuple[Participant, ...]:
+    """Return the visible people who are not ours, the ones that matter most first.
+
+    Sender (inbound) or first To (outbound) leads; then To, Cc and Reply-To in header order, each address once.
+    """
+    order = (Role.FROM, Role.TO, Role.CC, Role.REPLY_TO)
+    if activity.direction is Direction.OUTBOUND:
+        order = (Role.TO, Role.CC)
+    found: dict[str, Participant] = {}
+    for role in order:
+        for person in activity.participants:
+            if person.role is role and not person.internal:
+                found.setdefault(person.address, person)
+    return tuple(found.values())
