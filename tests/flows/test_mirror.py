@@ -1,0 +1,198 @@
+"""The mirror flow: closed windows with overlap, deletes by every route, and what is said when reading fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from leakwatch.core.tables import FieldSpec, FieldType, MirrorConfig, ObjectSpec
+from leakwatch.errors import CursorError, NotFoundError, RecordError, TransientError
+from leakwatch.flows.mirror import mirror
+from leakwatch.model import Snapshot
+
+NOON = datetime(2026, 11, 23, 12, 0, 0, 400_000, tzinfo=UTC)
+
+ID = FieldSpec("Id", FieldType.ID)
+STAMP = FieldSpec("SystemModstamp", FieldType.DATETIME)
+LEAD = ObjectSpec("Lead", (ID, FieldSpec("Status"), STAMP), stamp="SystemModstamp")
+LINE = ObjectSpec("OpportunityLineItem", (ID, STAMP), stamp="SystemModstamp")
+STAGE = ObjectSpec("OpportunityStage", (ID, FieldSpec("MasterLabel")))
+TYPES = {"Id": "id", "SystemModstamp": "datetime"}
+
+
+class FakeReader:
+    def __init__(self) -> None:
+        self.rows: dict[str, list[dict[str, Any]]] = {}
+        self.queries: list[tuple[str, bool]] = []
+        self.fail: dict[str, list[Exception]] = {}
+        self.absent: set[str] = set()
+        self.deleted: dict[str, list[str]] = {}
+        self.deleted_refused = False
+        self.fields: dict[str, list[str]] = {}
+
+    def org(self) -> Mapping[str, Any]:
+        return {"Id": "00D"}
+
+    def describe(self, sobject: str) -> Mapping[str, Any]:
+        if sobject in self.absent:
+            raise NotFoundError(f"{sobject} is not there")
+        names = self.fields.get(sobject, ["Id", "Status", "SystemModstamp", "MasterLabel"])
+        return {"fields": [{"name": name, "type": TYPES.get(name, "string")} for name in names]}
+
+    def server_now(self) -> datetime:
+        return NOON
+
+    def forget_describes(self) -> None:
+        return None
+
+    def query(self, soql: str, *, all_rows: bool = False):
+        self.queries.append((soql, all_rows))
+        sobject = soql.split(" FROM ")[1].split()[0]
+        if self.fail.get(sobject):
+            raise self.fail[sobject].pop(0)
+        yield self.rows.get(sobject, [])
+
+    def deleted_ids(self, sobject: str, since: datetime, until: datetime) -> list[str]:
+        if self.deleted_refused:
+            raise RecordError("not replicateable", code="INVALID_REPLICATION_DATE")
+        return self.deleted.get(sobject, [])
+
+
+class FakeStore:
+    def __init__(self) -> None:
+        self.tables: dict[str, dict[str, Mapping[str, Any]]] = {}
+        self.marks: dict[str, datetime] = {}
+        self.published = 0
+
+    def watermark(self, sobject: str) -> datetime | None:
+        return self.marks.get(sobject)
+
+    def merge(self, sobject, rows: Iterable[Mapping[str, Any]], *, fields, watermark=None) -> int:
+        got = list(rows)
+        self.tables.setdefault(sobject, {}).update({row["Id"]: row for row in got})
+        self.marks[sobject] = watermark
+        return len(got)
+
+    def replace(self, sobject, rows: Iterable[Mapping[str, Any]], *, fields, watermark=None) -> int:
+        got = {row["Id"]: row for row in rows}
+        self.tables[sobject] = got
+        self.marks[sobject] = watermark
+        return len(got)
+
+    def delete(self, sobject: str, ids: Sequence[str]) -> int:
+        for record_id in ids:
+            self.tables[sobject].pop(record_id, None)
+        return len(ids)
+
+    def ids(self, sobject: str) -> Iterable[str]:
+        return list(self.tables.get(sobject, {}))
+
+    def publish(self, now: datetime, org_id: str) -> Snapshot:
+        self.published += 1
+        return Snapshot("s1", "", now, org_id, {}, {})
+
+
+@pytest.fixture
+def reader() -> FakeReader:
+    return FakeReader()
+
+
+@pytest.fixture
+def store() -> FakeStore:
+    return FakeStore()
+
+
+def refresh(reader, store, *objects, full=False):
+    config = MirrorConfig(objects=objects)
+    return mirror(reader, store, config, org_id="00D", derive=lambda: None, now=NOON, full=full)
+
+
+def test_the_first_refresh_reads_everything_up_to_the_orgs_present_second(reader, store):
+    refresh(reader, store, LEAD)
+    [(query, all_rows)] = reader.queries
+    assert all_rows
+    assert query.endswith("WHERE SystemModstamp < 2026-11-23T12:00:01Z")
+
+
+def test_the_next_refresh_starts_an_overlap_before_the_last_window_ended(reader, store):
+    store.marks["Lead"] = datetime(2026, 11, 23, 11, 0, 1, tzinfo=UTC)
+    refresh(reader, store, LEAD)
+    [(query, _)] = reader.queries
+    assert ">= 2026-11-23T10:50:01Z AND SystemModstamp < 2026-11-23T12:00:01Z" in query
+    assert store.marks["Lead"] == datetime(2026, 11, 23, 12, 0, 1, tzinfo=UTC)
+
+
+def test_rows_read_twice_are_one_row_with_the_last_state(reader, store):
+    reader.rows["Lead"] = [{"Id": "00Q1", "Status": "Open"}]
+    refresh(reader, store, LEAD)
+    reader.rows["Lead"] = [{"Id": "00Q1", "Status": "Working"}]
+    refresh(reader, store, LEAD)
+    assert store.tables["Lead"] == {"00Q1": {"Id": "00Q1", "Status": "Working"}}
+
+
+def test_an_object_without_a_stamp_is_read_whole_each_time(reader, store):
+    reader.rows["OpportunityStage"] = [{"Id": "1"}, {"Id": "2"}]
+    refresh(reader, store, STAGE)
+    reader.rows["OpportunityStage"] = [{"Id": "2"}]
+    refresh(reader, store, STAGE)
+    assert set(store.tables["OpportunityStage"]) == {"2"}
+    assert all("WHERE" not in query for query, _ in reader.queries)
+
+
+def test_rows_deleted_for_good_are_dropped_by_the_delete_log(reader, store):
+    reader.rows["OpportunityLineItem"] = [{"Id": "00k1"}, {"Id": "00k2"}]
+    refresh(reader, store, LINE)
+    reader.rows["OpportunityLineItem"] = []
+    reader.deleted["OpportunityLineItem"] = ["00k1"]
+    report = refresh(reader, store, LINE)
+    assert set(store.tables["OpportunityLineItem"]) == {"00k2"}
+    assert report.tables[0].deleted == 1
+
+
+@pytest.mark.parametrize("too_old", [True, False], ids=["mirror too old for the delete log", "no delete log"])
+def test_without_a_delete_log_the_keys_are_compared(reader, store, too_old):
+    reader.rows["OpportunityLineItem"] = [{"Id": "00k1"}, {"Id": "00k2"}]
+    refresh(reader, store, LINE)
+    reader.rows["OpportunityLineItem"] = [{"Id": "00k2"}]
+    if too_old:
+        store.marks["OpportunityLineItem"] = NOON - timedelta(days=20)
+    else:
+        reader.deleted_refused = True
+    refresh(reader, store, LINE)
+    assert set(store.tables["OpportunityLineItem"]) == {"00k2"}
+
+
+def test_a_locator_that_expired_starts_its_window_again_once(reader, store):
+    reader.fail["Lead"] = [CursorError("gone")]
+    reader.rows["Lead"] = [{"Id": "00Q1"}]
+    assert refresh(reader, store, LEAD).rows == 1
+    reader.fail["Lead"] = [CursorError("gone"), CursorError("gone")]
+    with pytest.raises(CursorError):
+        refresh(reader, store, LEAD)
+
+
+def test_an_object_the_org_lacks_is_named_and_the_others_are_read(reader, store):
+    reader.absent = {"OpportunityLineItem"}
+    reader.rows["Lead"] = [{"Id": "00Q1"}]
+    report = refresh(reader, store, LINE, LEAD)
+    assert "OpportunityLineItem can't be read" in report.tables[0].note
+    assert (report.tables[1].rows, report.complete) == (1, False)
+
+
+def test_a_field_the_integration_user_does_not_see_is_left_out_and_named(reader, store):
+    reader.fields["Lead"] = ["Id", "SystemModstamp"]
+    report = refresh(reader, store, LEAD)
+    assert report.tables[0].missing_fields == ("Status",)
+    assert "Status" not in reader.queries[0][0]
+
+
+def test_an_org_that_is_down_publishes_nothing_and_keeps_the_old_mark(reader, store):
+    refresh(reader, store, LEAD)
+    mark = store.marks["Lead"]
+    reader.fail["Lead"] = [TransientError("503")]
+    with pytest.raises(TransientError):
+        refresh(reader, store, LEAD)
+    assert (store.marks["Lead"], store.published) == (mark, 1)
