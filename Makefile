@@ -66,10 +66,10 @@ $(VENV)/ready-dev: $(VENV)/ready requirements-dev.lock
 # Three sets from one resolution: what `make test` needs, that plus the developer's tools, and the bare runtime for
 # the image. Versions stay unless ARGS=--upgrade. The build backend is locked too, so that installing leakwatch itself fetches nothing unhashed.
 lock:
-	echo 'hatchling' | $(COMPILE) pyproject.toml - --extra test $(ARGS) -o requirements.lock
-	echo 'hatchling' | $(COMPILE) pyproject.toml - --extra dev --extra bench --no-emit-package leakwatch \
+	printf 'hatchling\neditables\n' | $(COMPILE) pyproject.toml - --extra test $(ARGS) -o requirements.lock
+	printf 'hatchling\neditables\n' | $(COMPILE) pyproject.toml - --extra dev --extra bench --no-emit-package leakwatch \
 	  -c requirements.lock -o requirements-dev.lock
-	echo 'hatchling' | $(COMPILE) pyproject.toml - -c requirements.lock -o requirements-image.lock
+	printf 'hatchling\n' | $(COMPILE) pyproject.toml - -c requirements.lock -o requirements-image.lock
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
