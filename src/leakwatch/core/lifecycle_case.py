@@ -1,0 +1,149 @@
+"""One finding while it is being judged: what a run says about it, what people did, and the moves it made so far.
+
+Used through `core.lifecycle`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+
+from leakwatch.core.finding_exceptions import FindingException
+from leakwatch.core.fingerprint import NoticeKey
+from leakwatch.core.tasks import TaskState
+from leakwatch.model import Finding, FindingStatus, Mode, Proof, Rule, RuleOutcome, RuleRow, Severity, Transition
+
+PENDING, OPEN, ESCALATED = FindingStatus.PENDING, FindingStatus.OPEN, FindingStatus.ESCALATED
+ACKNOWLEDGED, SNOOZED = FindingStatus.ACKNOWLEDGED, FindingStatus.SNOOZED
+EXCEPTED, RESOLVED = FindingStatus.EXCEPTED, FindingStatus.RESOLVED
+
+MAX_WORDS_PER_EPISODE = 3  # Tasks or posts to one owner; after that only the escalation speaks
+SEVERITY_RANK: Mapping[Severity, int] = {severity: rank for rank, severity in enumerate(Severity)}
+
+# What may wait to be said to an owner. Of two, the stronger stays: who was never told gets "new", not "it grew".
+NOTICE_STRENGTH: Mapping[str, int] = {
+    "grew": 1,
+    "still_open": 2,
+    "not_fixed": 3,
+    "reassigned": 4,
+    "new": 5,
+    "back_again": 5,
+}
+
+
+class Look(StrEnum):
+    """What one run says about one finding."""
+
+    SEEN = "seen"
+    ABSENT = "absent"  # looked properly, not there
+    BLIND = "blind"  # could not look, or must not conclude from what it saw
+    GONE = "gone"  # the record was deleted or merged away
+    CHANGED = "changed"  # absent, and the rule means something else than when it was last seen
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """What people and the rest of the world say about findings, taken from the same snapshot as the rule's rows."""
+
+    tasks: Mapping[str, TaskState] = field(default_factory=dict[str, TaskState])  # by Leakwatch_Key__c
+    gone_records: frozenset[str] = frozenset()  # ids seen as deleted, or as the loser of a merge
+    unproven_owners: frozenset[str] = frozenset()  # mailbox not read; only for rules that speak about activity
+    exceptions: tuple[FindingException, ...] = ()
+    snoozed: Mapping[str, datetime] = field(default_factory=dict[str, datetime])  # fingerprint -> end
+    today: date | None = None  # in the org's zone; None takes the UTC day of `now`
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What is the same for every finding of one evaluation."""
+
+    rule: Rule
+    outcome: RuleOutcome
+    now: datetime
+    run_id: str
+    snapshot_id: str
+    quiet: bool  # baseline: what appears now is recorded, nobody is told
+    guarded: bool  # the run succeeded, but a guard forbids to conclude from absence
+    signals: Signals
+    tasks: Mapping[str, tuple[tuple[NoticeKey, TaskState], ...]]  # fingerprint -> its alert Tasks
+
+    @property
+    def today(self) -> date:
+        """The day that exceptions are measured against."""
+        return self.signals.today or self.now.date()
+
+    def excepted(self, subject: Finding | RuleRow) -> bool:
+        """Return whether an exception covers `subject` today."""
+        return any(entry.covers(self.rule.id, subject, self.today) for entry in self.signals.exceptions)
+
+
+class Case:
+    """One finding while it is being judged: it as it stands so far, and the moves it made."""
+
+    def __init__(self, run: Circumstances, finding: Finding, row: RuleRow | None, look: Look) -> None:
+        self.run = run
+        self.finding = finding
+        self.row = row
+        self.look = look
+        self.transitions: list[Transition] = []
+        self.dropped = False
+
+    def move(self, status: FindingStatus, reason: str, notify: str | None = None, **changes: Any) -> None:
+        """Go to `status` (or stay in it) for `reason`. Nobody is told of a baseline finding, whatever `notify` says."""
+        old = self.finding.status
+        if status is not old:
+            changes["status_since"] = self.run.now
+        moved = replace(self.finding, status=status, **changes)
+        word = None if moved.baseline else notify
+        if word is not None and word in NOTICE_STRENGTH and self.run.rule.mode is Mode.ACT:
+            waiting = moved.pending_notice
+            if waiting is None or NOTICE_STRENGTH[word] > NOTICE_STRENGTH.get(waiting, 0):
+                moved = replace(moved, pending_notice=word)
+        if status in (RESOLVED, EXCEPTED, SNOOZED):
+            moved = replace(moved, pending_notice=None)
+        self.finding = moved
+        self.transitions.append(
+            Transition(moved.fingerprint, old, status, reason, self.run.now, self.run.run_id, moved.episode, word)
+        )
+
+    def owner_tasks(self) -> list[tuple[NoticeKey, TaskState]]:
+        """Return this episode's Tasks to the owner, oldest first."""
+        found = self.run.tasks.get(self.finding.fingerprint, ())
+        mine = [(key, task) for key, task in found if key.episode == self.finding.episode and key.number]
+        return sorted(mine, key=lambda pair: pair[0].number)
+
+    def live_tasks(self) -> list[TaskState]:
+        """Return this episode's Tasks (to owner or manager) that are neither closed nor deleted."""
+        found = self.run.tasks.get(self.finding.fingerprint, ())
+        return [
+            task
+            for key, task in found
+            if key.episode == self.finding.episode and not task.is_closed and not task.is_deleted
+        ]
+
+
+def row_fields(run: Circumstances, row: RuleRow) -> dict[str, Any]:
+    """Return what a finding takes over from its row as it is."""
+    unproven = row.owner_id is not None and row.owner_id in run.signals.unproven_owners
+    return {
+        "sobject": row.sobject,
+        "record_id": row.record_id,
+        "record_name": row.record_name,
+        "owner_id": row.owner_id,
+        "owner_name": row.owner_name,
+        "manager_id": row.manager_id,
+        "severity": row.severity,
+        "impact": row.impact,
+        "currency": row.currency,
+        "impact_kind": row.impact_kind,
+        "message_en": row.message_en,
+        "message_tr": row.message_tr,
+        "evidence": row.evidence,
+        "account_id": row.account_id,
+        "is_process": row.is_process,
+        "count": row.count,
+        "proof": Proof.UNPROVEN if unproven else Proof.PROVEN,
+    }
