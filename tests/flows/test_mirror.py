@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -74,13 +75,13 @@ class FakeStore:
         got = list(rows)
         self.tables.setdefault(sobject, {}).update({row["Id"]: row for row in got})
         self.marks[sobject] = watermark
-        return len(got)
+        return SimpleNamespace(rows=len(got))
 
     def replace(self, sobject, rows: Iterable[Mapping[str, Any]], *, fields, watermark=None) -> int:
         got = {row["Id"]: row for row in rows}
         self.tables[sobject] = got
         self.marks[sobject] = watermark
-        return len(got)
+        return SimpleNamespace(rows=len(got))
 
     def delete(self, sobject: str, ids: Sequence[str]) -> int:
         for record_id in ids:
@@ -107,7 +108,7 @@ def store() -> FakeStore:
 
 def refresh(reader, store, *objects, full=False):
     config = MirrorConfig(objects=objects)
-    return mirror(reader, store, config, org_id="00D", derive=lambda: None, now=NOON, full=full)
+    return mirror(reader, store, config, org_id="00D", derive=tuple, now=NOON, full=full)
 
 
 def test_the_first_refresh_reads_everything_up_to_the_orgs_present_second(reader, store):

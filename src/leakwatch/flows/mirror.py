@@ -8,12 +8,13 @@ that rules know they may not conclude anything from it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from leakwatch import faultpoints, log
+from leakwatch.core.report_inputs import Note
 from leakwatch.core.tables import FieldSpec, MirrorConfig, ObjectSpec, fields_from_describe
 from leakwatch.errors import CursorError, NotFoundError, RecordError
 from leakwatch.model import Snapshot
@@ -29,6 +30,13 @@ WINDOW_TRIES = 2  # a locator that expired while paging starts its window again,
 _log = log.get(__name__)
 
 
+class Merged(Protocol):
+    """What a merge did."""
+
+    @property
+    def rows(self) -> int: ...
+
+
 class MirrorWriter(Protocol):
     """The writing side of the mirror store."""
 
@@ -41,7 +49,7 @@ class MirrorWriter(Protocol):
         *,
         fields: Mapping[str, FieldSpec],
         watermark: datetime | None = None,
-    ) -> int: ...
+    ) -> Merged: ...
 
     def replace(
         self,
@@ -50,9 +58,9 @@ class MirrorWriter(Protocol):
         *,
         fields: Mapping[str, FieldSpec],
         watermark: datetime | None = None,
-    ) -> int: ...
+    ) -> Merged: ...
 
-    def delete(self, sobject: str, ids: Sequence[str]) -> int: ...
+    def delete(self, sobject: str, ids: Iterable[str]) -> int: ...
     def ids(self, sobject: str) -> Iterable[str]: ...
     def publish(self, now: datetime, org_id: str) -> Snapshot: ...
 
@@ -82,6 +90,7 @@ class MirrorReport:
 
     snapshot: Snapshot | None
     tables: tuple[TableReport, ...] = field(default_factory=tuple)
+    notes: tuple[Note, ...] = ()  # what had to be assumed
 
     @property
     def complete(self) -> bool:
@@ -100,7 +109,7 @@ def mirror(
     config: MirrorConfig,
     *,
     org_id: str,
-    derive: Any,
+    derive: Callable[[], tuple[Note, ...]],
     now: datetime,
     full: bool = False,
 ) -> MirrorReport:
@@ -113,12 +122,12 @@ def mirror(
     reader.forget_describes()
     tables = [_refresh(reader, store, spec, full=full) for spec in config.objects]
     faultpoints.reach("mirror.before_derive")
-    derive()
+    notes = derive()
     faultpoints.reach("mirror.before_publish")
     snapshot = store.publish(now, org_id)
     faultpoints.reach("mirror.after_publish")
     _log.info(log.Event.SNAPSHOT_PUBLISHED, snapshot=snapshot.snapshot_id, rows=sum(table.rows for table in tables))
-    return MirrorReport(snapshot, tuple(tables))
+    return MirrorReport(snapshot, tuple(tables), notes)
 
 
 def _refresh(reader: DeletionReader, store: MirrorWriter, spec: ObjectSpec, *, full: bool) -> TableReport:
@@ -159,10 +168,10 @@ def _read_window(
     pages = reader.query(query + _window(stamped, since, upper), all_rows=stamped is not None)
     rows = (row for page in pages for row in page)
     if since is None:
-        count = store.replace(spec.name, rows, fields=fields, watermark=upper)
+        count = store.replace(spec.name, rows, fields=fields, watermark=upper).rows
         deleted = 0
     else:
-        count = store.merge(spec.name, rows, fields=fields, watermark=upper)
+        count = store.merge(spec.name, rows, fields=fields, watermark=upper).rows
         deleted = _hard_deleted(reader, store, spec, since, upper)
     faultpoints.reach(f"mirror.after_{spec.table}")
     _log.info(log.Event.TABLE_REFRESHED, sobject=spec.name, rows=count, deleted=deleted, whole=since is None)
