@@ -42,6 +42,13 @@ class Event(StrEnum):
     JOB_STARTED = "job.run.started"
     JOB_FINISHED = "job.run.finished"
     JOB_FAILED = "job.run.failed"
+    JOB_POSTPONED = "job.run.postponed"
+    JOB_BLOCKED = "job.run.blocked"
+    JOB_OVERDUE = "job.run.overdue"
+    DAEMON_STARTED = "daemon.process.started"
+    DAEMON_DRAINING = "daemon.process.draining"
+    DAEMON_STOPPED = "daemon.process.stopped"
+    ENGINE_WARNED = "job.engine.warned"
 
 
 _SECRET_KEYS = frozenset(
