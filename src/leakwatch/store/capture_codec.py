@@ -1,0 +1,196 @@
+"""Nouns of capture ↔ JSON bytes. Written by hand: the stored form must not change when a class is rearranged."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from leakwatch.errors import CursorError
+from leakwatch.model import (
+    Activity,
+    ActivityKind,
+    Cursor,
+    CursorPhase,
+    Direction,
+    Match,
+    MatchBasis,
+    Participant,
+    Role,
+    SourceRef,
+)
+
+CURSOR_VERSION = 1
+
+
+def dump(value: Any) -> bytes:
+    """Return JSON bytes; datetimes as ISO 8601, keys in order."""
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+
+
+def load(value: bytes) -> Any:
+    """Return what `dump` was given, in JSON's own types."""
+    return orjson.loads(value)
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment is not None else None
+
+
+def _moment(value: str | None) -> datetime | None:
+    return datetime.fromisoformat(value) if value is not None else None
+
+
+def _activity_dict(activity: Activity) -> dict[str, Any]:
+    return {
+        "key": activity.key,
+        "weak": activity.weak_key,
+        "kind": activity.kind.value,
+        "start": _iso(activity.start),
+        "end": _iso(activity.end),
+        "subject": activity.subject,
+        "people": [
+            [person.address, person.role.value, person.name, person.internal, person.response]
+            for person in activity.participants
+        ],
+        "direction": activity.direction.value,
+        "refs": [[ref.source, ref.principal, ref.provider_id] for ref in activity.refs],
+        "message_id": activity.message_id,
+        "thread": activity.thread_key,
+        "bulk": activity.bulk,
+        "cancelled": activity.cancelled,
+        "body": activity.body,
+        "sent_at": _iso(activity.sent_at),
+        "fingerprint": activity.fingerprint,
+        "omitted": activity.omitted_participants,
+        "reused_id": activity.reused_id,
+    }
+
+
+def dump_activity(activity: Activity) -> bytes:
+    """Return `activity` as JSON bytes."""
+    return orjson.dumps(_activity_dict(activity))
+
+
+def load_activity(body: bytes) -> Activity:
+    """Return the activity that `dump_activity` wrote."""
+    raw: dict[str, Any] = orjson.loads(body)
+    return Activity(
+        key=raw["key"],
+        weak_key=raw["weak"],
+        kind=ActivityKind(raw["kind"]),
+        start=datetime.fromisoformat(raw["start"]),
+        end=_moment(raw["end"]),
+        subject=raw["subject"],
+        participants=tuple(
+            Participant(address, Role(role), name, internal, response)
+            for address, role, name, internal, response in raw["people"]
+        ),
+        direction=Direction(raw["direction"]),
+        refs=tuple(SourceRef(*ref) for ref in raw["refs"]),
+        message_id=raw["message_id"],
+        thread_key=raw["thread"],
+        bulk=raw["bulk"],
+        cancelled=raw["cancelled"],
+        body=raw["body"],
+        sent_at=_moment(raw["sent_at"]),
+        fingerprint=raw["fingerprint"],
+        omitted_participants=raw["omitted"],
+        reused_id=raw["reused_id"],
+    )
+
+
+def activity_digest(activity: Activity) -> str:
+    """Return a digest of what decides the writes of a merged activity: not of where its copies lie."""
+    raw = _activity_dict(activity)
+    del raw["refs"]
+    return hashlib.sha256(dump(raw)).hexdigest()[:32]
+
+
+def dump_match(match: Match) -> bytes:
+    """Return `match` as JSON bytes."""
+    return dump(
+        {
+            "key": match.activity_key,
+            "who": list(match.who_ids),
+            "what": match.what_id,
+            "account": match.account_id,
+            "owner": match.owner_id,
+            "basis": match.basis.value,
+            "reason": match.reason,
+            "runners_up": list(match.runners_up),
+            "addresses": dict(match.addresses),
+        }
+    )
+
+
+def load_match(body: bytes) -> Match:
+    """Return the match that `dump_match` wrote."""
+    raw: Mapping[str, Any] = orjson.loads(body)
+    return Match(
+        activity_key=raw["key"],
+        who_ids=tuple(raw["who"]),
+        what_id=raw["what"],
+        account_id=raw["account"],
+        owner_id=raw["owner"],
+        basis=MatchBasis(raw["basis"]),
+        reason=raw["reason"],
+        runners_up=tuple(raw["runners_up"]),
+        addresses=raw["addresses"],
+    )
+
+
+def dump_cursor(cursor: Cursor) -> bytes:
+    """Return `cursor` as JSON bytes, without its revision."""
+    return dump(
+        {
+            "v": CURSOR_VERSION,
+            "source": cursor.source,
+            "principal": cursor.principal,
+            "stream": cursor.stream,
+            "phase": cursor.phase.value,
+            "token": cursor.token,
+            "page_token": cursor.page_token,
+            "window_start": _iso(cursor.window_start),
+            "window_end": _iso(cursor.window_end),
+            "anchored_at": _iso(cursor.anchored_at),
+            "generation": cursor.generation,
+        }
+    )
+
+
+def load_cursor(body: bytes, *, source: str, principal: str, stream: str, revision: int) -> Cursor:
+    """Return the cursor that `dump_cursor` wrote.
+
+    Raises:
+        CursorError: it can't be read, or is another stream's. It is never taken for a fresh mailbox, because that
+            would overwrite the place up to which mail was read.
+    """
+    try:
+        raw: Mapping[str, Any] = orjson.loads(body)
+        if raw["v"] != CURSOR_VERSION:
+            raise CursorError(f"it has layout {raw['v']}, this leakwatch knows {CURSOR_VERSION}")
+        if (raw["source"], raw["principal"], raw["stream"]) != (source, principal, stream):
+            raise CursorError("it belongs to another mailbox")
+        return Cursor(
+            source=source,
+            principal=principal,
+            stream=stream,
+            phase=CursorPhase(raw["phase"]),
+            token=str(raw["token"]),
+            page_token=raw["page_token"],
+            window_start=_moment(raw["window_start"]),
+            window_end=_moment(raw["window_end"]),
+            anchored_at=_moment(raw["anchored_at"]),
+            generation=int(raw["generation"]),
+            revision=revision,
+            version=CURSOR_VERSION,
+        )
+    except (CursorError, KeyError, TypeError, ValueError) as error:
+        raise CursorError(
+            f"the stored reading position of {source} for {principal} can't be used ({error}). This mailbox was not "
+            "read and nothing was lost. Restore the journal from a backup, or upgrade if a newer leakwatch wrote it."
+        ) from error

@@ -1,0 +1,129 @@
+"""Reading the journal for `status`, `explain` and the proof of "no activity": reasons, ids and times, no content."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, Engine, func, or_, select
+
+from leakwatch.core import identity
+from leakwatch.model import SourceRef
+from leakwatch.store import capture_codec as codec
+from leakwatch.store import capture_tables as tables
+from leakwatch.store.capture_tables import when
+from leakwatch.store.database import transaction
+from leakwatch.store.journal import SqlJournal
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What became of one item, for `leakwatch explain`: reasons and ids, no content."""
+
+    ref: SourceRef
+    key: str | None
+    outcome: str
+    reason: str
+    at: datetime
+    record_ids: tuple[str, ...] = ()
+    who_ids: tuple[str, ...] = ()
+    what_id: str | None = None
+    runners_up: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How far a mailbox owner's mail is known without a gap: what "no activity" findings rest on."""
+
+    principal: str
+    salesforce_user_id: str | None
+    covered_from: datetime | None
+    read_at: datetime | None
+    parked_reason: str | None
+
+
+class CaptureStatus:
+    """What capture knows and did, read only."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def coverage(self) -> tuple[Coverage, ...]:
+        """Return how far each mailbox on the stored roster is known without a gap, in order of address."""
+        reads, cursors = tables.mailbox_reads, tables.cursors
+        with transaction(self._engine) as connection:
+            read_at = {row.principal: when(row.read_at) for row in connection.execute(select(reads))}
+            bodies = {row.principal: codec.load(row.body) for row in connection.execute(select(cursors))}
+        found: list[Coverage] = []
+        for principal in SqlJournal(self._engine).principals():
+            start = bodies.get(principal.address, {}).get("window_start")
+            found.append(
+                Coverage(
+                    principal=principal.address,
+                    salesforce_user_id=principal.salesforce_user_id,
+                    covered_from=datetime.fromisoformat(start) if start else None,
+                    read_at=read_at.get(principal.address),
+                    parked_reason=principal.parked_reason,
+                )
+            )
+        return tuple(found)
+
+    def counts(self) -> Mapping[str, int]:
+        """Return how many activities have each outcome (`waiting`: none yet), and skipped items by reason."""
+        table, skipped = tables.activities, tables.decisions
+        with transaction(self._engine) as connection:
+            outcomes = connection.execute(select(table.c.outcome, func.count()).group_by(table.c.outcome)).all()
+            reasons = connection.execute(select(skipped.c.reason, func.count()).group_by(skipped.c.reason)).all()
+        found = {str(outcome or "waiting"): int(number) for outcome, number in outcomes}
+        return found | {f"skipped.{reason}": int(number) for reason, number in reasons}
+
+    def explain(self, term: str) -> tuple[Explanation, ...]:
+        """Return what became of the items that `term` names.
+
+        `term` is a provider id, a Message-ID, an activity key (or its beginning) or a Salesforce record id.
+        """
+        message_id = identity.normalise_message_id(term)
+        keys = {term} | ({identity.mail_key(message_id)} if message_id is not None else set())
+        with transaction(self._engine) as connection:
+            keys |= set(
+                connection.execute(select(tables.writes.c.key).where(tables.writes.c.record_id == term)).scalars()
+            ) - {None}
+            return (*_explain_copies(connection, term, keys), *_explain_decisions(connection, term, keys))
+
+
+def _explain_copies(connection: Connection, term: str, keys: set[str]) -> Iterator[Explanation]:
+    copies, activities, writes = tables.copies, tables.activities, tables.writes
+    named = or_(copies.c.provider_id == term, copies.c.key.in_(sorted(keys)))
+    if term.startswith(identity.MAIL_PREFIX):
+        named = or_(named, copies.c.key.startswith(term, autoescape=True))
+    place = (copies.c.source, copies.c.principal, copies.c.provider_id)
+    fate = (activities.c.key, activities.c.outcome, activities.c.reason, activities.c.match, activities.c.updated_at)
+    query = select(*place, *fate).join(activities, activities.c.key == copies.c.key).where(named)
+    for row in connection.execute(query.order_by(copies.c.principal, copies.c.provider_id)):
+        match = codec.load_match(row.match) if row.match is not None else None
+        records = select(writes.c.record_id).where(writes.c.key == row.key, writes.c.record_id.is_not(None))
+        yield Explanation(
+            ref=SourceRef(row.source, row.principal, row.provider_id),
+            key=row.key,
+            outcome=row.outcome or "waiting",
+            reason=row.reason,
+            at=when(row.updated_at),
+            record_ids=tuple(sorted(set(connection.execute(records).scalars()))),
+            who_ids=match.who_ids if match is not None else (),
+            what_id=match.what_id if match is not None else None,
+            runners_up=match.runners_up if match is not None else (),
+        )
+
+
+def _explain_decisions(connection: Connection, term: str, keys: set[str]) -> Iterator[Explanation]:
+    table = tables.decisions
+    query = select(table).where(or_(table.c.provider_id == term, table.c.key.in_(sorted(keys))))
+    for row in connection.execute(query.order_by(table.c.principal, table.c.provider_id)):
+        yield Explanation(
+            ref=SourceRef(row.source, row.principal, row.provider_id),
+            key=row.key,
+            outcome=row.outcome,
+            reason=row.reason + (f": {row.detail}" if row.detail else ""),
+            at=when(row.at),
+        )

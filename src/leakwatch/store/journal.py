@@ -1,0 +1,405 @@
+"""The journal: durable memory of capture, so that reading mailboxes and writing to Salesforce need not keep step.
+
+A page's items and its new cursor are stored in one transaction, by compare-and-swap on the cursor's revision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, and_, delete, func, or_, select, tuple_, update
+from sqlalchemy.exc import IntegrityError
+
+from leakwatch import faultpoints
+from leakwatch.core.normalise import assign_key, merge
+from leakwatch.errors import BusyError
+from leakwatch.model import (
+    Activity,
+    Cursor,
+    Decision,
+    Match,
+    Outcome,
+    Principal,
+    SkipReason,
+    SourceRef,
+)
+from leakwatch.store import capture_codec as codec
+from leakwatch.store import capture_tables as tables
+from leakwatch.store.capture_tables import chunks, text, upsert, when
+from leakwatch.store.database import transaction
+
+# These may change without the item's id changing: such an item is looked at again.
+PASSING_REASONS = frozenset({SkipReason.SPAM, SkipReason.TRASH, SkipReason.DRAFT, SkipReason.SCHEDULED})
+FINAL_OUTCOMES = frozenset({Outcome.WRITTEN, Outcome.QUARANTINED, Outcome.SKIPPED})
+
+
+class SqlJournal:
+    """The `Journal` port over SQLAlchemy Core."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    # --- cursors and pages ---
+
+    def cursor(self, source: str, principal: str, stream: str) -> Cursor | None:
+        """Return the stored cursor, or None for a mailbox never read.
+
+        Raises:
+            CursorError: one is stored but can't be read.
+        """
+        table = tables.cursors
+        query = select(table.c.body, table.c.revision).where(
+            table.c.source == source, table.c.principal == principal, table.c.stream == stream
+        )
+        with transaction(self._engine) as connection:
+            row = connection.execute(query).first()
+        if row is None:
+            return None
+        return codec.load_cursor(row.body, source=source, principal=principal, stream=stream, revision=row.revision)
+
+    def commit_page(
+        self,
+        cursor: Cursor,
+        *,
+        activities: Sequence[Activity],
+        decisions: Sequence[Decision],
+        removed: Sequence[SourceRef],
+        now: datetime,
+    ) -> Cursor:
+        """Store a page's items and its new cursor in one transaction; return the cursor with its new revision.
+
+        Raises:
+            BusyError: somebody else moved this cursor since it was read. Nothing was stored.
+        """
+        faultpoints.reach("journal.commit_page.before")
+        with transaction(self._engine) as connection:
+            stored = self._move_cursor(connection, cursor, now)
+            self._store_copies(connection, activities, now)
+            _store_decisions(connection, decisions)
+            _mark_removed(connection, removed, now)
+            faultpoints.reach("journal.commit_page.inside")
+        faultpoints.reach("journal.commit_page.after")
+        return stored
+
+    def _move_cursor(self, connection: Connection, cursor: Cursor, now: datetime) -> Cursor:
+        table = tables.cursors
+        values = {"revision": cursor.revision + 1, "body": codec.dump_cursor(cursor), "updated_at": text(now)}
+        place = {"source": cursor.source, "principal": cursor.principal, "stream": cursor.stream}
+        busy = BusyError(
+            f"the reading position of {cursor.source} for {cursor.principal} was moved by another leakwatch process. "
+            "This page was not stored; nothing is lost. Let only one leakwatch work on a store."
+        )
+        if cursor.revision == 0:
+            try:
+                connection.execute(table.insert().values(**place, **values))
+            except IntegrityError:
+                raise busy from None
+        else:
+            same = and_(*(table.c[name] == value for name, value in place.items()), table.c.revision == cursor.revision)
+            if connection.execute(update(table).where(same).values(**values)).rowcount != 1:
+                raise busy
+        return replace(cursor, revision=cursor.revision + 1)
+
+    def _store_copies(self, connection: Connection, activities: Sequence[Activity], now: datetime) -> None:
+        if not activities:
+            return
+        known = _candidates(connection, activities)
+        rows: dict[tuple[str, str, str], dict[str, Any]] = {}
+        touched: dict[str, None] = {}
+        for activity in activities:
+            ref = activity.refs[0]
+            near = {**known.get(activity.key, {}), **known.get(activity.fingerprint, {})}
+            place = (ref.source, ref.principal, ref.provider_id)
+            near.pop(place, None)
+            keyed = assign_key(activity, near.values())
+            for index in {activity.key, activity.fingerprint} - {""}:
+                known.setdefault(index, {})[place] = keyed
+            touched[keyed.key] = None
+            rows[place] = {
+                "source": ref.source,
+                "principal": ref.principal,
+                "provider_id": ref.provider_id,
+                "key": keyed.key,
+                "base_key": activity.key,
+                "fingerprint": activity.fingerprint,
+                "body": codec.dump_activity(keyed),
+                "stored_at": text(now),
+            }
+        upsert(connection, tables.copies, list(rows.values()), keep=("stored_at",))
+        _forget_decisions(connection, list(rows))
+        self._refresh(connection, list(touched), now)
+
+    def _refresh(self, connection: Connection, keys: list[str], now: datetime) -> None:
+        """Bring the merged digests of `keys` up to date."""
+        rows: list[dict[str, Any]] = [
+            {
+                "key": merged.key,
+                "start": text(merged.start),
+                "digest": codec.activity_digest(merged),
+                "updated_at": text(now),
+            }
+            for merged in _merged(connection, keys)
+        ]
+        upsert(connection, tables.activities, rows)
+
+    def record_decisions(self, decisions: Sequence[Decision]) -> None:
+        """Store why items were not captured; the newest decision about an item stays."""
+        with transaction(self._engine) as connection:
+            _store_decisions(connection, decisions)
+
+    def known_ids(self, source: str, principal: str, provider_ids: Sequence[str]) -> frozenset[str]:
+        """Return those ids that need no fetching again: stored, or skipped for a reason that lasts."""
+        found: set[str] = set()
+        with transaction(self._engine) as connection:
+            for some in chunks(list(provider_ids)):
+                for table in (tables.copies, tables.decisions):
+                    query = select(table.c.provider_id).where(
+                        table.c.source == source, table.c.principal == principal, table.c.provider_id.in_(some)
+                    )
+                    if table is tables.decisions:
+                        query = query.where(table.c.reason.not_in(sorted(PASSING_REASONS)))
+                    found.update(connection.execute(query).scalars())
+        return frozenset(found)
+
+    # --- activities and what became of them ---
+
+    def unsettled(self) -> Iterator[Activity]:
+        """Yield merged activities without a final outcome, or changed since, oldest first.
+
+        One whose copy in some mailbox was blocked ("never log if present", seen in BCC there) is not among them.
+        """
+        table = tables.activities
+        blocked = (
+            select(tables.decisions.c.key)
+            .where(tables.decisions.c.key == table.c.key, tables.decisions.c.reason == SkipReason.BLOCKED)
+            .exists()
+        )
+        open_ones = or_(table.c.settled_digest.is_(None), table.c.settled_digest != table.c.digest)
+        last: tuple[str, str] = ("", "")
+        while True:
+            # Short transactions: whoever iterates wants to write in between.
+            with transaction(self._engine) as connection:
+                query = (
+                    select(table.c.start, table.c.key)
+                    .where(open_ones, ~blocked, tuple_(table.c.start, table.c.key) > last)
+                    .order_by(table.c.start, table.c.key)
+                    .limit(tables.CHUNK)
+                )
+                rows = connection.execute(query).all()
+                merged = {activity.key: activity for activity in _merged(connection, [row.key for row in rows])}
+            if not rows:
+                return
+            last = (rows[-1].start, rows[-1].key)
+            yield from (merged[row.key] for row in rows if row.key in merged)
+
+    def record_matches(
+        self,
+        matches: Mapping[str, Match],
+        outcomes: Mapping[str, Outcome],
+        *,
+        now: datetime,
+        reasons: Mapping[str, str] | None = None,
+    ) -> None:
+        """Store how activities matched and what became of them, in one transaction."""
+        table = tables.activities
+        faultpoints.reach("journal.record_matches.before")
+        with transaction(self._engine) as connection:
+            for key, outcome in outcomes.items():
+                match = matches.get(key)
+                reason = (reasons or {}).get(key) or (match.reason if match is not None else "")
+                values: dict[str, Any] = {"outcome": outcome.value, "reason": reason, "updated_at": text(now)}
+                if match is not None:
+                    values["match"] = codec.dump_match(match)
+                if outcome in FINAL_OUTCOMES:
+                    values["settled_digest"] = table.c.digest
+                connection.execute(update(table).where(table.c.key == key).values(**values))
+        faultpoints.reach("journal.record_matches.after")
+
+    def matches(self, keys: Iterable[str]) -> Mapping[str, Match]:
+        """Return how those of `keys` that were written matched then."""
+        table = tables.activities
+        found: dict[str, Match] = {}
+        with transaction(self._engine) as connection:
+            for some in chunks(sorted(set(keys))):
+                query = select(table.c.key, table.c.match).where(
+                    table.c.key.in_(some), table.c.outcome == Outcome.WRITTEN, table.c.match.is_not(None)
+                )
+                found.update({row.key: codec.load_match(row.match) for row in connection.execute(query)})
+        return found
+
+    def settled(self, keys: Iterable[str]) -> frozenset[str]:
+        """Return those of `keys` that need nothing more: a final outcome, and unchanged since."""
+        table = tables.activities
+        found: set[str] = set()
+        with transaction(self._engine) as connection:
+            for some in chunks(sorted(set(keys))):
+                query = select(table.c.key).where(table.c.key.in_(some), table.c.settled_digest == table.c.digest)
+                found.update(connection.execute(query).scalars())
+        return frozenset(found)
+
+    def release_quarantined(self, keys: Iterable[str], *, now: datetime) -> int:
+        """Let quarantined activities be tried again by the next sync; return how many there were."""
+        table = tables.activities
+        released = 0
+        with transaction(self._engine) as connection:
+            for some in chunks(sorted(set(keys))):
+                statement = (
+                    update(table)
+                    .where(table.c.key.in_(some), table.c.outcome == Outcome.QUARANTINED)
+                    .values(settled_digest=None, updated_at=text(now))
+                )
+                released += connection.execute(statement).rowcount
+        return released
+
+    # --- mailboxes ---
+
+    def sync_principals(self, principals: Sequence[Principal], *, now: datetime) -> None:
+        """Store who is on the roster; whether a mailbox is parked stays as it is."""
+        rows = [
+            {
+                "address": principal.address,
+                "provider": principal.provider,
+                "provider_id": principal.provider_id,
+                "salesforce_user_id": principal.salesforce_user_id,
+                "name": principal.name,
+                "aliases": codec.dump(sorted(principal.aliases)),
+                "notice_date": principal.notice_date.isoformat() if principal.notice_date is not None else None,
+                "updated_at": text(now),
+            }
+            for principal in principals
+        ]
+        with transaction(self._engine) as connection:
+            upsert(connection, tables.principals, rows)
+
+    def principals(self) -> tuple[Principal, ...]:
+        """Return the stored roster, in order of address."""
+        table = tables.principals
+        with transaction(self._engine) as connection:
+            rows = connection.execute(select(table).order_by(table.c.address)).all()
+        return tuple(
+            Principal(
+                address=row.address,
+                provider=row.provider,
+                provider_id=row.provider_id,
+                salesforce_user_id=row.salesforce_user_id,
+                name=row.name,
+                aliases=frozenset(codec.load(row.aliases)),
+                notice_date=date.fromisoformat(row.notice_date) if row.notice_date else None,
+                parked_reason=row.parked_reason,
+            )
+            for row in rows
+        )
+
+    def park(self, principal: str, reason: str, *, now: datetime) -> None:
+        """Note that a mailbox refused us, and since when (the first time stays)."""
+        table = tables.principals
+        with transaction(self._engine) as connection:
+            connection.execute(
+                update(table)
+                .where(table.c.address == principal)
+                .values(parked_reason=reason, parked_at=func.coalesce(table.c.parked_at, text(now)))
+            )
+
+    def unpark(self, principal: str, *, now: datetime) -> None:
+        """Note that a mailbox can be read again."""
+        table = tables.principals
+        with transaction(self._engine) as connection:
+            connection.execute(
+                update(table)
+                .where(table.c.address == principal)
+                .values(parked_reason=None, parked_at=None, updated_at=text(now))
+            )
+
+    def parked(self) -> Mapping[str, tuple[str, datetime]]:
+        """Return principal address -> (reason, since) of mailboxes that refused us."""
+        table = tables.principals
+        query = select(table.c.address, table.c.parked_reason, table.c.parked_at).where(
+            table.c.parked_reason.is_not(None)
+        )
+        with transaction(self._engine) as connection:
+            return {row.address: (row.parked_reason, when(row.parked_at)) for row in connection.execute(query)}
+
+    def mailbox_read(self, source: str, principal: str, *, now: datetime) -> None:
+        """Note that a mailbox was read up to `now` without a gap."""
+        with transaction(self._engine) as connection:
+            upsert(
+                connection,
+                tables.mailbox_reads,
+                [{"source": source, "principal": principal, "read_at": text(now)}],
+            )
+
+
+def _candidates(
+    connection: Connection, activities: Sequence[Activity]
+) -> dict[str, dict[tuple[str, str, str], Activity]]:
+    """Return base key or fingerprint -> place -> stored copies that may be the same mail as one of `activities`."""
+    table = tables.copies
+    found: dict[str, dict[tuple[str, str, str], Activity]] = {}
+    for column in (table.c.base_key, table.c.fingerprint):
+        wanted = {activity.key if column is table.c.base_key else activity.fingerprint for activity in activities}
+        for some in chunks(sorted(wanted - {""})):
+            for row in connection.execute(select(table).where(column.in_(some))):
+                index = row.base_key if column is table.c.base_key else row.fingerprint
+                place = (row.source, row.principal, row.provider_id)
+                found.setdefault(index, {})[place] = codec.load_activity(row.body)
+    return found
+
+
+def _merged(connection: Connection, keys: Sequence[str]) -> Iterator[Activity]:
+    table = tables.copies
+    by_key: dict[str, list[Activity]] = {}
+    for some in chunks(list(keys)):
+        query = select(table.c.key, table.c.body).where(table.c.key.in_(some))
+        for row in connection.execute(query):
+            by_key.setdefault(row.key, []).append(codec.load_activity(row.body))
+    for found in by_key.values():
+        yield merge(found)
+
+
+def _store_decisions(connection: Connection, decisions: Sequence[Decision]) -> None:
+    rows = {
+        (decision.ref.source, decision.ref.principal, decision.ref.provider_id): {
+            "source": decision.ref.source,
+            "principal": decision.ref.principal,
+            "provider_id": decision.ref.provider_id,
+            "outcome": decision.outcome.value,
+            "reason": decision.reason,
+            "key": decision.key,
+            "detail": decision.detail,
+            "at": text(decision.at),
+        }
+        for decision in decisions
+    }
+    upsert(connection, tables.decisions, list(rows.values()))
+
+
+def _forget_decisions(connection: Connection, places: Sequence[tuple[str, str, str]]) -> None:
+    """Drop what was decided about items that are captured now (out of spam again)."""
+    table = tables.decisions
+    mailboxes = {place[:2] for place in places}
+    for source, principal in sorted(mailboxes):
+        ids = [place[2] for place in places if place[:2] == (source, principal)]
+        for some in chunks(ids):
+            connection.execute(
+                delete(table).where(
+                    table.c.source == source, table.c.principal == principal, table.c.provider_id.in_(some)
+                )
+            )
+
+
+def _mark_removed(connection: Connection, removed: Sequence[SourceRef], now: datetime) -> None:
+    table = tables.copies
+    for ref in removed:
+        connection.execute(
+            update(table)
+            .where(
+                table.c.source == ref.source,
+                table.c.principal == ref.principal,
+                table.c.provider_id == ref.provider_id,
+                table.c.removed_at.is_(None),
+            )
+            .values(removed_at=text(now))
+        )

@@ -1,0 +1,172 @@
+"""The record of every write to Salesforce: what is in doubt, what was done, by which run, and what was there before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Engine, RowMapping, bindparam, select, update
+
+from leakwatch import faultpoints
+from leakwatch.model import Verb, WriteOp, WriteResult, WriteStatus
+from leakwatch.store import capture_codec as codec
+from leakwatch.store.capture_tables import chunks, text, upsert, when, writes
+from leakwatch.store.database import transaction
+
+IN_FLIGHT = "in_flight"
+DOUBTFUL = (IN_FLIGHT, WriteStatus.UNKNOWN.value)
+LANDED = (WriteStatus.DONE.value, WriteStatus.ALREADY_THERE.value)
+MAX_MESSAGE = 2_000  # of what Salesforce says
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedWrite:
+    """One write with its end, for `status`, `undo` and reports. `op.record_id` is known once it landed."""
+
+    op: WriteOp
+    run_id: str
+    status: str
+    code: str
+    message: str
+    created: bool
+    begun_at: datetime
+    finished_at: datetime | None
+
+
+class SqlWriteLog:
+    """The `WriteLog` port over SQLAlchemy Core."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def begin(self, run_id: str, ops: Sequence[WriteOp], *, now: datetime) -> None:
+        """Durably mark `ops` as in flight before the request leaves."""
+        rows = {op.op_id: _row(run_id, op, now) for op in ops}
+        faultpoints.reach("write_log.begin.before")
+        with transaction(self._engine) as connection:
+            upsert(connection, writes, list(rows.values()))
+            if rows:
+                statement = (
+                    update(writes).where(writes.c.op_id == bindparam("op")).values(attempts=writes.c.attempts + 1)
+                )
+                connection.execute(statement, [{"op": op_id} for op_id in rows])
+        faultpoints.reach("write_log.begin.after")
+
+    def finish(self, run_id: str, results: Sequence[WriteResult], *, now: datetime) -> None:
+        """Store how writes ended. An UNKNOWN one stays in doubt; a RETRY one may be sent again."""
+        if not results:
+            return
+        faultpoints.reach("write_log.finish.before")
+        with transaction(self._engine) as connection:
+            for result in results:
+                values: dict[str, Any] = {
+                    "run_id": run_id,
+                    "status": result.status.value,
+                    "code": result.code,
+                    "message": result.message[:MAX_MESSAGE],
+                    "created": result.created,
+                    "finished_at": text(now),
+                }
+                if result.record_id is not None:
+                    values["record_id"] = result.record_id
+                connection.execute(update(writes).where(writes.c.op_id == result.op_id).values(**values))
+        faultpoints.reach("write_log.finish.after")
+
+    def in_doubt(self) -> Sequence[WriteOp]:
+        """Return ops whose end is not known: to be looked up before any retry. In the order they were begun."""
+        query = select(writes).where(writes.c.status.in_(DOUBTFUL)).order_by(writes.c.begun_at, writes.c.op_id)
+        with transaction(self._engine) as connection:
+            return [_op(row) for row in connection.execute(query).mappings()]
+
+    def done(self, op_ids: Iterable[str]) -> Mapping[str, str]:
+        """Return op_id -> Salesforce id for those of `op_ids` that landed."""
+        found: dict[str, str] = {}
+        with transaction(self._engine) as connection:
+            for some in chunks(sorted(set(op_ids))):
+                query = select(writes.c.op_id, writes.c.record_id).where(
+                    writes.c.op_id.in_(some), writes.c.status.in_(LANDED)
+                )
+                found.update({row.op_id: row.record_id or "" for row in connection.execute(query)})
+        return found
+
+    def by_run(self, run_id: str) -> Sequence[LoggedWrite]:
+        """Return what a run wrote or tried to, in the order it was begun."""
+        query = select(writes).where(writes.c.run_id == run_id).order_by(writes.c.begun_at, writes.c.op_id)
+        with transaction(self._engine) as connection:
+            return [_logged(row) for row in connection.execute(query).mappings()]
+
+    def refused(self) -> Sequence[LoggedWrite]:
+        """Return writes that Salesforce will not take as they are, newest first."""
+        query = (
+            select(writes)
+            .where(writes.c.status == WriteStatus.REFUSED.value)
+            .order_by(writes.c.finished_at.desc(), writes.c.op_id)
+        )
+        with transaction(self._engine) as connection:
+            return [_logged(row) for row in connection.execute(query).mappings()]
+
+
+def _row(run_id: str, op: WriteOp, now: datetime) -> dict[str, Any]:
+    return {
+        "op_id": op.op_id,
+        "run_id": run_id,
+        "sobject": op.sobject,
+        "verb": op.verb.value,
+        "key": op.key,
+        "fields": codec.dump(_plain(op.fields)),
+        "reason": op.reason,
+        "record_id": op.record_id,
+        "account_id": op.account_id,
+        "prior": codec.dump(_plain(op.prior)),
+        "after": op.after,
+        "status": IN_FLIGHT,
+        "created": False,
+        "code": "",
+        "message": "",
+        "begun_at": text(now),
+        "finished_at": None,
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Return `value` in JSON's types; Decimal as text, so that no digit is lost."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    return value
+
+
+def _op(row: RowMapping) -> WriteOp:
+    return WriteOp(
+        op_id=row["op_id"],
+        sobject=row["sobject"],
+        verb=Verb(row["verb"]),
+        key=row["key"],
+        fields=codec.load(row["fields"]),
+        reason=row["reason"],
+        record_id=row["record_id"],
+        account_id=row["account_id"],
+        prior=codec.load(row["prior"]),
+        after=row["after"],
+    )
+
+
+def _logged(row: RowMapping) -> LoggedWrite:
+    return LoggedWrite(
+        op=_op(row),
+        run_id=row["run_id"],
+        status=row["status"],
+        code=row["code"],
+        message=row["message"],
+        created=row["created"],
+        begun_at=when(row["begun_at"]),
+        finished_at=when(row["finished_at"]) if row["finished_at"] is not None else None,
+    )
