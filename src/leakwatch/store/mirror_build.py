@@ -1,0 +1,73 @@
+"""One derivation of a snapshot in progress: its connection, its settings, and what had to be assumed on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+
+from leakwatch.core.report_inputs import Note
+from leakwatch.core.tables import MirrorConfig
+from leakwatch.model import Text
+from leakwatch.store.mirror_ingest import literal, quoted
+
+
+@dataclass(frozen=True, slots=True)
+class TableNote:
+    """An assumption, and the table whose readers it concerns."""
+
+    table: str
+    note: Note
+
+
+class Build:
+    """One derivation: the open connection (live file as main, `next` attached), and what has been found so far."""
+
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, config: MirrorConfig, *, zone: str, now: datetime, folder: Path
+    ) -> None:
+        self.connection = connection
+        self.config = config
+        self.zone = zone
+        self.now = now
+        self.folder = folder
+        self.notes: list[TableNote] = []
+        self.columns: dict[str, dict[str, str]] = {}
+        for table, column, kind in connection.execute(
+            "SELECT table_name, column_name, type FROM lw_columns"
+        ).fetchall():
+            self.columns.setdefault(table, {})[column] = kind
+
+    def run(self, sql: str, parameters: Iterable[object] = ()) -> list[tuple[object, ...]]:
+        """Execute `sql` and return its rows."""
+        return self.connection.execute(sql, list(parameters)).fetchall()
+
+    def has(self, table: str, *columns: str) -> bool:
+        """Tell whether the live mirror holds `table` with all of `columns`."""
+        return table in self.columns and all(column in self.columns[table] for column in columns)
+
+    def column(self, table: str, column: str, kind: str, alias: str = "t") -> str:
+        """Return the column as SQL, or a typed NULL where the mirror lacks it."""
+        return f"{alias}.{quoted(column)}" if self.has(table, column) else f"CAST(NULL AS {kind})"
+
+    def local_date(self, timestamp: str) -> str:
+        """Return SQL for the day on which a UTC timestamp falls in the org's time zone."""
+        if self.zone == "UTC":
+            return f"CAST({timestamp} AS DATE)"
+        return f"CAST(({timestamp} AT TIME ZONE 'UTC') AT TIME ZONE {literal(self.zone)} AS DATE)"
+
+    def assume(self, table: str, code: str, en: str, tr: str, *, warning: bool = False) -> None:
+        """Remember an assumption about `table`, to be told to its readers."""
+        level = "warning" if warning else "assumption"
+        self.notes.append(TableNote(table, Note(code, Text(en=en, tr=tr), level)))
+
+    def map_table(self, name: str, columns: str, rows: Iterable[tuple[object, ...]]) -> None:
+        """Make a temporary table of a few rows worked out in Python."""
+        self.run(f"CREATE OR REPLACE TEMP TABLE {name} ({columns})")
+        prepared = list(rows)
+        if prepared:
+            marks = ", ".join("?" for _ in prepared[0])
+            self.connection.executemany(f"INSERT INTO {name} VALUES ({marks})", [list(row) for row in prepared])

@@ -1,0 +1,131 @@
+"""How text becomes typed columns of the mirror: one set of expressions for API rows and for export files.
+
+DuckDB's own casts are not trusted where they lose meaning: casting a text with an offset to TIMESTAMP drops the offset
+(`09:00+03:00` becomes 09:00), casting to DECIMAL rounds without a word.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from leakwatch.core.tables import FieldSpec, FieldType
+
+TRUE_WORDS = ("true", "1", "yes", "evet", "doğru")  # DOĞRU and YANLIŞ: what Turkish Excel makes of TRUE and FALSE
+FALSE_WORDS = ("false", "0", "no", "hayır", "yanlış")
+MAX_LINE_BYTES = 8_000_000  # a row of export text: 131,072 characters per long text field, several of them
+
+_DOTTED_DATE = r"^\d{1,2}\.\d{1,2}\.\d{4}$"
+_SUFFIX_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How the text of one column is to be understood, where there is more than one way."""
+
+    decimal_comma: bool = False  # 1.234,50 instead of 1234.50
+    dotted_dates: bool = False  # 31.12.2017 instead of 2017-12-31
+
+
+@dataclass(frozen=True, slots=True)
+class CsvSource:
+    """A clean UTF-8 CSV file: `columns` maps the fields we want to their place (from 0) in each row."""
+
+    path: Path
+    delimiter: str
+    width: int
+    columns: Mapping[str, int] = field(default_factory=dict[str, int])
+
+    def sql(self) -> str:
+        """Return a `read_csv` call whose columns are called c0, c1, ..."""
+        names = ", ".join(f"'c{place}': 'VARCHAR'" for place in range(self.width))
+        return (
+            f"read_csv({literal(str(self.path))}, auto_detect=false, header=true, delim={literal(self.delimiter)},"
+            f" quote='\"', escape='\"', columns={{{names}}}, max_line_size={MAX_LINE_BYTES})"
+        )
+
+
+def literal(text: str) -> str:
+    """Return `text` as an SQL string literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def quoted(name: str) -> str:
+    """Return `name` as a quoted SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def prepare_connection(connection: duckdb.DuckDBPyConnection, *, memory_limit: str, temp_folder: Path) -> None:
+    """Set what every writing connection needs, and define the `lw_*` macros that `cast_sql` uses."""
+    connection.execute("SET enable_progress_bar=false")  # it would go to standard output even without a terminal
+    connection.execute("SET TimeZone='UTC'")
+    connection.execute("SET preserve_insertion_order=false")  # keeps big loads in bounded memory
+    connection.execute(f"SET memory_limit={literal(memory_limit)}")
+    connection.execute(f"SET temp_directory={literal(str(temp_folder))}")
+    group = " + ".join(f"CASE WHEN x[start + {i}] BETWEEN 'A' AND 'Z' THEN {1 << i} ELSE 0 END" for i in range(5))
+    connection.execute(f"CREATE OR REPLACE TEMP MACRO lw_suffix(x, start) AS {literal(_SUFFIX_LETTERS)}[({group}) + 1]")
+    connection.execute(
+        "CREATE OR REPLACE TEMP MACRO lw_long_id(x) AS"
+        " CASE WHEN length(x) = 15 THEN x || lw_suffix(x, 1) || lw_suffix(x, 6) || lw_suffix(x, 11) ELSE x END"
+    )
+
+
+def cast_sql(text: str, spec: FieldSpec, reading: Reading = Reading()) -> str:
+    """Return the SQL expression that types the text expression `text`; NULL where it can't be read."""
+    match spec.type:
+        case FieldType.ID:
+            return f"lw_long_id(NULLIF(trim({text}), ''))"
+        case FieldType.TEXT:
+            return f"NULLIF({text}, '')"
+        case FieldType.BOOLEAN:
+            yes, no = (", ".join(map(literal, words)) for words in (TRUE_WORDS, FALSE_WORDS))
+            folded = f"lower(replace(trim({text}), 'I', 'ı'))"  # HAYIR
+            return f"CASE WHEN {folded} IN ({yes}) THEN TRUE WHEN {folded} IN ({no}) THEN FALSE END"
+        case FieldType.DATE:
+            plain = f"TRY_CAST({text} AS DATE)"
+            if not reading.dotted_dates:
+                return plain
+            return f"COALESCE({plain}, CAST(try_strptime(split_part(trim({text}), ' ', 1), '%d.%m.%Y') AS DATE))"
+        case FieldType.DATETIME:
+            aware = f"TRY_CAST(trim({text}) AS TIMESTAMPTZ)"
+            instant = f"CAST({aware} AT TIME ZONE 'UTC' AS TIMESTAMP)"
+            if not reading.dotted_dates:
+                return instant
+            formats = "['%d.%m.%Y %H:%M:%S', '%d.%m.%Y %H:%M', '%d.%m.%Y']"
+            return f"COALESCE({instant}, try_strptime(trim({text}), {formats}))"
+        case FieldType.MONEY | FieldType.NUMBER | FieldType.INTEGER:
+            number = f"replace(replace({text}, '.', ''), ',', '.')" if reading.decimal_comma else text
+            return f"TRY_CAST({number} AS {spec.sql_type})"
+
+
+def write_rows(path: Path, rows: Iterable[Mapping[str, Any]], fields: Iterable[str]) -> int:
+    """Write API rows as CSV, one column per field; return how many. None and '' become empty: Salesforce has no ''."""
+    names = list(fields)
+    count = 0
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, quoting=csv.QUOTE_ALL)
+        writer.writerow(names)
+        for row in rows:
+            writer.writerow([_as_text(row.get(name)) for name in names])
+            count += 1
+    return count
+
+
+def _as_text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value.replace("\x00", "")
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return format(Decimal(repr(value)), "f")  # the shortest text that is this float: what the JSON said
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    return str(value)
