@@ -47,6 +47,7 @@ def hold(case: Case) -> None:
 def confirm(case: Case) -> None:
     """Seen again while pending: open it once it was seen in enough different snapshots."""
     refresh(case)
+    case.finding = replace(case.finding, impact_reference=case.finding.impact)
     if case.finding.seen_runs >= case.run.rule.lifecycle.confirm_runs:
         case.move(OPEN, "confirmed", "new")
 
