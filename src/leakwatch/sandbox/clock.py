@@ -69,8 +69,7 @@ class VirtualClock:
         with self._lock:
             if target < self._now:
                 raise ClockError(
-                    f"the clock stands at {format_instant(self._now)} and does not go back to "
-                    f"{format_instant(target)}"
+                    f"the clock stands at {format_instant(self._now)} and does not go back to {format_instant(target)}"
                 )
             self._now = target
             self._write()

@@ -1,0 +1,97 @@
+"""`python -m leakwatch.sandbox serve`: the emulators alone."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from leakwatch.sandbox.google.quota import PROFILES
+from leakwatch.sandbox.server import Options, ServeError, serve
+from leakwatch.sandbox.world.check import WorldError
+
+#: Exit codes as in the rest of the program: 2 usage, 3 configuration (here: a world file), 1 failure.
+EXIT_FAILURE, EXIT_WORLD = 1, 3
+
+
+def default_deploy() -> Path | None:
+    """The SFDX folder that travels with the package, or lies in the repository beside it."""
+    package = Path(__file__).resolve().parent.parent
+    for folder in (package / "_shipped" / "salesforce", package.parent.parent / "salesforce"):
+        if any(folder.rglob("*.field-meta.xml")) or (folder / "sfdx-project.json").exists():
+            return folder
+    return None
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    top = argparse.ArgumentParser(
+        prog="leakwatch sandbox", description="An emulated Salesforce org and Google Workspace."
+    )
+    verbs = top.add_subparsers(dest="verb", required=True)
+    run = verbs.add_parser("serve", help="serve until SIGTERM or Ctrl-C")
+    run.add_argument("--world", default="small", help="small, medium or a leakwatch-world/1 file")
+    run.add_argument("--dir", type=Path, required=True, help="where the state lives; the same one continues")
+    run.add_argument("--seed", type=int, help="seed of a generated world (default 7)")
+    run.add_argument("--salesforce-port", type=int, default=0)
+    run.add_argument("--google-port", type=int, default=0)
+    run.add_argument("--control-port", type=int, default=0)
+    run.add_argument("--mail", type=Path, metavar="MBOX", help="import real mail into one more mailbox")
+    run.add_argument("--deploy", type=Path, metavar="SFDX_FOLDER", help="deploy these fields (default: ours)")
+    run.add_argument("--no-deploy", action="store_true", help="an org without our fields")
+    run.add_argument("--insecure-http", action="store_true", help="plain HTTP, for clients without a CA option")
+    run.add_argument("--info", type=Path, metavar="FILE", help="write sandbox.json here as well")
+    run.add_argument("--reset", action="store_true", help="forget the folder's state, keep its keys")
+    run.add_argument("--quota", choices=list(PROFILES), default="generous", help="Gmail's quota")
+    make = verbs.add_parser("world", help="write a generated world as a file")
+    make.add_argument("size", choices=["small", "medium"])
+    make.add_argument("--seed", type=int, default=7)
+    make.add_argument("-o", "--output", type=Path, required=True)
+    check = verbs.add_parser("check", help="check a world file")
+    check.add_argument("file", type=Path)
+    return top
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run; the exit code."""
+    given = parser().parse_args(arguments)
+    try:
+        if given.verb == "world":
+            from leakwatch.sandbox.world.generate import generate
+
+            body = generate(given.size, given.seed).as_json()
+            given.output.write_text(json.dumps(body, ensure_ascii=False, indent=1), encoding="utf-8")
+            return 0
+        if given.verb == "check":
+            from leakwatch.sandbox.world.model import read_world
+
+            read_world(given.file)
+            return 0
+        deploy = None if given.no_deploy else (given.deploy or default_deploy())
+        return serve(
+            Options(
+                world=given.world,
+                folder=given.dir.absolute(),
+                seed=given.seed,
+                salesforce_port=given.salesforce_port,
+                google_port=given.google_port,
+                control_port=given.control_port,
+                mail=given.mail,
+                deploy=deploy,
+                insecure_http=given.insecure_http,
+                info=given.info,
+                reset=given.reset,
+                quota=given.quota,
+            )
+        )
+    except WorldError as error:
+        sys.stderr.write(f"{error}\n")
+        return EXIT_WORLD
+    except ServeError as error:
+        sys.stderr.write(f"{error}\n")
+        return EXIT_FAILURE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,93 @@
+"""The ASGI application of Google's hosts: token endpoint, Directory, Gmail, batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.parse import parse_qsl
+
+import orjson
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from leakwatch.sandbox.google import batch
+from leakwatch.sandbox.google.errors import GoogleError, TokenError
+from leakwatch.sandbox.google.service import GoogleService, Reply
+
+#: What a fault may do to one part of a batch: an answer instead of the real one, or the name of a behaviour.
+PartFault = Callable[[str, str], Reply | str | None]
+
+JSON = "application/json; charset=UTF-8"
+
+
+def no_fault(_method: str, _target: str) -> Reply | str | None:
+    """Nothing goes wrong."""
+    return None
+
+
+def build_app(service: GoogleService, part_fault: PartFault = no_fault) -> Starlette:
+    """One application for all of Google's hosts."""
+
+    async def token(request: Request) -> Response:
+        form = dict(parse_qsl((await request.body()).decode("utf-8", "replace")))
+        try:
+            return _json(200, service.tokens.exchange(form), {"Cache-Control": "no-store"})
+        except TokenError as error:
+            return _json(error.status, error.body, {})
+
+    async def batches(request: Request) -> Response:
+        authorization = request.headers.get("authorization", "")
+        try:
+            parts = batch.read_parts(request.headers.get("content-type", ""), await request.body())
+        except GoogleError as error:
+            return _json(error.status, error.body, error.headers)
+        replies = _play_parts(service, parts, authorization, part_fault)
+        content_type, body = batch.write_parts(parts, replies)
+        return Response(body, headers={"Content-Type": content_type, "Vary": "Origin, X-Origin, Referer"})
+
+    async def call(request: Request) -> Response:
+        target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        authorization = request.headers.get("authorization", "")
+        empty = request.scope.get("sandbox.behaviour") == "empty_page"
+        reply = service.answer(request.method, target, authorization, empty_page=empty)
+        return _json(reply.status, reply.body, reply.headers)
+
+    verbs = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+    return Starlette(
+        routes=[
+            Route("/token", token, methods=["POST"]),
+            Route("/batch", batches, methods=["POST"]),
+            Route("/batch/{service:path}", batches, methods=["POST"]),
+            Route("/{path:path}", call, methods=verbs),
+        ]
+    )
+
+
+def _play_parts(
+    service: GoogleService, parts: list[batch.Part], authorization: str, part_fault: PartFault
+) -> list[Reply]:
+    """The parts of a batch run at once at Google, so each is one more request in flight for its user."""
+    entered: list[str] = []
+
+    def one(part: batch.Part, header: str) -> Reply:
+        fault = part_fault(part.method, part.target)
+        if isinstance(fault, Reply):
+            return fault
+        try:
+            user = service.tokens.open(header).subject or ""
+            service.quota.enter(user)
+            entered.append(user)
+        except GoogleError as error:
+            return Reply(error.status, error.body, error.headers)
+        return service.answer(part.method, part.target, header, empty_page=fault == "empty_page")
+
+    try:
+        return batch.play(parts, authorization, one)
+    finally:
+        for user in entered:
+            service.quota.leave(user)
+
+
+def _json(status: int, body: object, headers: dict[str, str]) -> Response:
+    return Response(orjson.dumps(body), status, {"Content-Type": JSON} | headers)

@@ -1,0 +1,123 @@
+"""The whole sandbox behind its servers: clock, org, mailboxes, world, and how far the play has come."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from leakwatch.sandbox.clock import VirtualClock, as_utc, format_instant, parse_instant
+from leakwatch.sandbox.google.directory import Directory
+from leakwatch.sandbox.google.post import PostOffice
+from leakwatch.sandbox.google.store import MailStore
+from leakwatch.sandbox.world import mbox, seed
+from leakwatch.sandbox.world.model import World, parse_world
+from leakwatch.sandbox.world.play import Player
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,60}")
+
+
+class StageError(ValueError):
+    """Something was asked of the sandbox that it cannot do."""
+
+
+@dataclass(slots=True)
+class Stage:
+    """Everything with state. Built by `open_stage`."""
+
+    folder: Path
+    world: World
+    clock: VirtualClock
+    org: Any
+    store: MailStore
+    directory: Directory
+    post: PostOffice
+    player: Player
+    mail_import: dict[str, Any] | None = None
+
+    def play_until(self, moment: datetime) -> list[dict[str, Any]]:
+        """Move the clock and play what is due."""
+        if as_utc(moment) < self.clock.now():
+            raise StageError(
+                f"the clock stands at {format_instant(self.clock.now())} and does not go back; "
+                "restore a saved state instead"
+            )
+        try:
+            return self.player.play_until(moment)
+        finally:
+            self.keep()
+
+    def keep(self) -> None:
+        """Write down how far the play has come."""
+        path = self.folder / "stage.json"
+        temporary = path.with_suffix(".new")
+        body = self.player.state() | {"mail_import": self.mail_import}
+        temporary.write_text(json.dumps(body), encoding="utf-8")
+        temporary.replace(path)
+
+    def _save_folder(self, name: str) -> Path:
+        if not _NAME.fullmatch(name):
+            raise StageError(f"not a name for a saved state: {name!r}")
+        return self.folder / "saves" / name
+
+    def save(self, name: str) -> None:
+        """Keep the whole state under a name; an older one of that name is replaced."""
+        target = self._save_folder(name)
+        shutil.rmtree(target, ignore_errors=True)
+        (target / "org").mkdir(parents=True)
+        self.org.save(target / "org")
+        self.store.save(target / "google.sqlite")
+        body = self.player.state() | {"mail_import": self.mail_import}
+        (target / "stage.json").write_text(json.dumps(body), encoding="utf-8")
+
+    def restore(self, name: str) -> None:
+        """Go back (or forth) to a saved state."""
+        source = self._save_folder(name)
+        if not (source / "stage.json").exists():
+            raise StageError(f"no saved state is called {name!r}")
+        state = json.loads((source / "stage.json").read_text(encoding="utf-8"))
+        self.org.restore(source / "org")
+        self.store.restore(source / "google.sqlite")
+        self.directory.forget()
+        self.player.take_state(state)
+        self.mail_import = state.get("mail_import")
+        self.clock.reset_to(parse_instant(state["clock"]))
+        self.keep()
+
+    def close(self) -> None:
+        """Write down the state and close the files."""
+        self.keep()
+        self.store.close()
+        close = getattr(self.org, "close", None)
+        if close is not None:
+            close()
+
+
+def load_stage(stage: Stage, mail: Path | None) -> None:
+    """Fill an empty stage from its world, and from somebody's real mail if given."""
+    stage.player.refs = seed.assign_ids(stage.world, stage.org)
+    objects = {record["ref"]: record["object"] for record in stage.world.records}
+    objects |= {user["ref"]: "User" for user in stage.world.users}
+    stage.player.objects = objects | {queue["ref"]: "Group" for queue in stage.world.queues}
+    seed.seed_org(stage.world, stage.org, stage.player.refs)
+    seed.seed_google(stage.world, stage.post)
+    seed.suspend_accounts(stage.world, stage.directory)
+    if mail is not None:
+        stage.mail_import = mbox.import_mbox(mail, stage)
+    stage.keep()
+
+
+def resume_stage(stage: Stage) -> None:
+    """Go on where the folder's state stands."""
+    state = json.loads((stage.folder / "stage.json").read_text(encoding="utf-8"))
+    stage.player.take_state(state)
+    stage.mail_import = state.get("mail_import")
+
+
+def read_kept_world(folder: Path) -> World:
+    """The world that a folder plays."""
+    return parse_world(json.loads((folder / "world.json").read_text(encoding="utf-8")))

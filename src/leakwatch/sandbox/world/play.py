@@ -1,0 +1,165 @@
+"""Playing a world's timeline: what people do while the clock moves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from leakwatch.sandbox.clock import VirtualClock, format_instant
+from leakwatch.sandbox.google.post import PostOffice
+from leakwatch.sandbox.world import letters
+from leakwatch.sandbox.world.model import Json, World, instant
+from leakwatch.sandbox.world.seed import OrgLike, resolve_fields
+
+#: Keys of the Tasks that leakwatch makes for findings (DESIGN §6: Leakwatch_Key__c).
+ALERT_KEY = "lw1:f:"
+
+
+@dataclass(slots=True)
+class Player:
+    """Plays events in order and remembers how far it came."""
+
+    world: World
+    org: OrgLike
+    post: PostOffice
+    clock: VirtualClock
+    refs: dict[str, str]
+    objects: dict[str, str]
+    drafts: dict[str, str] = field(default_factory=dict[str, str])
+    played: int = 0
+    _script: list[tuple[datetime, Json]] = field(default_factory=list[tuple[datetime, Json]])
+
+    def script(self) -> list[tuple[datetime, Json]]:
+        """Everything after the start, in order: the timeline, and the mails that arrive by themselves."""
+        if not self._script:
+            events = [(instant(event["at"]), event) for event in self.world.timeline]
+            for mail in self.world.mails:
+                at = instant(mail["at"])
+                if at > self.world.start and not mail.get("held"):
+                    events.append((at, {"at": mail["at"], "do": "mail", "mail": mail["id"]}))
+            self._script = sorted(events, key=lambda pair: pair[0])
+        return self._script
+
+    def play_until(self, moment: datetime) -> list[Json]:
+        """Move the clock to `moment`, playing what is due on the way; returns what was played."""
+        done: list[Json] = []
+        script = self.script()
+        while self.played < len(script) and script[self.played][0] <= moment:
+            at, event = script[self.played]
+            if at > self.clock.now():
+                self.clock.move_to(at)
+            done.append(self._play(event))
+            self.played += 1
+        self.clock.move_to(max(moment, self.clock.now()))
+        return done
+
+    def _play(self, event: Json) -> Json:
+        verb = str(event["do"])
+        handler = getattr(self, f"_do_{verb}")
+        result = handler(event)
+        told = {key: value for key, value in event.items() if key not in {"fields"}}
+        if "fields" in event:
+            told["fields"] = event["fields"]
+        return told | ({"result": result} if result is not None else {})
+
+    # -- records -----------------------------------------------------------------------------------
+
+    def _do_create(self, event: Json) -> str:
+        fields = resolve_fields(event["fields"], self.refs)
+        record = str(self.org.create(event["object"], fields, user_id=self.refs[event["by"]]))
+        self.refs[event["ref"]] = record
+        self.objects[event["ref"]] = event["object"]
+        return record
+
+    def _do_update(self, event: Json) -> None:
+        fields = resolve_fields(event["fields"], self.refs)
+        sobject, record = self.objects[event["record"]], self.refs[event["record"]]
+        self.org.update(sobject, record, fields, user_id=self.refs[event["by"]])
+
+    def _do_delete(self, event: Json) -> None:
+        sobject, record = self.objects[event["record"]], self.refs[event["record"]]
+        self.org.delete(sobject, record, user_id=self.refs[event["by"]])
+
+    def _do_complete_tasks(self, event: Json) -> list[str]:
+        return self._complete(event, alerts=False)
+
+    def _do_complete_alert_task(self, event: Json) -> list[str]:
+        return self._complete(event, alerts=True)
+
+    def _complete(self, event: Json, *, alerts: bool) -> list[str]:
+        """Close the open Tasks on a record: leakwatch's own alerts, or the others."""
+        record = self.refs[event["record"]]
+        column = "WhoId" if self.objects[event["record"]] in {"Lead", "Contact"} else "WhatId"
+        rows = self.org.query(
+            f"SELECT FIELDS(ALL) FROM Task WHERE {column} = '{record}' AND IsClosed = false LIMIT 200"
+        )
+        done: list[str] = []
+        for row in rows:
+            key = str(row.get("Leakwatch_Key__c") or "")
+            if key.startswith(ALERT_KEY) == alerts:
+                self.org.update("Task", row["Id"], {"Status": "Completed"}, user_id=self.refs[event["by"]])
+                done.append(str(row["Id"]))
+        return done
+
+    # -- mail --------------------------------------------------------------------------------------
+
+    def _do_mail(self, event: Json) -> dict[str, str]:
+        mail = self.world.mail(event["mail"])
+        return self.post.deliver(letters.build(mail, self.world), instant(mail["at"]))
+
+    def _do_draft(self, event: Json) -> str:
+        letter = letters.build(self.world.mail(event["mail"]), self.world)
+        former = self.drafts.get(event["draft"])
+        at = instant(event["at"])
+        self.drafts[event["draft"]] = self.post.save_draft(event["mailbox"], letter.raw_own, at, former)
+        return self.drafts[event["draft"]]
+
+    def _do_send_draft(self, event: Json) -> dict[str, str]:
+        letter = letters.build(self.world.mail(event["mail"]), self.world)
+        draft = self.drafts.pop(event["draft"])
+        return self.post.send_draft(event["mailbox"], draft, letter, instant(event["at"]))
+
+    def _message(self, event: Json) -> str:
+        key = letters.message_id(self.world.mail(event["mail"]), self.world)
+        return self.post.store.find(event["mailbox"], key)[-1]
+
+    def _do_move(self, event: Json) -> None:
+        self.post.move(event["mailbox"], self._message(event), event["to"])
+
+    def _do_label(self, event: Json) -> None:
+        store, mailbox = self.post.store, str(event["mailbox"])
+        add = [store.create_label(mailbox, name) for name in event.get("add", [])]
+        remove = [store.create_label(mailbox, name) for name in event.get("remove", [])]
+        store.change_labels(mailbox, self._message(event), add=add, remove=remove)
+
+    # -- people ------------------------------------------------------------------------------------
+
+    def _do_suspend(self, event: Json) -> None:
+        self._suspend(event, suspended=True)
+
+    def _do_unsuspend(self, event: Json) -> None:
+        self._suspend(event, suspended=False)
+
+    def _suspend(self, event: Json, *, suspended: bool) -> None:
+        user = self.world.user(event["user"])
+        self.post.directory.suspend(user["email"].lower(), suspended=suspended)
+
+    # -- state -------------------------------------------------------------------------------------
+
+    def state(self) -> dict[str, Any]:
+        """What must survive a restart."""
+        return {
+            "played": self.played,
+            "refs": self.refs,
+            "objects": self.objects,
+            "drafts": self.drafts,
+            "clock": format_instant(self.clock.now()),
+        }
+
+    def take_state(self, state: dict[str, Any]) -> None:
+        """Go on from a former state."""
+        self.played = int(state["played"])
+        self.refs = dict(state["refs"])
+        self.objects = dict(state["objects"])
+        self.drafts = dict(state["drafts"])
