@@ -1,0 +1,30 @@
+"""Leads, contacts, users and posts."""
+
+from __future__ import annotations
+
+from leakwatch.sandbox.org.engine import Change, Engine, Row, Rules
+from leakwatch.sandbox.org.errors import bad
+
+
+def derive_name(_engine: Engine, row: Row) -> None:
+    """A person's Name is made of the parts (the salutation is not in it)."""
+    row["Name"] = " ".join(part for part in (row.get("FirstName"), row.get("LastName")) if part) or None
+
+
+def refuse_converted(_engine: Engine, change: Change) -> None:
+    """A converted lead is read-only without the permission to edit converted leads."""
+    if change.old is not None and change.old["IsConverted"]:
+        raise bad("CANNOT_UPDATE_CONVERTED_LEAD", "cannot reference converted lead")
+
+
+def prepare_post(_engine: Engine, change: Change) -> None:
+    """A text post has a body; who wrote it is who inserted it, unless audit fields say otherwise."""
+    if change.row.get("Type") == "TextPost" and not change.row.get("Body"):
+        raise bad("REQUIRED_FIELD_MISSING", "Required fields are missing: [Body]", "Body")
+    if change.creating:
+        change.row["InsertedById"] = change.user_id
+
+
+PERSON = Rules(derive=derive_name)
+LEAD = Rules(prepare=refuse_converted, derive=derive_name)
+FEED_ITEM = Rules(prepare=prepare_post)

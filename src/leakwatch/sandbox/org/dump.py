@@ -1,0 +1,64 @@
+"""A full dump of an org that compares: ids that were given out while running become stable labels.
+
+Two runs that write the same rows in another order give them other ids. So every such id is replaced by a
+label made of the row's own content and, over a few rounds, of the rows it points to.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from leakwatch.sandbox.org import ids
+from leakwatch.sandbox.org.schema import Schema
+from leakwatch.sandbox.org.store import Store, quote
+
+ROUNDS = 3
+Rows = dict[str, list[dict[str, Any]]]
+
+
+def dump(store: Store, schema: Schema) -> Rows:
+    """Object to its rows without nulls, deleted rows included, everything sorted."""
+    rows = _read(store, schema)
+    labels: dict[str, str] = {}
+    for _ in range(ROUNDS):
+        labels = _label(rows, labels)
+    shown = {name: [_renamed(row, labels) for row in some] for name, some in rows.items()}
+    return {name: sorted(some, key=_text) for name, some in sorted(shown.items()) if some}
+
+
+def _read(store: Store, schema: Schema) -> Rows:
+    rows: Rows = {}
+    for name, sobject in schema.objects.items():
+        booleans = {one.name for one in sobject.stored_fields if one.type == "boolean"}
+        found = store.execute(f"SELECT * FROM {quote(name)}").fetchall()
+        rows[name] = [
+            {key: bool(row[key]) if key in booleans else row[key] for key in row.keys() if row[key] is not None}  # noqa: SIM118
+            for row in found
+        ]
+    return rows
+
+
+def _label(rows: Rows, known: dict[str, str]) -> dict[str, str]:
+    """The next round's labels, from the content with the last round's labels put in."""
+    labels: dict[str, str] = {}
+    for name, some in rows.items():
+        for row in some:
+            if ids.CREATED.fullmatch(row["Id"]):
+                content = _text(_renamed(row | {"Id": ""}, known))
+                labels[row["Id"][:15]] = f"{name}#{hashlib.sha256(content.encode()).hexdigest()[:12]}"
+    return labels
+
+
+def _renamed(row: dict[str, Any], labels: dict[str, str]) -> dict[str, Any]:
+    def renamed(value: Any) -> Any:
+        if not isinstance(value, str) or ids.CREATED_POD not in value:
+            return value
+        return ids.CREATED.sub(lambda match: labels.get(match.group()[:15], "new"), value)
+
+    return {key: renamed(value) for key, value in row.items()}
+
+
+def _text(row: dict[str, Any]) -> str:
+    return json.dumps(row, sort_keys=True, ensure_ascii=False)

@@ -1,0 +1,316 @@
+"""Writing rows: what a row must satisfy, and what follows from it.
+
+One path for everybody: parse, prepare (an object's own rules fill in and refuse), check, store, settle
+(what other rows feel of it). Objects' own rules are in `automation`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from leakwatch.sandbox.org import ids, values
+from leakwatch.sandbox.org.errors import OrgError, bad, no_column, not_emulated
+from leakwatch.sandbox.org.schema import Field, Schema, SObject
+from leakwatch.sandbox.org.settings import OrgSettings
+from leakwatch.sandbox.org.store import Store, folded, quote, shares_index
+
+Row = dict[str, Any]
+AUDIT_FIELDS = ("CreatedDate", "CreatedById", "LastModifiedDate", "LastModifiedById")
+AUDIT_OBJECTS = frozenset(
+    "Account CampaignMember Case Contact EmailMessage FeedItem Lead Opportunity Task Event".split()
+)
+HARD_DELETED = frozenset(("OpportunityLineItem", "OpportunityContactRole"))
+"""Rows that never see the recycle bin when deleted by themselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A row being written."""
+
+    sobject: SObject
+    row: Row
+    """The whole row as it will be; rules write into it."""
+    old: Row | None
+    given: frozenset[str]
+    """What the caller set."""
+    user_id: str
+    lists: dict[str, list[str]]
+    """Lists of related ids, which are no columns."""
+
+    @property
+    def creating(self) -> bool:
+        """Whether the row is new."""
+        return self.old is None
+
+    def changed(self, *names: str) -> bool:
+        """Whether one of these fields is new or different."""
+        return self.old is None or any(self.row.get(name) != self.old.get(name) for name in names)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """An object's own rules; each is optional."""
+
+    prepare: Callable[[Engine, Change], None] | None = None
+    settle: Callable[[Engine, Change], None] | None = None
+    removed: Callable[[Engine, Row, str], None] | None = None
+    derive: Callable[[Engine, Row], None] | None = None
+    """Fill derived fields of a row, seeded or written, where they are missing."""
+
+
+class Engine:
+    """Writes rows into one store."""
+
+    def __init__(
+        self, store: Store, schema: Schema, settings: OrgSettings, now: Callable[[], str], rules: Mapping[str, Rules]
+    ) -> None:
+        self.store = store
+        self.schema = schema
+        self.settings = settings
+        self.now = now
+        self.zone = ZoneInfo(settings.time_zone)
+        self._rules = rules
+
+    def rules(self, sobject: SObject) -> Rules:
+        """The rules of an object."""
+        return self._rules.get(sobject.name, Rules())
+
+    def object(self, name: str) -> SObject:
+        """The object of that name, or 404."""
+        found = self.schema.find(name)
+        if found is None:
+            raise OrgError(404, "NOT_FOUND", "The requested resource does not exist")
+        return found
+
+    # -- verbs ----------------------------------------------------------------------------------------
+
+    def create(self, name: str, fields: Mapping[str, Any], user_id: str) -> str:
+        """Insert one row; its id."""
+        sobject = self.object(name)
+        if not sobject.allows("createable"):
+            raise bad("INVALID_TYPE_FOR_OPERATION", f"entity type {sobject.name} does not support create")
+        with self.store.transaction():
+            row, lists = self._parse(sobject, fields, "C")
+            return self.insert(sobject, row, user_id, frozenset(row), lists)
+
+    def insert(
+        self,
+        sobject: SObject,
+        row: Row,
+        user_id: str,
+        given: frozenset[str] = frozenset(),
+        lists: dict[str, list[str]] | None = None,
+    ) -> str:
+        """Insert a parsed row, with defaults, rules and checks; also for rows that rules make."""
+        now = self.now()
+        full: Row = {field.name: _default(field) for field in sobject.stored_fields}
+        full |= {
+            "CreatedDate": now,
+            "LastModifiedDate": now,
+            "SystemModstamp": now,
+            "CreatedById": user_id,
+            "LastModifiedById": user_id,
+            "OwnerId": user_id,
+        }
+        full = {name: value for name, value in full.items() if name in sobject.fields}
+        full |= row
+        change = Change(sobject, full, None, given, user_id, lists or {})
+        self._ready(change)
+        full["Id"] = self.store.next_id(sobject.prefix, ids.CREATED_POD)
+        self.store.insert(sobject.name, full)
+        self._settle(change)
+        return str(full["Id"])
+
+    def update(self, name: str, record_id: str, fields: Mapping[str, Any], user_id: str) -> None:
+        """Change one row."""
+        sobject = self.object(name)
+        if not sobject.allows("updateable"):
+            raise bad("INVALID_TYPE_FOR_OPERATION", f"entity type {sobject.name} does not support update")
+        with self.store.transaction():
+            old = self.living(sobject, record_id)
+            row, lists = self._parse(sobject, fields, "U")
+            self.change(sobject, old, row, user_id, lists)
+
+    def change(
+        self,
+        sobject: SObject,
+        old: Row,
+        changes: Row,
+        user_id: str,
+        lists: dict[str, list[str]] | None = None,
+    ) -> None:
+        """Apply parsed changes, with rules and checks; also for changes that rules make."""
+        now = self.now()
+        stamps = {"LastModifiedDate": now, "LastModifiedById": user_id, "SystemModstamp": now}
+        full = old | changes | {name: value for name, value in stamps.items() if name in sobject.fields}
+        change = Change(sobject, full, old, frozenset(changes), user_id, lists or {})
+        self._ready(change)
+        different = {name: value for name, value in full.items() if value != old.get(name)}
+        self.store.update(sobject.name, str(old["Id"]), different)
+        self._settle(change)
+
+    def delete(self, name: str, record_id: str, user_id: str) -> None:
+        """Delete one row with what hangs on it: into the recycle bin, or for good where there is none."""
+        sobject = self.object(name)
+        if not sobject.allows("deletable"):
+            raise bad("INVALID_TYPE_FOR_OPERATION", f"entity type {sobject.name} does not support delete")
+        with self.store.transaction():
+            self.drop(sobject, self.living(sobject, record_id), user_id, direct=True)
+
+    def drop(self, sobject: SObject, row: Row, user_id: str, *, direct: bool = False) -> None:
+        """Delete a known row and its children."""
+        now = self.now()
+        hard = not sobject.has_bin or (direct and sobject.name in HARD_DELETED)
+        if hard:
+            self.store.remove(sobject.name, row["Id"])
+        else:
+            # that a deletion stamps LastModifiedDate too is unverified
+            stamps = {"IsDeleted": 1, "SystemModstamp": now, "LastModifiedDate": now, "LastModifiedById": user_id}
+            stamps = {field: value for field, value in stamps.items() if field in sobject.fields}
+            self.store.update(sobject.name, row["Id"], stamps)
+        self.store.execute("INSERT OR REPLACE INTO _deleted VALUES (?, ?, ?)", (sobject.name, row["Id"], now))
+        for child, link, _, cascade in sobject.children:
+            target = self.schema.objects.get(child)
+            if cascade and target is not None and link in target.fields:
+                for one in self.store.find(child, target.fields[link], row["Id"]):
+                    self.drop(target, one, user_id)
+        if removed := self.rules(sobject).removed:
+            removed(self, row, user_id)
+
+    def living(self, sobject: SObject, record_id: str) -> Row:
+        """A row that is there and not deleted."""
+        normal = ids.normalise(record_id)
+        row = self.store.get(sobject.name, normal) if normal else None
+        if row is None:
+            raise OrgError(404, "INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")
+        if row.get("IsDeleted"):
+            raise OrgError(404, "ENTITY_IS_DELETED", "entity is deleted")
+        return row
+
+    def lookup(self, record_id: str | None) -> Row | None:
+        """The living row an id points to, whatever its object."""
+        sobject = self.schema.of_id(record_id) if record_id else None
+        row = self.store.get(sobject.name, record_id) if sobject and record_id else None
+        return None if row is None or row.get("IsDeleted") else row
+
+    # -- checks ---------------------------------------------------------------------------------------
+
+    def _parse(self, sobject: SObject, fields: Mapping[str, Any], flag: str) -> tuple[Row, dict[str, list[str]]]:
+        row: Row = {}
+        lists: dict[str, list[str]] = {}
+        for name, value in fields.items():
+            if name == "attributes":
+                continue
+            field = sobject.find(name)
+            if field is None:
+                if name.lower() in sobject.by_relationship:
+                    raise not_emulated(f"relations by external id in a written row ({name})")
+                raise no_column(name, sobject.name)
+            self._writable(sobject, field, flag)
+            if field.type == "junction":
+                lists[field.name] = self._id_list(field, value)
+            else:
+                row[field.name] = values.parse(self.schema, field, value)
+        return row, lists
+
+    def _writable(self, sobject: SObject, field: Field, flag: str) -> None:
+        if field.name == "Id" and flag == "C":
+            raise bad("INVALID_FIELD_FOR_INSERT_UPDATE", "cannot specify Id in an insert call")
+        audit = self.settings.audit_fields and sobject.name in AUDIT_OBJECTS and field.name in AUDIT_FIELDS
+        if not field.can(flag) and not (audit and flag == "C"):
+            raise bad(
+                "INVALID_FIELD_FOR_INSERT_UPDATE",
+                f"Unable to create/update fields: {field.name}. Please check the security settings of this "
+                "field and verify that it is read/write for your profile or permission set.",
+                field.name,
+            )
+
+    def _id_list(self, field: Field, value: Any) -> list[str]:
+        if value is None:
+            return []
+        if not isinstance(value, list):
+            raise bad("JSON_PARSER_ERROR", f"Cannot deserialize instance of JunctionIdList from {value!r}")
+        found = [values.parse_id(self.schema, field, one) for one in value]
+        for one in found:
+            self._exists(field, one)
+        return list(dict.fromkeys(found))
+
+    def _ready(self, change: Change) -> None:
+        rules = self.rules(change.sobject)
+        if rules.prepare:
+            rules.prepare(self, change)
+        if rules.derive:
+            rules.derive(self, change.row)
+        self._required(change)
+        for name in change.given:
+            field = change.sobject.fields[name]
+            value = change.row.get(name)
+            if field.type == "reference" and value is not None and change.changed(name):
+                self._exists(field, value)
+        if change.changed("OwnerId"):
+            self._owner(change)
+        for field in change.sobject.stored_fields:
+            if field.can("Q") and change.row.get(field.name) is not None and change.changed(field.name):
+                self._unique(change, field)
+
+    def _settle(self, change: Change) -> None:
+        if settle := self.rules(change.sobject).settle:
+            settle(self, change)
+
+    def _required(self, change: Change) -> None:
+        missing = [
+            field.name
+            for field in change.sobject.stored_fields
+            if not field.can("n")
+            and (field.can("C") if change.creating else field.can("U") and field.name in change.given)
+            and change.row.get(field.name) is None
+        ]
+        if missing:
+            raise bad("REQUIRED_FIELD_MISSING", f"Required fields are missing: [{', '.join(missing)}]", *missing)
+
+    def _exists(self, field: Field, record_id: str) -> None:
+        sobject = self.schema.of_id(record_id)
+        row = self.store.get(sobject.name, record_id) if sobject else None
+        if row is None:
+            raise bad("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", field.name)
+        if row.get("IsDeleted"):
+            raise bad("ENTITY_IS_DELETED", "entity is deleted", field.name)
+
+    def _owner(self, change: Change) -> None:
+        owner = change.row.get("OwnerId")
+        if owner is None or not change.sobject.fields["OwnerId"].can("C"):
+            return
+        if owner[:3] == "00G":
+            queue = self.store.get("Group", owner)
+            links = self.store.find("QueueSobject", self.schema.objects["QueueSobject"].fields["QueueId"], owner)
+            served = {link["SobjectType"] for link in links}
+            if queue is None or queue["Type"] != "Queue" or change.sobject.name not in served:
+                # the words are Salesforce's, the code is unverified
+                said = "Queue not associated with this SObject type"
+                raise bad("INVALID_CROSS_REFERENCE_KEY", said, "OwnerId")
+            return
+        user = self.store.get("User", owner)
+        if user is not None and not user["IsActive"]:
+            said = f"operation performed with inactive user [{owner}] as owner of {change.sobject.name.lower()}"
+            raise bad("INACTIVE_OWNER_OR_USER", said, "OwnerId")
+
+    def _unique(self, change: Change, field: Field) -> None:
+        column = quote(field.name)
+        test = f"sf_fold({column}) = sf_fold(?)" if folded(field) else f"{column} = ?"
+        for name in shares_index(change.sobject.name, field):
+            alive = " AND IsDeleted = 0" if self.schema.objects[name].has_bin else ""
+            sql = f"SELECT Id FROM {quote(name)} WHERE {test}{alive} AND Id IS NOT ? LIMIT 1"
+            row = self.store.execute(sql, (change.row[field.name], change.row.get("Id"))).fetchone()
+            if row is not None:
+                # the real text carries the 15-character id
+                said = f"duplicate value found: {field.name} duplicates value on record with id: {row['Id'][:15]}"
+                raise bad("DUPLICATE_VALUE", said)
+
+
+def _default(field: Field) -> Any:
+    if field.type == "boolean":
+        return int(bool(field.default))
+    return field.default

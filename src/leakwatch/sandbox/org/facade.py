@@ -1,0 +1,280 @@
+"""The org as the rest of the sandbox holds it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from leakwatch.sandbox.org import defaults, deploy, ids, values
+from leakwatch.sandbox.org import dump as dumping
+from leakwatch.sandbox.org.automation import RULES, activities
+from leakwatch.sandbox.org.engine import Engine
+from leakwatch.sandbox.org.errors import OrgError, bad, not_found
+from leakwatch.sandbox.org.schema import Schema, SObject, read_field
+from leakwatch.sandbox.org.sessions import Sessions
+from leakwatch.sandbox.org.settings import OrgSettings
+from leakwatch.sandbox.org.soql.filters import Calendar
+from leakwatch.sandbox.org.soql.results import Page, Runner
+from leakwatch.sandbox.org.store import Store, quote
+
+__all__ = ["Clock", "Org", "OrgError", "OrgSettings"]
+
+DEFAULT_VERSION = "66.0"
+_SUNDAY_FIRST = ("en_US", "en_CA", "ja", "pt_BR", "he", "ko", "zh_TW")
+
+
+class Clock(Protocol):
+    """Business time."""
+
+    def now(self) -> datetime:
+        """The instant, aware."""
+        ...
+
+
+class Org:
+    """One emulated org, its state in `folder`; opening the folder again goes on where it was left."""
+
+    def __init__(self, folder: Path, clock: Clock, *, settings: OrgSettings | None = None) -> None:
+        self.settings = settings or OrgSettings()
+        self.clock = clock
+        self.schema = self._fresh_schema()
+        self.store = Store(Path(folder), self.schema)
+        self.engine = self._engine()
+        self.sessions = Sessions(self)
+        self._notes()
+
+    def _fresh_schema(self) -> Schema:
+        return Schema(multicurrency=self.settings.multicurrency, currency=self.settings.currency)
+
+    def _engine(self) -> Engine:
+        return Engine(self.store, self.schema, self.settings, self.now_text, RULES)
+
+    def _notes(self) -> None:
+        with self.store.transaction():
+            if self.store.note("settings") is None:
+                for sobject, row in defaults.rows(self.settings):
+                    self._seed(self.schema.objects[sobject], [row])
+            self.store.set_note("settings", json.dumps(asdict(self.settings), sort_keys=True))
+
+    def now_text(self) -> str:
+        """Business time in the form rows keep it."""
+        return values.instant_text(self.clock.now())
+
+    @property
+    def lock(self) -> Any:
+        """Held for whatever must not be interleaved with other calls."""
+        return self.store.lock
+
+    # -- set up ---------------------------------------------------------------------------------------
+
+    def new_id(self, sobject: str) -> str:
+        """A fresh 18-character id for a row to be seeded."""
+        with self.lock:
+            return self.store.next_id(self._object(sobject).prefix, ids.SEEDED_POD)
+
+    def seed(self, sobject: str, rows: Iterable[Mapping[str, Any]]) -> int:
+        """Load rows as they are, system fields included; no checks of content, no automation.
+
+        What is missing is filled in: Id, system fields (now), field defaults, and derived fields such as a
+        person's Name, a deal's IsClosed or a task's IsClosed. Seeding an object that the org brings default
+        rows for (stages, statuses, priorities, Organization) replaces those.
+        """
+        one = self._object(sobject)
+        with self.store.transaction():
+            if one.name in defaults.REPLACEABLE and self.store.note(f"seeded:{one.name}") is None:
+                self.store.execute(f"DELETE FROM {quote(one.name)}")
+                self.store.set_note(f"seeded:{one.name}", "yes")
+            return self._seed(one, rows)
+
+    def _seed(self, sobject: SObject, rows: Iterable[Mapping[str, Any]]) -> int:
+        fields = sobject.fields
+        blank = {
+            one.name: int(bool(one.default)) if one.type == "boolean" else one.default
+            for one in sobject.stored_fields
+        }
+        derive = self.engine.rules(sobject).derive
+        system = self.settings.system_user_id
+        now = self.now_text()
+
+        def full(raw: Mapping[str, Any]) -> dict[str, Any]:
+            unknown = [name for name in raw if name not in fields or not fields[name].stored]
+            if unknown:
+                raise bad("INVALID_FIELD", f"No such column '{unknown[0]}' on sobject of type {sobject.name}")
+            row = blank | {name: values.seeded(fields[name], value) for name, value in raw.items()}
+            if row.get("Id") is None:
+                row["Id"] = self.store.next_id(sobject.prefix, ids.SEEDED_POD)
+            created = row.get("CreatedDate") or now
+            modified = row.get("LastModifiedDate") or created
+            row["CreatedDate"], row["LastModifiedDate"] = created, modified
+            row["SystemModstamp"] = row.get("SystemModstamp") or modified
+            creator = row.get("CreatedById") or row.get("OwnerId") or system
+            row["CreatedById"] = creator
+            row["LastModifiedById"] = row.get("LastModifiedById") or creator
+            row["OwnerId"] = row.get("OwnerId") or creator
+            if derive is not None:
+                derive(self.engine, row)
+            return row
+
+        return self.store.insert_many(sobject, map(full, rows))
+
+    def deploy(self, folder: Path) -> list[str]:
+        """Deploy the custom fields of an SFDX project; what could not be deployed as written is listed."""
+        notes: list[str] = []
+        for sobject, spec in deploy.project_fields(Path(folder)):
+            notes += self.add_custom_field(sobject, spec)
+        return notes
+
+    def add_custom_field(self, sobject: str, spec: Mapping[str, Any]) -> list[str]:
+        """Add one custom field; keys as in the Metadata API's CustomField (see `deploy`)."""
+        notes: list[str] = []
+        with self.store.transaction():
+            for target in deploy.targets(self.schema, sobject):
+                raw = deploy.compact(spec)
+                if target == "EmailMessage" and "Q" in raw["f"] and not self.settings.email_message_key_unique:
+                    raw["f"] = raw["f"].replace("Q", "")
+                    notes.append(f"{target}.{raw['n']}: this org allows no unique field here; it is not unique")
+                self.store.add_field(target, read_field(raw), raw)
+        return notes
+
+    def register_app(self, client_id: str, certificate: str, usernames: Iterable[str]) -> None:
+        """Register a connected app: the PEM of its certificate or public key, and whom it may act for."""
+        allowed = json.dumps(sorted(name.casefold() for name in usernames))
+        with self.lock:
+            self.store.execute("INSERT OR REPLACE INTO _app VALUES (?, ?, ?)", (client_id, certificate, allowed))
+
+    def expire_sessions(self) -> None:
+        """Make every access token useless at once."""
+        self.sessions.expire_all()
+
+    # -- rows -----------------------------------------------------------------------------------------
+
+    def create(self, sobject: str, fields: Mapping[str, Any], *, user_id: str) -> str:
+        """Insert one row with every check and side effect; its id."""
+        with self.lock:
+            return self.engine.create(sobject, fields, user_id)
+
+    def update(self, sobject: str, record_id: str, fields: Mapping[str, Any], *, user_id: str) -> None:
+        """Change one row with every check and side effect."""
+        with self.lock:
+            self.engine.update(sobject, record_id, fields, user_id)
+
+    def delete(self, sobject: str, record_id: str, *, user_id: str) -> None:
+        """Delete one row."""
+        with self.lock:
+            self.engine.delete(sobject, record_id, user_id)
+
+    def get(self, sobject: str, record_id: str) -> dict[str, Any] | None:
+        """One row, deleted or not; None if there never was one."""
+        one = self._object(sobject)
+        normal = ids.normalise(record_id)
+        with self.lock:
+            row = self.store.get(one.name, normal) if normal else None
+        if row is None:
+            return None
+        return {name: values.outgoing(one.fields[name], value) for name, value in row.items()}
+
+    def query(self, soql: str, *, all_rows: bool = False) -> list[dict[str, Any]]:
+        """All records of a query, without paging and without `attributes`."""
+        page = self.query_page(soql, all_rows=all_rows, page_size=10**9)
+        return [_plain(record) for record in page.records]
+
+    def query_page(
+        self, soql: str, *, all_rows: bool, page_size: int, version: str = DEFAULT_VERSION
+    ) -> Page:
+        """The first page of a query, as the REST API answers it."""
+        with self.lock:
+            return self._runner(version).run(soql, all_rows=all_rows, page_size=page_size)
+
+    def query_more(self, locator: str, *, page_size: int, version: str = DEFAULT_VERSION) -> Page:
+        """The page a locator leads to."""
+        with self.lock:
+            return self._runner(version).more(locator, page_size=page_size)
+
+    def _runner(self, version: str) -> Runner:
+        first = 6 if self.settings.locale.startswith(_SUNDAY_FIRST) else 0
+        calendar = Calendar(
+            self.clock.now(), self.engine.zone, first, self.settings.fiscal_year_start_month
+        )
+        return Runner(self.store, self.schema, calendar, version)
+
+    def recompute_last_activity(self) -> None:
+        """Set LastActivityDate everywhere from the activities there are: for worlds, after seeding.
+
+        No stamp moves.
+        """
+        with self.store.transaction():
+            for name, one in self.schema.objects.items():
+                if "LastActivityDate" not in one.fields:
+                    continue
+                for row in self.store.execute(f"SELECT Id FROM {quote(name)}").fetchall():
+                    last = activities.last_activity(self.engine, row["Id"])
+                    self.store.update(name, row["Id"], {"LastActivityDate": last})
+
+    # -- the daily limit ------------------------------------------------------------------------------
+
+    def count_call(self) -> None:
+        """Count one API call against the rolling 24 hours; refuse it when they are used up."""
+        hour = int(self.clock.now().timestamp() // 3600)
+        with self.lock:
+            if self.calls_used() >= self.settings.daily_api_limit:
+                raise OrgError(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
+            sql = "INSERT INTO _calls VALUES (?, 1) ON CONFLICT (hour) DO UPDATE SET n = n + 1"
+            self.store.execute(sql, (hour,))
+
+    def calls_used(self) -> int:
+        """API calls in the last 24 hours of business time."""
+        hour = int(self.clock.now().timestamp() // 3600)
+        with self.lock:
+            row = self.store.execute("SELECT SUM(n) FROM _calls WHERE hour > ?", (hour - 24,)).fetchone()
+        return int(row[0] or 0)
+
+    # -- whole states ---------------------------------------------------------------------------------
+
+    def save(self, folder: Path) -> None:
+        """Copy the state into a folder."""
+        self.store.copy_to(Path(folder))
+
+    def restore(self, folder: Path) -> None:
+        """Go back to a saved state; sessions stay."""
+        with self.lock:
+            self.schema = self._fresh_schema()
+            self.store.copy_from(Path(folder), self.schema)
+            self.engine = self._engine()
+
+    def dump(self) -> dict[str, list[dict[str, Any]]]:
+        """Every row of every object, so that two end states can be compared with `==`.
+
+        Ids given out while running are replaced by labels that do not depend on the order of writing.
+        """
+        with self.lock:
+            return dumping.dump(self.store, self.schema)
+
+    def close(self) -> None:
+        """Let go of the state's file."""
+        self.store.close()
+
+    def _object(self, name: str) -> SObject:
+        found = self.schema.find(name)
+        if found is None:
+            raise not_found(f"There is no object {name}")
+        return found
+
+
+def _plain(record: dict[str, Any]) -> dict[str, Any]:
+    """A record without `attributes`; child results as plain lists."""
+    plain: dict[str, Any] = {}
+    for name, value in record.items():
+        if name == "attributes":
+            continue
+        if isinstance(value, dict) and "records" in value:
+            value = [_plain(one) for one in value["records"]]  # noqa: PLW2901
+        elif isinstance(value, dict):
+            value = _plain(value)  # noqa: PLW2901
+        plain[name] = value
+    return plain
+
+

@@ -1,0 +1,38 @@
+"""How one emulated org is set up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(slots=True)
+class OrgSettings:
+    """Settings of one org. Those marked *probe* stand for facts that only a real org can settle."""
+
+    org_id: str = "00D5e000000LeakEAA"
+    name: str = "Sandbox Org"
+    currency: str = "USD"
+    """Default (corporate) currency."""
+    multicurrency: bool = False
+    """Without it there is no CurrencyIsoCode field and no CurrencyType object, as in the real service."""
+    time_zone: str = "UTC"
+    """IANA name; the day of relative date literals and of activities hangs on it."""
+    locale: str = "en_US"
+    language: str = "en_US"
+    fiscal_year_start_month: int = 1
+    daily_api_limit: int = 100_000
+    page_size: int = 2000
+    """Rows per query page; the real service may return fewer than 2,000 at will."""
+    audit_fields: bool = False
+    """Whether CreatedDate and its kin may be set on insert ("Set Audit Fields upon Record Creation")."""
+    email_message_key_unique: bool = True
+    """Probe: whether a unique key deploys on EmailMessage; if not, it deploys as not unique."""
+    composite_collections_allowed: bool = True
+    """Probe: whether Collections may be subrequests of Composite."""
+    auto_task_owner: Literal["sender_user", "integration_user"] = "integration_user"
+    """Probe: who owns the Task that an EmailMessage makes."""
+    session_seconds: int = 7200
+    """Wall seconds an access token lives (the session policy's default is two hours)."""
+    system_user_id: str = "0055e000000SystAAO"
+    """Stands as creator of what nobody created."""

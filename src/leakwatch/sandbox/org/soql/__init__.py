@@ -1,0 +1,1 @@
+"""SOQL: `parse` reads it by grammar, `compile` turns it into SQL, `results` shapes the rows."""

@@ -1,0 +1,218 @@
+"""WHERE and HAVING: conditions to SQL, with Salesforce's strictness about types and operators."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date, datetime, time
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlglot import exp
+
+from leakwatch.sandbox.org import ids, values
+from leakwatch.sandbox.org.errors import OrgError, not_emulated
+from leakwatch.sandbox.org.schema import ID_TYPES, NUMBER_TYPES, Field
+from leakwatch.sandbox.org.soql import ast, dates
+from leakwatch.sandbox.org.soql.scope import Locate
+from leakwatch.sandbox.org.store import fold, folded
+
+_TYPE_WORDS = {"datetime": "dateTime", "currency": "double", "percent": "double"}
+_OPS: dict[str, type[exp.Binary]] = {"<": exp.LT, "<=": exp.LTE, ">": exp.GT, ">=": exp.GTE, "=": exp.EQ}
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """What relative date literals hang on."""
+
+    now: datetime
+    zone: ZoneInfo
+    first_weekday: int = 6
+    fiscal_month: int = 1
+
+    @property
+    def today(self) -> date:
+        """The querying user's day."""
+        return self.now.astimezone(self.zone).date()
+
+    def midnight(self, day: date) -> str:
+        """The instant a day begins, as it is kept."""
+        return values.instant_text(datetime.combine(day, time(), tzinfo=self.zone))
+
+
+@dataclass(slots=True)
+class Bound:
+    """Values bound to the statement, under generated names."""
+
+    prefix: str
+    values: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    def add(self, value: Any) -> exp.Placeholder:
+        """Bind one value."""
+        name = f"{self.prefix}{len(self.values)}"
+        self.values[name] = value
+        return exp.Placeholder(this=name)
+
+
+@dataclass(slots=True)
+class Filters:
+    """Builds conditions over operands that `resolve` turns into a field and a column."""
+
+    locate: Locate
+    bound: Bound
+    calendar: Calendar
+    resolve: Callable[[ast.Path | ast.Func], tuple[Field, exp.Expression]]
+    semi_join: Callable[[ast.InQuery], exp.Expression]
+
+    def build(self, cond: ast.Cond) -> exp.Expression:
+        """A condition that is true or not; under NOT, an unknown counts as false."""
+        match cond:
+            case ast.Chain(word, parts):
+                built = [self.build(part) for part in parts]
+                return exp.paren(exp.and_(*built) if word == "AND" else exp.or_(*built), copy=False)
+            case ast.Not(part):
+                known = exp.Coalesce(this=self.build(part), expressions=[exp.Literal.number(0)])
+                return exp.Not(this=exp.paren(known, copy=False))
+            case ast.InQuery():
+                return self.semi_join(cond)
+            case ast.InList(operand, negated, options):
+                return self._in_list(operand, negated, options)
+            case ast.Compare(operand, op, value):
+                one, column = self._filterable(operand)
+                return self._compare(one, column, op, value)
+
+    def _filterable(self, operand: ast.Path | ast.Func) -> tuple[Field, exp.Expression]:
+        one, column = self.resolve(operand)
+        if not one.can("F"):
+            raise self.locate(operand.at, "INVALID_FIELD", f"field '{one.name}' can not be filtered in a query call")
+        if not one.stored:
+            raise not_emulated(f"a filter on the compound field {one.name}")
+        return one, column
+
+    def _compare(self, one: Field, column: exp.Expression, op: str, value: ast.Value) -> exp.Expression:
+        if value.kind == "currency":
+            raise not_emulated("currency literals such as USD5000")
+        if value.kind == "null" or (value.kind == "string" and value.value == "" and one.is_text and op != "LIKE"):
+            return self._null(column, op, value)
+        if op == "LIKE":
+            return self._like(one, column, value)
+        if value.kind == "relative":
+            return self._relative(one, column, op, value)
+        kept = self.kept(one, value)
+        if folded(one):
+            column, kept = exp.Anonymous(this="sf_fold", expressions=[column]), fold(kept)
+        if op == "!=":
+            return exp.Not(this=exp.Is(this=column, expression=self.bound.add(kept)))
+        return _OPS[op](this=column, expression=self.bound.add(kept))
+
+    def _null(self, column: exp.Expression, op: str, value: ast.Value) -> exp.Expression:
+        if op not in ("=", "!="):
+            raise self.locate(value.at, "INVALID_QUERY_FILTER_OPERATOR", f"invalid operator '{op}' with null")
+        test = exp.Is(this=column, expression=exp.Null())
+        return test if op == "=" else exp.Not(this=test)
+
+    def _like(self, one: Field, column: exp.Expression, value: ast.Value) -> exp.Expression:
+        if one.type in ID_TYPES:
+            raise self.locate(value.at, "INVALID_QUERY_FILTER_OPERATOR", "invalid operator on id field")
+        if not one.is_text:
+            raise self.locate(value.at, "INVALID_QUERY_FILTER_OPERATOR", f"invalid operator on {one.type} field")
+        if value.kind != "string":
+            raise self._wrong_type(one, value)
+        pattern = fold(value.like) if folded(one) else value.like
+        if folded(one):
+            column = exp.Anonymous(this="sf_fold", expressions=[column])
+        like = exp.Like(this=column, expression=self.bound.add(pattern))
+        return exp.Escape(this=like, expression=exp.Literal.string("\\"))
+
+    def kept(self, one: Field, value: ast.Value) -> Any:
+        """A literal in the form the column keeps; a literal of the wrong kind is refused."""
+        if one.type in ID_TYPES and value.kind == "string":
+            normal = ids.normalise(value.value)
+            if normal is None:
+                said = f"invalid ID field: {value.value}"
+                raise self.locate(value.at, "INVALID_QUERY_FILTER_OPERATOR", said)
+            return normal
+        if value.kind == "string" and one.is_text:
+            return value.value
+        if value.kind == "number" and one.type in NUMBER_TYPES:
+            return value.value
+        if value.kind == "boolean" and one.type == "boolean":
+            return int(value.value)
+        if value.kind == one.type and value.kind in ("date", "datetime"):
+            parsed = values.parse_date(value.value) if value.kind == "date" else values.parse_instant(value.value)
+            if parsed is None:
+                said = f"Invalid {one.type}: {value.value}"
+                raise self.locate(value.at, "MALFORMED_QUERY", said)
+            return parsed
+        raise self._wrong_type(one, value)
+
+    def _wrong_type(self, one: Field, value: ast.Value) -> OrgError:
+        kind = "string" if one.is_text else _TYPE_WORDS.get(one.type, one.type)
+        kind = "ID" if one.type in ID_TYPES else kind
+        quoted = "should" if one.is_text or one.type in ID_TYPES else "should not"
+        return self.locate(
+            value.at,
+            "INVALID_FIELD",
+            f"value of filter criterion for field '{one.name}' must be of type {kind} "
+            f"and {quoted} be enclosed in quotes",
+        )
+
+    def _relative(self, one: Field, column: exp.Expression, op: str, value: ast.Value) -> exp.Expression:
+        if one.type not in ("date", "datetime"):
+            raise self._wrong_type(one, value)
+        calendar = self.calendar
+        span = dates.span(
+            value.value,
+            calendar.today,
+            first_weekday=calendar.first_weekday,
+            fiscal_month=calendar.fiscal_month,
+        )
+        if span is None:
+            raise self.locate(value.at, "MALFORMED_QUERY", f"unexpected token: '{value.value}'")
+        low, high = span
+        if one.type == "date":
+            first, after = low.isoformat(), high.isoformat()
+        else:
+            first, after = calendar.midnight(low), calendar.midnight(high)
+        within = exp.and_(
+            exp.GTE(this=column, expression=self.bound.add(first)),
+            exp.LT(this=column.copy(), expression=self.bound.add(after)),
+        )
+        simple: dict[str, exp.Expression] = {
+            "=": within,
+            "<": exp.LT(this=column.copy(), expression=self.bound.add(first)),
+            "<=": exp.LT(this=column.copy(), expression=self.bound.add(after)),
+            ">": exp.GTE(this=column.copy(), expression=self.bound.add(after)),
+            ">=": exp.GTE(this=column.copy(), expression=self.bound.add(first)),
+        }
+        if op == "!=":
+            known = exp.Coalesce(this=exp.paren(within), expressions=[exp.Literal.number(0)])
+            return exp.Not(this=known)
+        return exp.paren(simple[op])
+
+    def _in_list(
+        self, operand: ast.Path | ast.Func, negated: bool, options: tuple[ast.Value, ...]
+    ) -> exp.Expression:
+        one, column = self._filterable(operand)
+        if any(option.kind == "relative" for option in options):
+            tests = [self._compare(one, column.copy(), "=", option) for option in options]
+            return exp.Not(this=exp.paren(exp.or_(*tests))) if negated else exp.paren(exp.or_(*tests))
+        empty = [option for option in options if option.kind == "null" or option.value == ""]
+        kept = [self.kept(one, option) for option in options if option not in empty]
+        if folded(one):
+            shown: exp.Expression = exp.Anonymous(this="sf_fold", expressions=[column.copy()])
+            kept = [fold(value) for value in kept]
+        else:
+            shown = column.copy()
+        is_null = exp.Is(this=column, expression=exp.Null())
+        inside: exp.Expression = exp.In(this=shown, expressions=[self.bound.add(value) for value in kept])
+        if not kept:
+            inside = exp.false()
+        if not negated:
+            return exp.paren(exp.or_(inside, is_null)) if empty else inside
+        outside = exp.Not(this=exp.paren(inside))
+        if empty:
+            return exp.paren(exp.and_(outside, exp.Not(this=is_null)))
+        return exp.paren(exp.or_(is_null, outside))
+
+
