@@ -1,0 +1,83 @@
+"""When a job is due. Pure: the moment is given, nothing is stored.
+
+A *slot* is one due time of one job. Each slot is served once. Of slots missed while nothing ran, only the latest is
+served: no double weekly report, and no missed one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from croniter import croniter
+
+from leakwatch.jobs.definition import Job
+from leakwatch.jobs.ledger import JobStatus, Outcome, Phase
+
+INTERRUPTED_TRIES = 5  # of one slot: a job that kills its process must not do so for ever
+_TICK = timedelta(microseconds=1)  # croniter looks strictly before a moment; a slot is due at its very moment
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One due time of one job, and the how-manieth try at it this is."""
+
+    job: str
+    due: datetime  # aware UTC
+    attempt: int = 1
+
+    @property
+    def id(self) -> str:
+        """The name under which the engine runs it: the same slot and attempt is never run twice."""
+        return f"{self.job}@{self.due:%Y%m%dT%H%MZ}#{self.attempt}"
+
+
+def last_due(job: Job, now: datetime) -> datetime:
+    """Return the latest due time at or before `now` (aware), in UTC."""
+    local = (now + _TICK).astimezone(ZoneInfo(job.time_zone))
+    found: datetime = croniter(job.schedule, local).get_prev(datetime)
+    return _once(job, found).astimezone(UTC)
+
+
+def next_due(job: Job, now: datetime) -> datetime:
+    """Return the first due time after `now` (aware), in UTC."""
+    local = now.astimezone(ZoneInfo(job.time_zone))
+    times = croniter(job.schedule, local)
+    found: datetime = times.get_next(datetime)
+    while _once(job, found).astimezone(UTC) <= now:
+        found = times.get_next(datetime)
+    return _once(job, found).astimezone(UTC)
+
+
+def _once(job: Job, moment: datetime) -> datetime:
+    """Return `moment`, or its first occurrence where clocks went back and the schedule names the hour.
+
+    A job "at 02:30" is due once in the night that has two of them; a job "every 15 minutes" is due in both.
+    """
+    names_the_hour = not job.schedule.split()[1].startswith("*")
+    return moment.replace(fold=0) if moment.fold and names_the_hour else moment
+
+
+def wanted(job: Job, status: JobStatus, now: datetime) -> Slot | None:
+    """Return the slot of `job` to run now, or None.
+
+    None while it is switched off, paused, already asked for or running; before its first due time since it became
+    known; when its latest slot was served; and while a failed one waits for its next try.
+    """
+    if not job.enabled or status.paused_reason is not None or status.phase is not Phase.IDLE:
+        return None
+    due = last_due(job, now)
+    if due <= status.known_since:
+        return None
+    if status.outcome in (Outcome.POSTPONED, Outcome.BLOCKED) and status.retry_at and now < status.retry_at:
+        return None
+    if status.due is None or due > status.due:
+        return Slot(job.name, due)
+    if status.outcome in (Outcome.SUCCEEDED, Outcome.INCOMPLETE):
+        return None
+    if status.outcome is Outcome.INTERRUPTED:
+        again = status.attempt < INTERRUPTED_TRIES
+    else:
+        again = status.retry_at is not None and now >= status.retry_at
+    return Slot(job.name, status.due, status.attempt + 1) if again else None
