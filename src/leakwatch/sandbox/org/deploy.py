@@ -43,23 +43,11 @@ def compact(spec: Mapping[str, Any]) -> dict[str, Any]:
     if kind not in _TYPES:
         raise not_emulated(f"custom fields of the type {kind}")
     described, flags = _TYPES[kind]
-    flags = "CU" + flags + "W"
-    if described == "boolean":
-        flags += "D"
-    elif not spec.get("required"):
-        flags += "n"
-    if spec.get("externalId"):
-        flags += "XI"
-    if spec.get("unique"):
-        flags += "Q" if "I" in flags else "QI"
-    if spec.get("caseSensitive"):
-        flags += "V"
-    restricted = spec.get("restricted", False)
     field: dict[str, Any] = {
         "n": name,
         "t": described,
         "l": str(spec.get("label") or name.removesuffix("__c").replace("_", " ")),
-        "f": flags + ("R" if restricted else ""),
+        "f": flags + _flags(spec, described),
     }
     length = spec.get("length") or _LENGTHS.get(described)
     if length:
@@ -74,6 +62,24 @@ def compact(spec: Mapping[str, Any]) -> dict[str, Any]:
     if described == "reference":
         field |= {"ref": [spec["referenceTo"]], "rel": name.removesuffix("__c") + "__r"}
     return field
+
+
+def _flags(spec: Mapping[str, Any], described: str) -> str:
+    """The flags that hang on the field's own settings."""
+    flags = "CUW"
+    if described == "boolean":
+        flags += "D"
+    elif not spec.get("required"):
+        flags += "n"
+    if spec.get("externalId"):
+        flags += "X"
+    if spec.get("unique"):
+        flags += "Q"
+    if spec.get("externalId") or spec.get("unique"):
+        flags += "I"
+    if spec.get("caseSensitive"):
+        flags += "V"
+    return flags + ("R" if spec.get("restricted") else "")
 
 
 def targets(schema: Schema, sobject: str) -> tuple[str, ...]:

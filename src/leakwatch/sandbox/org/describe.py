@@ -117,7 +117,7 @@ def _record_types(store: Store, sobject: SObject, version: str) -> list[dict[str
             "master": row["Id"] == _MASTER_RECORD_TYPE,
             "name": row["Name"],
             "recordTypeId": row["Id"],
-            "urls": {"layout": base + row["Id"]},
+            "urls": {"layout": f"{base}{row['Id']}"},
         }
         for i, row in enumerate([*rows, master])
     ]

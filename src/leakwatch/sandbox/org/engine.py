@@ -20,7 +20,7 @@ from leakwatch.sandbox.org.store import Store, folded, quote, shares_index
 Row = dict[str, Any]
 AUDIT_FIELDS = ("CreatedDate", "CreatedById", "LastModifiedDate", "LastModifiedById")
 AUDIT_OBJECTS = frozenset(
-    "Account CampaignMember Case Contact EmailMessage FeedItem Lead Opportunity Task Event".split()
+    ["Account", "CampaignMember", "Case", "Contact", "EmailMessage", "FeedItem", "Lead", "Opportunity", "Task", "Event"]
 )
 HARD_DELETED = frozenset(("OpportunityLineItem", "OpportunityContactRole"))
 """Rows that never see the recycle bin when deleted by themselves."""

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-ROLLED_BACK = (
-    "Record rolled back because not all records were valid and the request was using AllOrNone header"
-)
+ROLLED_BACK = "Record rolled back because not all records were valid and the request was using AllOrNone header"
 
 
 class OrgError(Exception):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -93,8 +93,7 @@ class Org:
     def _seed(self, sobject: SObject, rows: Iterable[Mapping[str, Any]]) -> int:
         fields = sobject.fields
         blank = {
-            one.name: int(bool(one.default)) if one.type == "boolean" else one.default
-            for one in sobject.stored_fields
+            one.name: int(bool(one.default)) if one.type == "boolean" else one.default for one in sobject.stored_fields
         }
         derive = self.engine.rules(sobject).derive
         system = self.settings.system_user_id
@@ -182,9 +181,7 @@ class Org:
         page = self.query_page(soql, all_rows=all_rows, page_size=10**9)
         return [_plain(record) for record in page.records]
 
-    def query_page(
-        self, soql: str, *, all_rows: bool, page_size: int, version: str = DEFAULT_VERSION
-    ) -> Page:
+    def query_page(self, soql: str, *, all_rows: bool, page_size: int, version: str = DEFAULT_VERSION) -> Page:
         """The first page of a query, as the REST API answers it."""
         with self.lock:
             return self._runner(version).run(soql, all_rows=all_rows, page_size=page_size)
@@ -194,11 +191,17 @@ class Org:
         with self.lock:
             return self._runner(version).more(locator, page_size=page_size)
 
+    def records(
+        self, sobject: SObject, record_ids: Sequence[str], fields: Iterable[str], *, version: str
+    ) -> list[dict[str, Any]]:
+        """Known rows with these fields, as the REST API answers them."""
+        with self.lock:
+            soql = f"SELECT {', '.join(fields)} FROM {sobject.name}"
+            return self._runner(version).known(soql, list(record_ids))
+
     def _runner(self, version: str) -> Runner:
         first = 6 if self.settings.locale.startswith(_SUNDAY_FIRST) else 0
-        calendar = Calendar(
-            self.clock.now(), self.engine.zone, first, self.settings.fiscal_year_start_month
-        )
+        calendar = Calendar(self.clock.now(), self.engine.zone, first, self.settings.fiscal_year_start_month)
         return Runner(self.store, self.schema, calendar, version)
 
     def recompute_last_activity(self) -> None:
@@ -276,5 +279,3 @@ def _plain(record: dict[str, Any]) -> dict[str, Any]:
             value = _plain(value)  # noqa: PLW2901
         plain[name] = value
     return plain
-
-

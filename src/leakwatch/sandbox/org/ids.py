@@ -22,8 +22,7 @@ CREATED = re.compile(rf"\b[0-9A-Za-z]{{3}}{CREATED_POD}0[0-9A-Za-z]{{9}}(?:[A-Z0
 def suffix(first15: str) -> str:
     """The three checksum characters of a 15-character id."""
     return "".join(
-        _SUFFIX[sum(1 << i for i, char in enumerate(first15[at : at + 5]) if "A" <= char <= "Z")]
-        for at in (0, 5, 10)
+        _SUFFIX[sum(1 << i for i, char in enumerate(first15[at : at + 5]) if "A" <= char <= "Z")] for at in (0, 5, 10)
     )
 
 

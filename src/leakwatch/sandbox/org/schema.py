@@ -17,7 +17,7 @@ from importlib import resources
 from typing import Any
 
 STRING_TYPES = frozenset(
-    "string picklist multipicklist textarea email phone url combobox encryptedstring anyType".split()
+    ("string", "picklist", "multipicklist", "textarea", "email", "phone", "url", "combobox", "encryptedstring")
 )
 ID_TYPES = frozenset(("id", "reference"))
 NUMBER_TYPES = frozenset(("int", "double", "currency", "percent"))
@@ -27,9 +27,14 @@ VIRTUAL_TYPES = frozenset(("junction", "address"))
 
 ACTIVITY_OBJECTS = ("Task", "Event")
 NOT_MULTICURRENCY = frozenset(
-    "CurrencyType RecordType Group GroupMember QueueSobject UserRole Profile OpportunityStage LeadStatus "
-    "TaskStatus TaskPriority FeedItem EmailMessageRelation EventRelation Organization".split()
+    (
+        *("CurrencyType", "RecordType", "Organization", "Profile", "UserRole"),
+        *("Group", "GroupMember", "QueueSobject"),
+        *("OpportunityStage", "LeadStatus", "TaskStatus", "TaskPriority"),
+        *("FeedItem", "EmailMessageRelation", "EventRelation"),
+    )
 )
+"""Objects without a CurrencyIsoCode in multicurrency orgs."""
 MULTICURRENCY_ONLY = frozenset(("CurrencyType",))
 
 
@@ -95,9 +100,7 @@ class SObject:
     def index(self) -> None:
         """Rebuild the look-ups after a field came."""
         self.by_lower = {name.lower(): one for name, one in self.fields.items()}
-        self.by_relationship = {
-            one.relationship.lower(): one for one in self.fields.values() if one.relationship
-        }
+        self.by_relationship = {one.relationship.lower(): one for one in self.fields.values() if one.relationship}
 
     def find(self, name: str) -> Field | None:
         """The field of that name, whatever its case."""
@@ -176,9 +179,7 @@ class Schema:
             one.index()
         if multicurrency:
             user = self.objects["User"]
-            user.fields["DefaultCurrencyIsoCode"] = replace(
-                _currency_field(currency), name="DefaultCurrencyIsoCode"
-            )
+            user.fields["DefaultCurrencyIsoCode"] = replace(_currency_field(currency), name="DefaultCurrencyIsoCode")
             user.index()
         else:
             for name in MULTICURRENCY_ONLY:

@@ -130,11 +130,7 @@ class Sessions:
 
 def _public_key(pem: str) -> RSAPublicKey:
     raw = pem.encode()
-    key = (
-        load_pem_x509_certificate(raw).public_key()
-        if b"BEGIN CERTIFICATE" in raw
-        else load_pem_public_key(raw)
-    )
+    key = load_pem_x509_certificate(raw).public_key() if b"BEGIN CERTIFICATE" in raw else load_pem_public_key(raw)
     if not isinstance(key, RSAPublicKey):
         raise TokenError("invalid_grant", "invalid assertion")
     return key

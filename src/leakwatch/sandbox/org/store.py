@@ -6,7 +6,7 @@ import json
 import shutil
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -76,7 +76,7 @@ class Store:
     # -- transactions ---------------------------------------------------------------------------------
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> Generator[None]:
         """All or nothing; nests (an inner one that fails undoes only itself)."""
         with self.lock:
             name = f"s{self._depth}"
@@ -122,8 +122,7 @@ class Store:
         """Add many rows fast."""
         names = [field.name for field in sobject.stored_fields]
         sql = (
-            f"INSERT INTO {quote(sobject.name)} ({', '.join(map(quote, names))}) "
-            f"VALUES ({', '.join('?' * len(names))})"
+            f"INSERT INTO {quote(sobject.name)} ({', '.join(map(quote, names))}) VALUES ({', '.join('?' * len(names))})"
         )
         with self.transaction():
             return self._db.executemany(sql, (tuple(map(row.get, names)) for row in rows)).rowcount
@@ -142,8 +141,7 @@ class Store:
         """The next id of a key prefix."""
         with self.transaction():
             row = self.execute(
-                "INSERT INTO _counter VALUES (?, ?, 1) "
-                "ON CONFLICT (prefix, pod) DO UPDATE SET n = n + 1 RETURNING n",
+                "INSERT INTO _counter VALUES (?, ?, 1) ON CONFLICT (prefix, pod) DO UPDATE SET n = n + 1 RETURNING n",
                 (prefix, pod),
             ).fetchone()
             return ids.make(prefix, int(row["n"]), pod)

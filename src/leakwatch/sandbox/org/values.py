@@ -7,7 +7,9 @@ API answers with, which also sorts as it should.
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -18,9 +20,7 @@ from leakwatch.sandbox.org.errors import OrgError, bad
 from leakwatch.sandbox.org.schema import NUMBER_TYPES, Field, Schema
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
-_INSTANT = re.compile(
-    r"(\d{4}-\d{2}-\d{2})T(\d{2}:\d{2}:\d{2})(?:\.\d{1,9})?(Z|[+-]\d{2}:?\d{2})\Z", re.IGNORECASE
-)
+_INSTANT = re.compile(r"(\d{4}-\d{2}-\d{2})T(\d{2}:\d{2}:\d{2})(?:\.\d{1,9})?(Z|[+-]\d{2}:?\d{2})\Z", re.IGNORECASE)
 _EMAIL = re.compile(r"[^\s@<>(),;:\\\"\[\]]+@(?:[^\s@<>(),;:\\\"\[\]._]+(?:[-_]+[^\s@.]+)*\.)+[^\s@.\d]{2,}\Z")
 
 
@@ -87,7 +87,7 @@ def _number(field: Field, value: Any) -> int | float:
         number = float(value)
     except (TypeError, ValueError):
         raise _parser_error(field.type if field.type == "int" else "double", value) from None
-    if isinstance(value, bool) or number != number:
+    if isinstance(value, bool) or not math.isfinite(number):
         raise _parser_error("double", value)
     if field.type == "int":
         if number != int(number):
@@ -173,28 +173,23 @@ def seeded(field: Field, value: Any) -> Any:
         return instant_text(value) if field.type == "datetime" else value.date().isoformat()
     if isinstance(value, date):
         return value.isoformat()
-    if isinstance(value, Decimal):
-        return float(value)
     if field.type == "boolean":
         return int(bool(value))
-    if field.type == "datetime":
-        parsed = parse_instant(value)
-        if parsed is None:
-            raise ValueError(f"{field.name}: not an instant with an offset: {value!r}")
-        return parsed
-    if field.type == "date":
-        parsed = parse_date(value)
-        if parsed is None:
-            raise ValueError(f"{field.name}: not a date: {value!r}")
-        return parsed
-    if field.type in ("id", "reference"):
-        normal = ids.normalise(value)
-        if normal is None:
-            raise ValueError(f"{field.name}: not an id: {value!r}")
-        return normal
     if field.type in NUMBER_TYPES:
         return int(value) if field.type == "int" else float(value)
-    return str(value)
+    reader = _SEED_READERS.get(field.type)
+    kept = reader(value) if reader else str(value)
+    if kept is None:
+        raise ValueError(f"{field.name}: not of the type {field.type}: {value!r}")
+    return kept
+
+
+_SEED_READERS: dict[str, Callable[[str], str | None]] = {
+    "datetime": parse_instant,
+    "date": parse_date,
+    "id": ids.normalise,
+    "reference": ids.normalise,
+}
 
 
 def outgoing(field: Field, value: Any) -> Any:

@@ -139,7 +139,9 @@ def prepare_event(engine: Engine, change: Change) -> None:
     row = change.row
     if row.get("IsPrivate") and (row.get("WhoId") or row.get("WhatId")):
         raise _refuse("Private events cannot be related to other records", "IsPrivate")
-    if change.changed("IsAllDayEvent", "StartDateTime", "EndDateTime", "DurationInMinutes", "ActivityDate", "ActivityDateTime"):
+    if change.changed(
+        "IsAllDayEvent", "StartDateTime", "EndDateTime", "DurationInMinutes", "ActivityDate", "ActivityDateTime"
+    ):
         _times(engine, change)
 
 

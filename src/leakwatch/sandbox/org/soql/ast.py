@@ -38,7 +38,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A literal; `like` is the same text as a LIKE pattern with `\\` as escape."""
+    """A literal; `like` is the same text as a LIKE pattern with the backslash as escape."""
 
     kind: Literal["string", "number", "boolean", "null", "date", "datetime", "currency", "relative"]
     value: Any

@@ -76,7 +76,7 @@ class Compiler:
 
     # -- operands -------------------------------------------------------------------------------------
 
-    def operand(self, what: ast.Path | ast.Func) -> tuple[Field, exp.Expression]:
+    def operand(self, what: ast.Path | ast.Func) -> tuple[Field, exp.Expr]:
         """A field or a function as a typed SQL expression."""
         if isinstance(what, ast.Path):
             place = self.scope.resolve(what)
@@ -86,15 +86,13 @@ class Compiler:
         if what.name in _DATE_PARTS and what.path is not None:
             one, column = self.operand(what.path)
             start, length = _DATE_PARTS[what.name]
-            part = exp.Anonymous(
-                this="substr", expressions=[column, scope.number(start), scope.number(length)]
-            )
+            part = exp.Anonymous(this="substr", expressions=[column, scope.number(start), scope.number(length)])
             if what.name == "DAY_ONLY":
                 return Field(one.name, "date", "nFSG"), part
             return Field(one.name, "int", "nFSG"), exp.cast(part, "INTEGER")
         raise not_emulated(f"the SOQL function {what.name}()")
 
-    def _aggregate(self, what: ast.Func) -> tuple[Field, exp.Expression]:
+    def _aggregate(self, what: ast.Func) -> tuple[Field, exp.Expr]:
         if what.path is None:
             return _COUNTED, exp.Count(this=exp.Star())
         one, column = self.operand(what.path)
@@ -134,10 +132,8 @@ class Compiler:
         sql = select.sql(dialect="sqlite")
         return Plan(sql, self.bound.values, self.sobject, columns, parents, "rows", children)
 
-    def _outputs(
-        self, only_ids: bool
-    ) -> tuple[list[Column], dict[tuple[str, ...], tuple[int, str]], list[exp.Expression]]:
-        outputs: list[exp.Expression] = [self.scope.base("Id")]
+    def _outputs(self, only_ids: bool) -> tuple[list[Column], dict[tuple[str, ...], tuple[int, str]], list[exp.Expr]]:
+        outputs: list[exp.Expr] = [self.scope.base("Id")]
         columns: list[Column] = []
         parents: dict[tuple[str, ...], tuple[int, str]] = {}
         if only_ids:
@@ -183,22 +179,20 @@ class Compiler:
         fields = (one for one in self.sobject.stored_fields if one.custom in wanted)
         return [ast.Path((one.name,), what.at) for one in fields]
 
-    def _tests(self) -> list[exp.Expression]:
+    def _tests(self) -> list[exp.Expr]:
         tests = [] if self.all_rows else _alive(self.sobject, self.scope.table)
         if self.query.where is not None:
             tests.append(self.filters.build(self.query.where))
         return tests
 
-    def _finish(
-        self, select: exp.Select, tests: list[exp.Expression], order: list[exp.Expression]
-    ) -> None:
+    def _finish(self, select: exp.Select, tests: list[exp.Expr], order: list[exp.Expr]) -> None:
         select.set("joins", self.scope.joins)
         if tests:
             select.set("where", exp.Where(this=exp.and_(*tests, copy=False)))
         if order:
             select.set("order", exp.Order(expressions=order))
 
-    def _ordered(self, one: ast.Order) -> exp.Expression:
+    def _ordered(self, one: ast.Order) -> exp.Expr:
         known, column = self.operand(one.operand)
         if not known.can("S"):
             said = f"field '{known.name}' can not be sorted in a query call"
@@ -228,7 +222,7 @@ class Compiler:
 
     # -- semi-joins -----------------------------------------------------------------------------------
 
-    def semi_join(self, cond: ast.InQuery) -> exp.Expression:
+    def semi_join(self, cond: ast.InQuery) -> exp.Expr:
         """`Id IN (SELECT ...)`, with the restrictions of the SOQL reference ("Comparison Operators")."""
         self._semi_joins += 1
         inner = cond.query
@@ -244,12 +238,17 @@ class Compiler:
             said = "The inner and outer selects should not be on the same object type"
             raise self.locate(inner.source.at, "MALFORMED_QUERY", said)
         if one.type not in ID_TYPES or not isinstance(path, ast.Path):
-            raise self.locate(inner.source.at, "MALFORMED_QUERY", "semi join sub-selects need one ID or reference field")
+            raise self.locate(
+                inner.source.at, "MALFORMED_QUERY", "semi join sub-selects need one ID or reference field"
+            )
         prefix = f"s{self._semi_joins}_"
         nested = Compiler(self.schema, self.calendar, self.all_rows, inner, sobject, prefix, self.depth + 1)
         place = nested.scope.resolve(path)
         if place.field.type not in ID_TYPES:
-            said = f"The selected field '{path.text}' in the subquery and the left operand field in the where expression in the outer query '{one.name}' should point to the same object type"
+            said = (
+                f"The selected field '{path.text}' in the subquery and the left operand field in the where "
+                f"expression in the outer query '{one.name}' should point to the same object type"
+            )
             raise self.locate(path.at, "MALFORMED_QUERY", said)
         tests = [*nested._tests(), exp.Not(this=exp.Is(this=place.column.copy(), expression=exp.Null()))]
         select = exp.Select().from_(scope.table(sobject.name, nested.scope.table))
@@ -278,7 +277,7 @@ class Compiler:
         grouped = [self._groupable(one) for one in self.query.group_by]
         keys = {column.sql(dialect="sqlite") for _, column in grouped}
         columns: list[Column] = []
-        outputs: list[exp.Expression] = []
+        outputs: list[exp.Expr] = []
         unnamed = 0
         for item in self.query.items:
             one, column = self.operand(item.what)
@@ -304,7 +303,7 @@ class Compiler:
         self._limit(select)
         return Plan(select.sql(dialect="sqlite"), self.bound.values, self.sobject, columns, {}, "groups")
 
-    def _groupable(self, what: ast.Path | ast.Func) -> tuple[Field, exp.Expression]:
+    def _groupable(self, what: ast.Path | ast.Func) -> tuple[Field, exp.Expr]:
         one, column = self.operand(what)
         if not one.can("G") and not isinstance(what, ast.Func):
             said = f"field '{one.name}' can not be grouped in a query call"
@@ -334,7 +333,7 @@ def kind_of(query: ast.Query) -> Literal["rows", "count", "groups"]:
     return "groups" if aggregate or query.group_by else "rows"
 
 
-def _alive(sobject: SObject, table: str) -> list[exp.Expression]:
+def _alive(sobject: SObject, table: str) -> list[exp.Expr]:
     """What `query` leaves out and `queryAll` shows: the recycle bin and archived activities."""
     flags = [name for name in ("IsDeleted", "IsArchived") if name in sobject.fields]
     if sobject.name not in ("Task", "Event"):

@@ -34,9 +34,7 @@ def _start(unit: str, today: date, offset: int, first_weekday: int, fiscal_month
     return _month(today, offset * months - back)
 
 
-def span(
-    literal: str, today: date, *, first_weekday: int = 6, fiscal_month: int = 1
-) -> tuple[date, date] | None:
+def span(literal: str, today: date, *, first_weekday: int = 6, fiscal_month: int = 1) -> tuple[date, date] | None:
     """First day and the day after the last; None for a name that is no literal.
 
     `first_weekday` counts from Monday = 0. LAST_N_DAYS:n ends with today, so it spans n + 1 days.

@@ -61,10 +61,10 @@ class Filters:
     locate: Locate
     bound: Bound
     calendar: Calendar
-    resolve: Callable[[ast.Path | ast.Func], tuple[Field, exp.Expression]]
-    semi_join: Callable[[ast.InQuery], exp.Expression]
+    resolve: Callable[[ast.Path | ast.Func], tuple[Field, exp.Expr]]
+    semi_join: Callable[[ast.InQuery], exp.Expr]
 
-    def build(self, cond: ast.Cond) -> exp.Expression:
+    def build(self, cond: ast.Cond) -> exp.Expr:
         """A condition that is true or not; under NOT, an unknown counts as false."""
         match cond:
             case ast.Chain(word, parts):
@@ -81,7 +81,7 @@ class Filters:
                 one, column = self._filterable(operand)
                 return self._compare(one, column, op, value)
 
-    def _filterable(self, operand: ast.Path | ast.Func) -> tuple[Field, exp.Expression]:
+    def _filterable(self, operand: ast.Path | ast.Func) -> tuple[Field, exp.Expr]:
         one, column = self.resolve(operand)
         if not one.can("F"):
             raise self.locate(operand.at, "INVALID_FIELD", f"field '{one.name}' can not be filtered in a query call")
@@ -89,7 +89,7 @@ class Filters:
             raise not_emulated(f"a filter on the compound field {one.name}")
         return one, column
 
-    def _compare(self, one: Field, column: exp.Expression, op: str, value: ast.Value) -> exp.Expression:
+    def _compare(self, one: Field, column: exp.Expr, op: str, value: ast.Value) -> exp.Expr:
         if value.kind == "currency":
             raise not_emulated("currency literals such as USD5000")
         if value.kind == "null" or (value.kind == "string" and value.value == "" and one.is_text and op != "LIKE"):
@@ -105,13 +105,13 @@ class Filters:
             return exp.Not(this=exp.Is(this=column, expression=self.bound.add(kept)))
         return _OPS[op](this=column, expression=self.bound.add(kept))
 
-    def _null(self, column: exp.Expression, op: str, value: ast.Value) -> exp.Expression:
+    def _null(self, column: exp.Expr, op: str, value: ast.Value) -> exp.Expr:
         if op not in ("=", "!="):
             raise self.locate(value.at, "INVALID_QUERY_FILTER_OPERATOR", f"invalid operator '{op}' with null")
         test = exp.Is(this=column, expression=exp.Null())
         return test if op == "=" else exp.Not(this=test)
 
-    def _like(self, one: Field, column: exp.Expression, value: ast.Value) -> exp.Expression:
+    def _like(self, one: Field, column: exp.Expr, value: ast.Value) -> exp.Expr:
         if one.type in ID_TYPES:
             raise self.locate(value.at, "INVALID_QUERY_FILTER_OPERATOR", "invalid operator on id field")
         if not one.is_text:
@@ -157,7 +157,7 @@ class Filters:
             f"and {quoted} be enclosed in quotes",
         )
 
-    def _relative(self, one: Field, column: exp.Expression, op: str, value: ast.Value) -> exp.Expression:
+    def _relative(self, one: Field, column: exp.Expr, op: str, value: ast.Value) -> exp.Expr:
         if one.type not in ("date", "datetime"):
             raise self._wrong_type(one, value)
         calendar = self.calendar
@@ -178,7 +178,7 @@ class Filters:
             exp.GTE(this=column, expression=self.bound.add(first)),
             exp.LT(this=column.copy(), expression=self.bound.add(after)),
         )
-        simple: dict[str, exp.Expression] = {
+        simple: dict[str, exp.Expr] = {
             "=": within,
             "<": exp.LT(this=column.copy(), expression=self.bound.add(first)),
             "<=": exp.LT(this=column.copy(), expression=self.bound.add(after)),
@@ -190,9 +190,7 @@ class Filters:
             return exp.Not(this=known)
         return exp.paren(simple[op])
 
-    def _in_list(
-        self, operand: ast.Path | ast.Func, negated: bool, options: tuple[ast.Value, ...]
-    ) -> exp.Expression:
+    def _in_list(self, operand: ast.Path | ast.Func, negated: bool, options: tuple[ast.Value, ...]) -> exp.Expr:
         one, column = self._filterable(operand)
         if any(option.kind == "relative" for option in options):
             tests = [self._compare(one, column.copy(), "=", option) for option in options]
@@ -200,12 +198,12 @@ class Filters:
         empty = [option for option in options if option.kind == "null" or option.value == ""]
         kept = [self.kept(one, option) for option in options if option not in empty]
         if folded(one):
-            shown: exp.Expression = exp.Anonymous(this="sf_fold", expressions=[column.copy()])
+            shown: exp.Expr = exp.Anonymous(this="sf_fold", expressions=[column.copy()])
             kept = [fold(value) for value in kept]
         else:
             shown = column.copy()
         is_null = exp.Is(this=column, expression=exp.Null())
-        inside: exp.Expression = exp.In(this=shown, expressions=[self.bound.add(value) for value in kept])
+        inside: exp.Expr = exp.In(this=shown, expressions=[self.bound.add(value) for value in kept])
         if not kept:
             inside = exp.false()
         if not negated:
@@ -214,5 +212,3 @@ class Filters:
         if empty:
             return exp.paren(exp.and_(outside, exp.Not(this=is_null)))
         return exp.paren(exp.or_(is_null, outside))
-
-

@@ -73,6 +73,10 @@ class Runner:
             raise _bad_locator()
         return self._page(query, state["all_rows"], state["ids"], start, page_size, name)
 
+    def known(self, soql: str, found: list[str]) -> list[Record]:
+        """The records of rows whose ids are known."""
+        return self._page(parse(soql), True, found, 0, len(found) or 1, None).records
+
     def _first_page(self, query: ast.Query, plan: Plan, all_rows: bool, page_size: int) -> Page:
         compiler = Compiler(self.schema, self.calendar, all_rows, query, plan.sobject)
         only = compiler.rows(only_ids=True)
@@ -125,9 +129,7 @@ class Runner:
                 mine = by_parent.get(row[0], [])[offset : None if sub.limit is None else offset + sub.limit]
                 shaped = self._shape(child_plan, mine)
                 counts[i] += len(shaped)
-                record[relationship] = (
-                    {"totalSize": len(shaped), "done": True, "records": shaped} if shaped else None
-                )
+                record[relationship] = {"totalSize": len(shaped), "done": True, "records": shaped} if shaped else None
         total = 0
         for i, count in enumerate(counts):
             total += count
@@ -138,10 +140,7 @@ class Runner:
     def _groups(self, plan: Plan) -> Page:
         rows = self.store.execute(plan.sql, plan.values).fetchmany(MAX_PAGE + 1)
         if len(rows) > MAX_PAGE:
-            said = (
-                "Aggregate query does not support queryMore(), use LIMIT to restrict the results "
-                "to a single batch"
-            )
+            said = "Aggregate query does not support queryMore(), use LIMIT to restrict the results to a single batch"
             raise bad("EXCEEDED_ID_LIMIT", said)
         records = [
             {"attributes": {"type": "AggregateResult"}}
@@ -203,9 +202,7 @@ class Runner:
         return step
 
 
-def _value_step(
-    names: tuple[str, ...], field: Any, at: int
-) -> Callable[[Record, Sequence[Any]], None]:
+def _value_step(names: tuple[str, ...], field: Any, at: int) -> Callable[[Record, Sequence[Any]], None]:
     *above, name = names
     convert = bool if field.type == "boolean" else json.loads if not field.stored else None
 

@@ -64,7 +64,7 @@ class Node:
     """A table or, through a polymorphic relationship, several that stand for the object `Name`."""
 
     targets: list[tuple[str, SObject]]
-    ref: exp.Expression | None = None
+    ref: exp.Expr | None = None
     """The column that holds the parent's id; None for the table of the FROM clause."""
 
     @property
@@ -78,7 +78,7 @@ class Place:
     """Where a path ends."""
 
     field: Field
-    column: exp.Expression
+    column: exp.Expr
     nodes: list[Node]
     names: tuple[str, ...]
     """The path in the schema's own spelling."""
@@ -145,7 +145,7 @@ class Scope:
         self._nodes[key] = Node(joined, ref)
         return self._nodes[key]
 
-    def _leaf(self, node: Node, name: str, path: ast.Path) -> tuple[Field, exp.Expression]:
+    def _leaf(self, node: Node, name: str, path: ast.Path) -> tuple[Field, exp.Expr]:
         if len(node.targets) == 1:
             alias, sobject = node.targets[0]
             one = sobject.find(name)
@@ -167,8 +167,9 @@ class Scope:
         return one, columns[0] if len(columns) == 1 else exp.Coalesce(this=columns[0], expressions=columns[1:])
 
 
-def _type_of(node: Node) -> exp.Expression:
-    assert node.ref is not None
+def _type_of(node: Node) -> exp.Expr:
+    if node.ref is None:
+        return exp.Null()
     case = exp.Case()
     for _, sobject in node.targets:
         start = exp.Anonymous(this="substr", expressions=[node.ref.copy(), number(1), number(3)])
@@ -181,7 +182,7 @@ def column(alias: str, name: str) -> exp.Column:
     return exp.column(exp.to_identifier(name, quoted=True), table=alias)
 
 
-def table(name: str, alias: str) -> exp.Expression:
+def table(name: str, alias: str) -> exp.Expr:
     """A quoted table under an alias."""
     return exp.alias_(exp.Table(this=exp.to_identifier(name, quoted=True)), alias, table=True)
 
@@ -191,6 +192,6 @@ def text(value: str) -> exp.Literal:
     return exp.Literal.string(value)
 
 
-def number(value: int) -> exp.Literal:
+def number(value: int) -> exp.Expr:
     """A number of our own."""
     return exp.Literal.number(value)

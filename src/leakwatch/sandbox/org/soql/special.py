@@ -17,16 +17,14 @@ _JUNCTION = (
     "(SELECT json_group_array(r.RelationId) FROM EmailMessageRelation AS r "
     "WHERE r.EmailMessageId = {table}.Id AND r.RelationType = '{kind}' AND r.IsDeleted = 0)"
 )
-_OPEN_TASK = (
-    "EXISTS (SELECT 1 FROM Task AS a WHERE a.WhatId = {table}.Id AND a.IsClosed = 0 AND a.IsDeleted = 0{more})"
-)
+_OPEN_TASK = "EXISTS (SELECT 1 FROM Task AS a WHERE a.WhatId = {table}.Id AND a.IsClosed = 0 AND a.IsDeleted = 0{more})"
 _OPEN_EVENT = (
     " OR EXISTS (SELECT 1 FROM Event AS a WHERE a.WhatId = {table}.Id AND a.IsDeleted = 0 "
     "AND a.ActivityDate >= '{today}')"
 )
 
 
-def special(sobject: SObject, field: Field, table: str, today: str) -> exp.Expression | None:
+def special(sobject: SObject, field: Field, table: str, today: str) -> exp.Expr | None:
     """The SQL of such a field, None for one that a column holds."""
     if field.type == "junction":
         return _sql(_JUNCTION.format(table=table, kind=JUNCTIONS[field.name]))
@@ -48,9 +46,9 @@ def _address(sobject: SObject, field: Field, table: str) -> str:
 
 
 @lru_cache(maxsize=256)
-def _parsed(sql: str) -> exp.Expression:
+def _parsed(sql: str) -> exp.Expr:
     return sqlglot.parse_one(sql, dialect="sqlite")
 
 
-def _sql(sql: str) -> exp.Expression:
+def _sql(sql: str) -> exp.Expr:
     return exp.paren(_parsed(sql).copy(), copy=False)

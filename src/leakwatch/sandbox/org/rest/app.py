@@ -1,0 +1,183 @@
+"""The ASGI application: sessions, limits and headers around the routes."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import time
+from collections.abc import Callable, Iterable
+from email.utils import format_datetime
+from urllib.parse import parse_qsl
+
+import orjson
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from leakwatch.sandbox.org.errors import OrgError, not_emulated, not_found
+from leakwatch.sandbox.org.facade import Org
+from leakwatch.sandbox.org.rest import actions, collections, composite, meta, missing, queries, rows, token
+from leakwatch.sandbox.org.rest.http import Call, Reply, router
+from leakwatch.sandbox.org.sessions import Session
+
+__all__ = ["build_app"]
+_HANDLERS = (actions, collections, composite, meta, missing, queries, rows)
+"""Imported for their routes."""
+MAX_URI_AND_HEADERS = 16_384
+_DATA = re.compile(r"/services/data/v(\d+)\.0(?:/(.*))?\Z", re.DOTALL)
+_METHODS = ["GET", "POST", "PATCH", "DELETE", "PUT", "HEAD"]
+
+
+def build_app(
+    org: Org,
+    *,
+    instance_url: str | Callable[[], str],
+    login_hosts: Iterable[str] = (),
+    wall_clock: Callable[[], float] = time.time,
+) -> Starlette:
+    """The org on the network: token endpoint and data API.
+
+    Args:
+        org: The org.
+        instance_url: What the token endpoint gives as `instance_url`; a callable where the port is not
+            known yet.
+        login_hosts: Base URLs of the login host (`https://localhost:8443`): accepted as `aud`, and shown
+            in the identity URL.
+        wall_clock: Wall time in seconds, for tokens only.
+    """
+    org.sessions.wall_clock = wall_clock
+    api = _Api(org, instance_url, tuple(host.rstrip("/") for host in login_hosts))
+    return Starlette(
+        routes=[Route("/{path:path}", api.endpoint, methods=_METHODS)],
+        middleware=[Middleware(GZipMiddleware, minimum_size=1000, compresslevel=1)],
+    )
+
+
+class _Api:
+    def __init__(self, org: Org, instance_url: str | Callable[[], str], login_hosts: tuple[str, ...]) -> None:
+        self.org = org
+        self._instance_url = instance_url
+        self._login_hosts = login_hosts
+
+    @property
+    def instance_url(self) -> str:
+        url = self._instance_url if isinstance(self._instance_url, str) else self._instance_url()
+        return url.rstrip("/")
+
+    async def endpoint(self, request: Request) -> Response:
+        body = await request.body()
+        return await run_in_threadpool(self._answer, request, body)
+
+    def _answer(self, request: Request, body: bytes) -> Response:
+        if too_large := _too_large(request):
+            return too_large
+        try:
+            reply = self._route(request, body)
+        except OrgError as error:
+            reply = Reply(error.status, error.body())
+        return self._response(reply)
+
+    def _response(self, reply: Reply) -> Response:
+        headers = {"Date": format_datetime(self.org.clock.now(), usegmt=True), **reply.headers}
+        if reply.body is None:
+            return Response(status_code=reply.status, headers=headers)
+        content = orjson.dumps(reply.body)
+        return Response(content, reply.status, headers, media_type="application/json;charset=UTF-8")
+
+    def _route(self, request: Request, body: bytes) -> Reply:
+        path = request.url.path
+        if path.rstrip("/") == "/services/data":
+            return Reply(body=meta.versions())
+        if path == "/services/oauth2/token":
+            return self._token(request, body)
+        if path == "/services/oauth2/userinfo" or path.startswith("/id/"):
+            login = self._login_hosts[0] if self._login_hosts else self.instance_url
+            return Reply(body=token.user_info(self.org, self._session(request), login))
+        if path.startswith("/services/Soap/"):
+            raise not_emulated("the SOAP API")
+        if path.startswith("/services/async/"):
+            raise not_emulated("the Bulk API (v1)")
+        match = _DATA.match(path)
+        if match is None:
+            raise not_found()
+        meta.check_version(int(match[1]))
+        return self._data(request, body, f"{match[1]}.0")
+
+    def _token(self, request: Request, body: bytes) -> Reply:
+        if request.method != "POST":
+            return Reply(400, {"error": "invalid_request", "error_description": "must use HTTP POST"})
+        form = dict(parse_qsl(body.decode("utf-8", "replace")))
+        status, answer = token.issue(
+            self.org,
+            form,
+            instance_url=self.instance_url,
+            login_url=self._login_hosts[0] if self._login_hosts else self.instance_url,
+            audiences=(*self._login_hosts, self.instance_url),
+        )
+        return Reply(status, answer, {"Cache-Control": "no-store"})
+
+    def _session(self, request: Request) -> Session:
+        scheme, _, value = request.headers.get("authorization", "").partition(" ")
+        session = self.org.sessions.find(value.strip()) if scheme in ("Bearer", "OAuth") else None
+        if session is None:
+            raise OrgError(401, "INVALID_SESSION_ID", "Session expired or invalid")
+        return session
+
+    def _data(self, request: Request, body: bytes, version: str) -> Reply:
+        session = self._session(request)
+        try:
+            with self.org.lock:
+                self.org.count_call()
+                reply = self._dispatch(request, body, version, session)
+        except OrgError as error:
+            reply = Reply(error.status, error.body())
+        usage = f"api-usage={self.org.calls_used()}/{self.org.settings.daily_api_limit}"
+        reply.headers["Sforce-Limit-Info"] = usage
+        return reply
+
+    def _dispatch(self, request: Request, body: bytes, version: str, session: Session) -> Reply:
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        if body:
+            body = _plain(body, headers)
+        raw_path: bytes = request.scope.get("raw_path") or request.url.path.encode()
+        raw = raw_path.decode("latin-1").partition("?")[0]
+        path = _DATA.match(raw)
+        return router.dispatch(
+            Call(
+                org=self.org,
+                method=request.method,
+                version=version,
+                path=(path[2] if path else "") or "",
+                query=dict(parse_qsl(request.url.query, keep_blank_values=True)),
+                headers=headers,
+                body=body,
+                user_id=session.user_id,
+            )
+        )
+
+
+def _plain(body: bytes, headers: dict[str, str]) -> bytes:
+    """The body without its compression; only JSON is taken."""
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        said = f"The Content-Type header is not supported: {kind or 'none'}"
+        raise OrgError(415, "UNSUPPORTED_MEDIA_TYPE", said)
+    if headers.get("content-encoding", "").lower() == "gzip":
+        return gzip.decompress(body)
+    return body
+
+
+def _too_large(request: Request) -> Response | None:
+    """URI and headers together have 16,384 bytes; the answer comes from the edge and is no JSON."""
+    uri = len(request.url.path) + len(request.url.query)
+    headers: list[tuple[bytes, bytes]] = request.headers.raw
+    total = uri + sum(len(name) + len(value) for name, value in headers)
+    if total <= MAX_URI_AND_HEADERS:
+        return None
+    status = 414 if uri > MAX_URI_AND_HEADERS else 431
+    reason = "URI Too Long" if status == 414 else "Request Header Fields Too Large"
+    return Response(f"<html><body><h1>{reason}</h1></body></html>", status, media_type="text/html")

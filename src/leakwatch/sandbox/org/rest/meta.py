@@ -1,0 +1,141 @@
+"""Versions, resources, describe, limits, and what changed."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from leakwatch.sandbox.org import values
+from leakwatch.sandbox.org.describe import describe, global_describe
+from leakwatch.sandbox.org.errors import OrgError, bad
+from leakwatch.sandbox.org.rest.http import Call, Reply, router
+from leakwatch.sandbox.org.store import quote
+
+FIRST_VERSION, LAST_VERSION = 31, 68
+RETIRED = range(21, 31)
+_SEASONS = ("Spring", "Summer", "Winter")
+_DAYS_BACK = {"updated": 30, "deleted": 15}
+
+
+def versions() -> list[dict[str, str]]:
+    """`GET /services/data/`: three releases a year, v66 being Spring '26."""
+    listed: list[dict[str, str]] = []
+    for number in range(FIRST_VERSION, LAST_VERSION + 1):
+        years, season = divmod(number - 66, 3)
+        year = 26 + years + (season == 2)
+        label = f"{_SEASONS[season]} '{year:02d}"
+        listed.append({"label": label, "url": f"/services/data/v{number}.0", "version": f"{number}.0"})
+    return listed
+
+
+def check_version(number: int) -> None:
+    """Refuse retired and unknown versions."""
+    if number in RETIRED:
+        # that REST answers 410 is documented; the exact words are unverified
+        raise OrgError(410, "UNSUPPORTED_API_VERSION", f"GONE: API version {number}.0 is retired")
+    if not FIRST_VERSION <= number <= LAST_VERSION:
+        raise OrgError(404, "NOT_FOUND", "The requested resource does not exist")
+
+
+@router.on("GET", r"")
+def resources(call: Call) -> Reply:
+    """What this version offers."""
+    names = ("sobjects", "query", "queryAll", "limits", "composite", "actions")
+    return Reply(body={name: f"{call.root}/{name}" for name in names})
+
+
+@router.on("GET", r"sobjects")
+def global_list(call: Call) -> Reply:
+    """DescribeGlobal."""
+    return Reply(body=global_describe(call.org.schema, call.version))
+
+
+@router.on("GET", r"sobjects/(?P<sobject>\w+)/describe")
+def describe_object(call: Call, sobject: str) -> Reply:
+    """Describe one object."""
+    org = call.org
+    return Reply(body=describe(org.schema, org.store, org.engine.object(sobject), call.version))
+
+
+@router.on("GET", r"sobjects/(?P<sobject>\w+)")
+def basic_info(call: Call, sobject: str) -> Reply:
+    """Basic information; the sandbox keeps no recent items."""
+    org = call.org
+    body = describe(org.schema, org.store, org.engine.object(sobject), call.version)
+    lists = ("fields", "childRelationships", "recordTypeInfos", "supportedScopes")
+    return Reply(
+        body={
+            "objectDescribe": {name: value for name, value in body.items() if name not in lists},
+            "recentItems": [],
+        }
+    )
+
+
+@router.on("GET", r"limits")
+def limits(call: Call) -> Reply:
+    """What is left today; only DailyApiRequests moves here."""
+    most = call.org.settings.daily_api_limit
+    whole = {
+        "DailyAsyncApexExecutions": 250_000,
+        "DailyBulkApiBatches": 15_000,
+        "DailyBulkV2QueryJobs": 10_000,
+        "DailyBulkV2QueryFileStorageMB": 976_562,
+        "DailyDeliveredPlatformEvents": 25_000,
+        "DataStorageMB": 10_240,
+        "FileStorageMB": 10_240,
+        "HourlyPublishedPlatformEvents": 250_000,
+        "SingleEmail": 5_000,
+    }
+    body: dict[str, Any] = {name: {"Max": value, "Remaining": value} for name, value in whole.items()}
+    body["DailyApiRequests"] = {"Max": most, "Remaining": max(most - call.org.calls_used(), 0)}
+    return Reply(body=dict(sorted(body.items())))
+
+
+def _window(call: Call, kind: str) -> tuple[datetime, datetime]:
+    found: list[datetime] = []
+    for name in ("start", "end"):
+        text = values.parse_instant(call.query.get(name, "").replace(" ", "+"))
+        if text is None:
+            raise bad("INVALID_REPLICATION_DATE", f"{name} is not a date and time: {call.query.get(name)}")
+        found.append(values.instant_of(text).replace(second=0))
+    start, end = found
+    now = call.org.clock.now()
+    if start < now - timedelta(days=_DAYS_BACK[kind]):
+        raise bad(
+            "INVALID_REPLICATION_DATE",
+            f"startDate before org replication enabled date or more than {_DAYS_BACK[kind]} days ago",
+        )
+    if end <= start:
+        raise bad("INVALID_REPLICATION_DATE", "end must be after start")
+    return start, end
+
+
+@router.on("GET", r"sobjects/(?P<sobject>\w+)/updated")
+def updated(call: Call, sobject: str) -> Reply:
+    """Ids created or changed in a window; seconds are ignored."""
+    one = call.org.engine.object(sobject)
+    start, end = _window(call, "updated")
+    alive = " AND IsDeleted = 0" if one.has_bin else ""
+    sql = f"SELECT Id FROM {quote(one.name)} WHERE SystemModstamp >= ? AND SystemModstamp < ?{alive} ORDER BY Id"
+    rows = call.org.store.execute(sql, (values.instant_text(start), values.instant_text(end)))
+    found = [row["Id"] for row in rows]
+    covered = min(end, call.org.clock.now().replace(second=0, microsecond=0))
+    return Reply(body={"ids": found, "latestDateCovered": values.instant_text(covered)})
+
+
+@router.on("GET", r"sobjects/(?P<sobject>\w+)/deleted")
+def deleted(call: Call, sobject: str) -> Reply:
+    """Ids deleted in a window, hard deletions included."""
+    one = call.org.engine.object(sobject)
+    start, end = _window(call, "deleted")
+    now = call.org.clock.now().replace(second=0, microsecond=0)
+    sql = "SELECT id, at FROM _deleted WHERE sobject = ? AND at >= ? AND at < ? ORDER BY at, id"
+    bounds = (one.name, values.instant_text(start), values.instant_text(end))
+    rows = [{"id": row["id"], "deletedDate": row["at"]} for row in call.org.store.execute(sql, bounds)]
+    earliest = values.instant_text(now - timedelta(days=_DAYS_BACK["deleted"]))
+    body = {
+        "deletedRecords": rows,
+        "earliestDateAvailable": earliest,
+        "latestDateCovered": values.instant_text(min(end, now)),
+    }
+    return Reply(body=body)

@@ -1,0 +1,23 @@
+"""Parts of the real API that the sandbox names instead of emulating."""
+
+from __future__ import annotations
+
+from leakwatch.sandbox.org.rest.http import router
+
+for _pattern, _what in (
+    (r"jobs/", "the Bulk API 2.0"),
+    (r"sobjects/\w+/describe/", "describe of layouts, compact layouts and the like"),
+    (r"sobjects/\w+/listviews", "list views"),
+    (r"composite/tree", "sObject Tree"),
+    (r"composite/graph", "Composite Graph"),
+    (r"composite/", "this composite resource"),
+    (r"actions/", "this invocable action"),
+    (r"chatter/", "the Connect (Chatter) REST API"),
+    (r"(search|parameterizedSearch)", "SOSL search"),
+    (r"tooling", "the Tooling API"),
+    (r"metadata", "the Metadata API"),
+    (r"analytics", "the Reports and Dashboards API"),
+    (r"ui-api", "the User Interface API"),
+    (r"(recent|tabs|theme|quickActions|appMenu|process|sobjects/relevantItems|event)", "this resource"),
+):
+    router.missing(_pattern, _what)
