@@ -228,7 +228,10 @@ def sample_findings(language: str, currency: str, count: int = 150) -> tuple[lis
                 again = fixed_at + (NOW - fixed_at) * 0.6
                 transitions.append(change(FindingStatus.RESOLVED, FindingStatus.OPEN, "reopened", again))
                 found = replace(found, status=FindingStatus.OPEN, status_since=again, reopened=1, resolved_reason=None)
-        elif fate < 0.62 and age > timedelta(days=12) and not baseline:
+        elif fate < 0.65 and rule is OVERDUE and company.startswith(("Vantry", "Ülker")):
+            found = replace(found, status=FindingStatus.EXCEPTED, status_since=born)
+            transitions.append(change(FindingStatus.OPEN, FindingStatus.EXCEPTED, "excepted", born))
+        elif fate < 0.7 and rule is not PRICE and age > timedelta(days=12) and not baseline:
             at = born + timedelta(days=10)
             transitions.append(change(FindingStatus.OPEN, FindingStatus.ESCALATED, "escalated", at))
             found = replace(found, status=FindingStatus.ESCALATED, status_since=at, escalation_step=1)

@@ -109,7 +109,7 @@ def rules(
     runs: Sequence[RuleRun] = (),
     week_began: datetime | None = None,
 ) -> list[dict[str, Any]]:
-    """Return one object per rule: the most money at risk first, then what is lost, deviating, numerous."""
+    """Return one object per rule, the most money first, of whatever kind; then the most findings."""
     latest = {outcome.rule_id: outcome for outcome in outcomes}
     by_rule = _grouped(entries, lambda entry: entry.rule_id)
     ordered_runs = sorted(runs, key=lambda run: (run.at, run.run_id))
@@ -125,7 +125,7 @@ def rules(
         )
         for info in context.rules
     ]
-    return sorted(lines, key=lambda line: (*_by_money(line, main), line["id"]))
+    return sorted(lines, key=lambda line: (min(_by_money(line, main)[:-1]), -line["findings"], line["id"]))
 
 
 def _rule(

@@ -42,7 +42,8 @@ def trend(
 def _point(
     entries: Sequence[Entry], history: History, runs: Sequence[RuleRun], period: Period, main: str
 ) -> dict[str, Any]:
-    standing = [entry for entry in entries if history.status_at(entry.id, period.closes) in STANDING]
+    end = period.closes
+    standing = [entry for entry in entries if history.status_at(entry.id, end) in STANDING]
     events = history.events(period)
     ids = {entry.id for entry in entries}
     return {
