@@ -215,7 +215,7 @@ def sample_findings(language: str, currency: str, count: int = 150) -> tuple[lis
         def change(old: Any, new: FindingStatus, reason: str, at: datetime, found: Finding = found) -> Transition:
             return Transition(found.fingerprint, old, new, reason, at, f"run-{at:%Y%m%d}", 1)
 
-        transitions.append(change(None, FindingStatus.OPEN, "detected", born))
+        transitions.append(change(None, FindingStatus.OPEN, "baseline" if baseline else "detected", born))
         age = NOW - born
         fate = chance.random()
         if fate < 0.5 and age > timedelta(days=4):
@@ -256,7 +256,7 @@ def sample_findings(language: str, currency: str, count: int = 150) -> tuple[lis
         manager_id=None,
     )
     transitions.append(
-        Transition(unused.fingerprint, None, FindingStatus.OPEN, "detected", findings[0].first_seen, "run-0", 1)
+        Transition(unused.fingerprint, None, FindingStatus.OPEN, "baseline", findings[0].first_seen, "run-0", 1)
     )
     return [*findings, unused], transitions
 
@@ -323,7 +323,16 @@ def sample_weekly(language: str = "en", *, count: int = 150, **changes: Any) -> 
         RuleOutcome(OVERDUE.id, 3, "", (), 418, complete=True),
         RuleOutcome(NO_REASON.id, 1, "", (), 1204, complete=False),
         RuleOutcome(PRICE.id, 2, "", (), 655, complete=True),
-        RuleOutcome(NO_FOLLOW_UP.id, 1, "", (), None, complete=False, switched_off="the mirror has no table sf_event"),
+        RuleOutcome(
+            NO_FOLLOW_UP.id,
+            1,
+            "",
+            (),
+            None,
+            complete=False,
+            switched_off="the mirror has no table sf_event",
+            switched_off_tr="veri kopyasında sf_event tablosu yok",
+        ),
     ]
     return weekly(
         context,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import zip_longest
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -30,7 +31,7 @@ from leakwatch.core.report_kpis import LIFE_KPIS, life_kpis, previous, standing_
 from leakwatch.core.report_method import method
 from leakwatch.core.report_numbers import Events, History, Period, main_currency, rank
 from leakwatch.core.report_sections import Happened
-from leakwatch.core.report_trend import baseline, trend
+from leakwatch.core.report_trend import trend
 from leakwatch.model import Finding, FindingStatus, RuleOutcome, Text, Transition
 
 __all__ = [
@@ -91,11 +92,10 @@ def weekly(
     history = History(findings, transitions)
     events = history.events(period)
     everything = [from_finding(found, context.org.default_currency) for found in findings]
-    known_before = baseline(everything)
     main = main_currency([entry for entry in everything if entry.standing], context.org.default_currency)
     countable = frozenset(entry.id for entry in everything if entry.countable)
     happened = Happened(
-        new=(events.new - known_before) & countable,
+        new=events.new & countable,
         fixed=frozenset(events.fixed) & countable,
         reopened=events.reopened & countable,
     )
@@ -228,9 +228,9 @@ def _exceptions(context: ReportContext, exceptions: Sequence[ExceptionEntry]) ->
 def _notes(context: ReportContext, outcomes: Sequence[RuleOutcome]) -> list[dict[str, Any]]:
     notes = list(context.notes)
     notes.extend(
-        Note("rule", Text(en=assumption, tr=assumption), rule_id=outcome.rule_id)
+        Note("rule", Text(en=english, tr=turkish or english), rule_id=outcome.rule_id)
         for outcome in sorted(outcomes, key=lambda outcome: outcome.rule_id)
-        for assumption in outcome.assumptions
+        for english, turkish in zip_longest(outcome.assumptions, outcome.assumptions_tr[: len(outcome.assumptions)])
     )
     lines = [
         {"code": note.code, "level": note.level, "rule_id": note.rule_id, "text": values.both(note.text)}

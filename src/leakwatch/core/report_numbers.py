@@ -152,8 +152,14 @@ class History:
                 if change.old is FindingStatus.RESOLVED and change.reason in ("reopened", "back_again"):
                     reopened.add(mark)
                 elif change.old in (None, FindingStatus.PENDING, FindingStatus.RESOLVED):
-                    new.add(mark)
+                    if not self._baseline(change):
+                        new.add(mark)
         return Events(frozenset(new), frozenset(reopened), fixed, other)
+
+    def _baseline(self, change: Transition) -> bool:
+        """Return whether the finding was there before anybody looked (first run, breaker): found, but not new."""
+        finding = self._findings[change.fingerprint]
+        return change.reason == "baseline" or (finding.baseline and finding.episode == change.episode)
 
 
 def _when(change: Transition) -> datetime:

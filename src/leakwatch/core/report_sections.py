@@ -138,7 +138,6 @@ def _rule(
     week_began: datetime | None,
 ) -> dict[str, Any]:
     standing = [entry for entry in entries if entry.standing]
-    reason = None if outcome is None else outcome.switched_off or outcome.error
     complete = [run.at for run in runs if run.complete]
     before = [run for run in runs if week_began is not None and run.at < week_began]
     return {
@@ -155,7 +154,7 @@ def _rule(
         "sobject": info.sobject,
         "params": {name: values.evidence(value) for name, value in sorted(info.params.items())},
         "status": outcome_status(outcome),
-        "reason": None if reason is None else values.text(reason),
+        "reason": _reason(outcome),
         "population": None if outcome is None else outcome.population,
         "findings": len(standing),
         "findings_before": before[-1].open_count if before else None,
@@ -168,6 +167,13 @@ def _rule(
         "last_complete_at": values.moment(complete[-1]) if complete else None,
         "evidence_types": _evidence_types(entries),
     }
+
+
+def _reason(outcome: RuleOutcome | None) -> dict[str, str] | None:
+    said = None if outcome is None else outcome.switched_off or outcome.error
+    if outcome is None or said is None:
+        return None
+    return values.both(Text(en=said, tr=(outcome.switched_off and outcome.switched_off_tr) or said))
 
 
 def _unproven(entry: Entry) -> bool:

@@ -51,16 +51,11 @@ def _point(
         "end": period.end.isoformat(),
         "findings": len(standing),
         "at_risk": values.amounts(once_per_record(standing, AT_RISK), main),
-        "new": len(events.new & ids - baseline(entries)),
+        "new": len(events.new & ids),
         "fixed": len(events.fixed.keys() & ids),
         "reopened": len(events.reopened & ids),
         "complete": any(run.complete and period.holds(run.at) for run in runs),
     }
-
-
-def baseline(entries: Sequence[Entry]) -> frozenset[str]:
-    """Return the ids of findings that were there before anybody looked: never new."""
-    return frozenset(entry.id for entry in entries if entry.baseline)
 
 
 def marks(runs: Sequence[RuleRun], zone: ZoneInfo, *, since: date) -> list[dict[str, Any]]:

@@ -89,7 +89,7 @@ def speechless(result: Json, words: Words) -> list[Json]:
 
 def why(rule: Json, words: Words) -> str:
     """Return why a rule could not speak in full, in words."""
-    return rule["reason"] or words.known("broken", f"{rule['status']}_reason")
+    return words.text(rule["reason"]) if rule["reason"] else words.known("broken", f"{rule['status']}_reason")
 
 
 def top(result: Json) -> list[Group]:
