@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -31,6 +31,17 @@ OWNER, OTHER_OWNER = "005000000000001AAA", "005000000000002AAA"
 MANAGER, REVOPS = "005000000000008AAA", "005000000000009AAA"
 QUEUE = "00G000000000001AAA"
 DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """An exception as the life cycle sees it."""
+
+    record_id: str
+    expires: date
+
+    def covers(self, row, *, today):
+        return row.record_id == self.record_id and today <= self.expires
 
 
 def rule(rule_id: str = "opp_close_overdue", **changes: Any) -> Rule:

@@ -12,6 +12,7 @@ from finding_sample import (
     MONDAY,
     OTHER_OWNER,
     OWNER,
+    Accepted,
     apply,
     finding,
     judge,
@@ -22,7 +23,6 @@ from finding_sample import (
     rule,
     task,
 )
-from leakwatch.core.finding_exceptions import FindingException, matches, problems
 from leakwatch.core.fingerprint import escalation_key, fingerprint, marker, owner_key, parse_key
 from leakwatch.core.lifecycle import Signals, retire
 from leakwatch.core.lifecycle_case import Look
@@ -524,7 +524,7 @@ def test_nothing_escalates_while_nobody_can_look():
 
 # --- exceptions and snoozing ---
 
-ACCEPTED = FindingException("agreed with legal", "rita", date(2026, 12, 31), record_id=opportunity_id(1))
+ACCEPTED = Accepted(opportunity_id(1), date(2026, 12, 31))
 
 
 def test_accepted_leak_is_excepted_from_birth_and_tells_nobody():
@@ -552,26 +552,9 @@ def test_excepted_finding_still_closes_when_it_is_fixed():
     assert held[0].resolved_reason == "fixed"
 
 
-@pytest.mark.parametrize(
-    "entry",
-    [
-        replace(ACCEPTED, record_id=opportunity_id(1)[:15]),
-        replace(ACCEPTED, rule_id="another_rule"),
-        replace(ACCEPTED, owner_id=OTHER_OWNER),
-        replace(ACCEPTED, expires=date(2026, 11, 22)),
-        FindingException("all of it", "rita", date(2026, 12, 31), rule_id="opp_close_overdue"),
-    ],
-)
-def test_exception_covers_only_what_it_names_exactly(entry):
-    assert judge(outcome(row(1)), signals=Signals(exceptions=(entry,))).findings[0].status is FindingStatus.OPEN
-
-
-def test_every_fault_of_the_exceptions_is_named():
-    bad = [FindingException(" ", "", date(2028, 1, 1)), ACCEPTED]
-    faults = problems(bad, today=MONDAY.date())
-    assert len(faults) == 4
-    assert problems([ACCEPTED, replace(ACCEPTED, expires=date(2020, 1, 1))], today=MONDAY.date()) == []
-    assert matches(ACCEPTED, [finding(1), finding(2)], MONDAY.date()) == 1
+def test_finding_that_no_exception_covers_stays_open():
+    other = Signals(exceptions=(Accepted(opportunity_id(2), date(2026, 12, 31)),))
+    assert judge(outcome(row(1)), signals=other).findings[0].status is FindingStatus.OPEN
 
 
 def test_snoozed_finding_sleeps_until_its_end():

@@ -9,8 +9,20 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finding_sample import MONDAY, OTHER_OWNER, OWNER, apply, judge, mark, opportunity_id, outcome, row, rule, task
-from leakwatch.core.finding_exceptions import FindingException
+from finding_sample import (
+    MONDAY,
+    OTHER_OWNER,
+    OWNER,
+    Accepted,
+    apply,
+    judge,
+    mark,
+    opportunity_id,
+    outcome,
+    row,
+    rule,
+    task,
+)
 from leakwatch.core.fingerprint import owner_key
 from leakwatch.core.lifecycle import Signals
 from leakwatch.model import FindingStatus, Lifecycle, Mode, RuleLimits, Severity
@@ -46,10 +58,8 @@ def people(draw, now):
             closed_at=moment if closed else None,
         )
     accepted = tuple(
-        FindingException(
-            "ok", "rita", (now + timedelta(days=draw(st.integers(-2, 5)))).date(), record_id=opportunity_id(n)
-        )
-        for n in draw(st.sets(st.sampled_from(RECORDS)))
+        Accepted(opportunity_id(number), (now + timedelta(days=draw(st.integers(-2, 5)))).date())
+        for number in draw(st.sets(st.sampled_from(RECORDS)))
     )
     return Signals(
         tasks=tasks,

@@ -6,12 +6,11 @@ Used through `core.lifecycle`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
-from leakwatch.core.finding_exceptions import FindingException
 from leakwatch.core.fingerprint import NoticeKey
 from leakwatch.core.tasks import TaskState
 from leakwatch.model import Finding, FindingStatus, Mode, Proof, Rule, RuleOutcome, RuleRow, Severity, Transition
@@ -44,6 +43,14 @@ class Look(StrEnum):
     CHANGED = "changed"  # absent, and the rule means something else than when it was last seen
 
 
+class Acceptance(Protocol):
+    """A leak that somebody accepted until a day: `rule_engine.exceptions` reads them."""
+
+    def covers(self, row: RuleRow, *, today: date) -> bool:
+        """Return whether `row` is accepted on `today` (org's zone)."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Signals:
     """What people and the rest of the world say about findings, taken from the same snapshot as the rule's rows."""
@@ -51,7 +58,7 @@ class Signals:
     tasks: Mapping[str, TaskState] = field(default_factory=dict[str, TaskState])  # by Leakwatch_Key__c
     gone_records: frozenset[str] = frozenset()  # ids seen as deleted, or as the loser of a merge
     unproven_owners: frozenset[str] = frozenset()  # mailbox not read; only for rules that speak about activity
-    exceptions: tuple[FindingException, ...] = ()
+    exceptions: tuple[Acceptance, ...] = ()
     snoozed: Mapping[str, datetime] = field(default_factory=dict[str, datetime])  # fingerprint -> end
     today: date | None = None  # in the org's zone; None takes the UTC day of `now`
 
@@ -77,7 +84,10 @@ class Circumstances:
 
     def excepted(self, subject: Finding | RuleRow) -> bool:
         """Return whether an exception covers `subject` today."""
-        return any(entry.covers(self.rule.id, subject, self.today) for entry in self.signals.exceptions)
+        if not self.signals.exceptions:
+            return False
+        row = subject if isinstance(subject, RuleRow) else as_row(subject)
+        return any(entry.covers(row, today=self.today) for entry in self.signals.exceptions)
 
 
 class Case:
@@ -147,3 +157,9 @@ def row_fields(run: Circumstances, row: RuleRow) -> dict[str, Any]:
         "count": row.count,
         "proof": Proof.UNPROVEN if unproven else Proof.PROVEN,
     }
+
+
+def as_row(finding: Finding) -> RuleRow:
+    """Return the row a finding was last made from, without its business key: for asking exceptions about it."""
+    names = (field.name for field in fields(RuleRow) if field.name != "business_key")
+    return RuleRow(business_key=(), **{name: getattr(finding, name) for name in names})

@@ -1,0 +1,317 @@
+"""Which findings become which messages, to whom, today. Pure: state in, deliveries and changed findings out.
+
+One channel per finding; at most so many words a day to a person, biggest impact first, the rest waits and is not lost;
+never to a queue, an inactive user, or about something that the last run could not see.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, cast
+
+from leakwatch.core.fingerprint import NoticeKey, escalation_key, owner_key, parse_key
+from leakwatch.core.limits import DailyAllowance
+from leakwatch.core.notice_policy import (
+    CHANNELS,
+    OWNER_WORDS,
+    POST,
+    QUEUE_PREFIX,
+    TASK,
+    NoticePlan,
+    NoticePolicy,
+    Recipient,
+    Waiting,
+    add_business_days,
+)
+from leakwatch.core.notice_text import More, post_body, subject, task_body, title
+from leakwatch.core.tasks import TaskState
+from leakwatch.model import Delivery, Finding, FindingStatus, Mode, Proof, Rule, RuleAction, Severity
+
+_RANK = {severity: rank for rank, severity in enumerate(Severity)}
+_DUE = re.compile(r"(\d{1,3})bd")
+_LIVING = (FindingStatus.OPEN, FindingStatus.ESCALATED)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """One word that wants to be said."""
+
+    finding: Finding
+    rule: Rule
+    kind: str
+    channel: str
+    recipient_id: str
+    key: str
+    action: RuleAction
+    mentions: tuple[str, ...] = ()
+
+
+def plan_notices(
+    rules: Mapping[str, Rule],
+    findings: Iterable[Finding],
+    *,
+    said_today: Iterable[tuple[str, str]],
+    tasks: Mapping[str, TaskState],
+    recipients: Mapping[str, Recipient],
+    policy: NoticePolicy,
+    now: datetime,
+) -> NoticePlan:
+    """Return the messages for what waits to be said and for escalation steps that were reached.
+
+    Args:
+        rules: id -> rule; findings of other rules, or of rules that may not act, are passed over.
+        findings: every unresolved finding (all of them, because findings of one rule may yield to another's).
+        said_today: (recipient, rule id) of each message planned today (the org's day) that counts against limits.
+        tasks: Leakwatch_Key__c -> state of our alert Tasks.
+        recipients: user id -> user; who is not in it is not told.
+        policy: limits and switches.
+        now: aware.
+    """
+    planner = _Planner(rules, tuple(findings), tasks, recipients, policy, now)
+    return planner.plan(DailyAllowance(policy.per_owner_per_day, policy.per_day).spent(said_today))
+
+
+class _Planner:
+    def __init__(
+        self,
+        rules: Mapping[str, Rule],
+        findings: Sequence[Finding],
+        tasks: Mapping[str, TaskState],
+        recipients: Mapping[str, Recipient],
+        policy: NoticePolicy,
+        now: datetime,
+    ) -> None:
+        self.rules, self.policy, self.recipients, self.now = rules, policy, recipients, now
+        self.before = {finding.fingerprint: finding for finding in findings}
+        self.after = dict(self.before)
+        self.waiting: list[Waiting] = []
+        self.tasks: dict[str, list[tuple[NoticeKey, TaskState]]] = {}
+        for task in tasks.values():
+            key = parse_key(task.key)
+            if key is not None:
+                self.tasks.setdefault(key.fingerprint, []).append((key, task))
+        self.living = {
+            (finding.rule_id, finding.record_id)
+            for finding in findings
+            if finding.status in (*_LIVING, FindingStatus.ACKNOWLEDGED)
+        }
+
+    def plan(self, allowance: DailyAllowance) -> NoticePlan:
+        wishes: list[_Wish] = []
+        for finding in self.before.values():
+            rule = self.rules.get(finding.rule_id)
+            if rule is None or rule.mode is not Mode.ACT or finding.baseline:
+                continue
+            both = (self._owner_wish(rule, finding), self._escalation_wish(rule, finding))
+            wishes += [wish for wish in both if wish is not None]
+        taken: list[_Wish] = []
+        behind: dict[str, int] = {}
+        for wish in sorted(wishes, key=self._urgency):
+            per_rule = wish.rule.limits.per_owner_per_day
+            refusal = allowance.refusal(wish.recipient_id, wish.rule.id, per_rule=per_rule)
+            if refusal is None:
+                allowance.take(wish.recipient_id, wish.rule.id)
+                taken.append(wish)
+            else:
+                self._wait(wish.finding, refusal, wish.recipient_id)
+                behind[wish.recipient_id] = behind.get(wish.recipient_id, 0) + 1
+        last = {wish.recipient_id: wish.key for wish in taken}
+        deliveries = [
+            self._deliver(wish, behind.get(wish.recipient_id, 0) if last[wish.recipient_id] == wish.key else 0)
+            for wish in taken
+        ]
+        changed = [item for mark, item in self.after.items() if item is not self.before[mark]]
+        return NoticePlan(tuple(deliveries), tuple(changed), tuple(self.waiting))
+
+    def _urgency(self, wish: _Wish) -> tuple[Any, ...]:
+        """Order: biggest impact, then severity, then age. Amounts are weighed by `rates` only to order them."""
+        finding = wish.finding
+        weight = self.policy.rates.get(finding.currency or "", Decimal(1))
+        return (-abs(finding.impact or Decimal(0)) * weight, -_RANK[finding.severity], finding.since, wish.key)
+
+    # --- who wants what said ---
+
+    def _owner_wish(self, rule: Rule, finding: Finding) -> _Wish | None:
+        kind = finding.pending_notice
+        if kind not in OWNER_WORDS or self._must_wait(rule, finding):
+            return None
+        action = _action(rule, escalating=False)
+        if action is None:
+            return self._wait(finding, "no_channel")
+        to = str(action.options.get("to", "owner"))
+        recipient_id = self._recipient(finding, to)
+        if recipient_id is None:
+            return self._settle(finding, None)  # nobody can be told: the report says it, the escalation clock starts
+        channel = self._channel(action, finding)
+        if not self.policy.writes.get(channel, False):
+            return self._wait(finding, "writes_off", recipient_id)
+        mine = [(key, task) for key, task in self._episode_tasks(finding) if key.number]
+        same = [(key, task) for key, task in mine if task.owner_id == recipient_id]
+        if any(task.is_deleted for _, task in same):
+            return self._settle(finding, recipient_id)  # deleted by a person: respected for this episode
+        if kind != "not_fixed" and any(not task.is_closed for _, task in same):
+            return self._settle(finding, recipient_id, at_least=max(key.number for key, _ in same))
+        number = max([finding.notices, *(key.number for key, _ in mine)]) + 1
+        key = owner_key(finding.fingerprint, finding.episode, number)
+        mentions = self._mentions(action, finding, recipient_id) if channel == POST else ()
+        return _Wish(finding, rule, kind, channel, recipient_id, key, action, mentions)
+
+    def _escalation_wish(self, rule: Rule, finding: Finding) -> _Wish | None:
+        step = finding.escalation_told
+        if finding.status is not FindingStatus.ESCALATED or step >= finding.escalation_step:
+            return None
+        if step >= len(rule.lifecycle.escalate) or self._must_wait(rule, finding):
+            return None
+        recipient_id = self._recipient(finding, rule.lifecycle.escalate[step].to)
+        if recipient_id is None or recipient_id == finding.notified_owner_id:
+            recipient_id = self._recipient(finding, "revops")
+        if recipient_id is None or recipient_id == finding.notified_owner_id:
+            self._change(finding, escalation_told=step + 1)
+            return None
+        action = _action(rule, escalating=True) or RuleAction("task")
+        channel = self._channel(action, finding)
+        if not self.policy.writes.get(channel, False):
+            channel = TASK
+        if not self.policy.writes.get(channel, False):
+            return self._wait(finding, "writes_off", recipient_id)
+        key = escalation_key(finding.fingerprint, finding.episode, step + 1, finding.reopened)
+        mentions = self._mentions(action, finding, recipient_id, always=(recipient_id,)) if channel == POST else ()
+        return _Wish(finding, rule, "escalated", channel, recipient_id, key, action, mentions)
+
+    def _must_wait(self, rule: Rule, finding: Finding) -> bool:
+        reason = None
+        if finding.status is FindingStatus.ACKNOWLEDGED:
+            reason = "acknowledged"
+        elif finding.status not in _LIVING:
+            return True
+        elif finding.proof is Proof.HELD:
+            reason = "held"  # the last run could not look: what we would say may be old
+        elif finding.absent_runs:
+            reason = "not_seen"
+        elif any(
+            (other, record) in self.living
+            for other in rule.lifecycle.yields_to
+            for record in (finding.record_id, finding.owner_id)
+        ):
+            reason = "yields"
+        if reason is not None:
+            self._wait(finding, reason)
+        return reason is not None
+
+    def _recipient(self, finding: Finding, to: str) -> str | None:
+        """Return who can be told: never a queue, an inactive or an unknown user; RevOps stands in."""
+        wanted = None
+        if not finding.is_process:
+            wanted = {"owner": finding.owner_id, "manager": finding.manager_id}.get(to)
+        if wanted is not None and self._tellable(wanted):
+            return wanted
+        stand_in = self.policy.revops_user_id
+        known = self.recipients.get(stand_in) if stand_in else None
+        return stand_in if stand_in and (known is None or known.is_active) else None
+
+    def _tellable(self, user_id: str) -> bool:
+        recipient = self.recipients.get(user_id)
+        return recipient is not None and recipient.is_active and not user_id.startswith(QUEUE_PREFIX)
+
+    def _channel(self, action: RuleAction, finding: Finding) -> str:
+        """Return the action's channel; a record without a feed gets a Task instead of a post."""
+        channel = CHANNELS[action.kind]
+        feed = bool(finding.record_id) and finding.sobject in self.policy.feed_objects
+        return TASK if channel == POST and not feed else channel
+
+    def _mentions(
+        self, action: RuleAction, finding: Finding, recipient_id: str, always: tuple[str, ...] = ()
+    ) -> tuple[str, ...]:
+        named = action.options.get("mention", ["owner", "manager"] if always else ["owner"])
+        people = cast(Sequence[str], [named] if isinstance(named, str) else named)
+        ids = [{"owner": finding.owner_id, "manager": finding.manager_id}.get(who) for who in people]
+        wanted = [*always, *(one for one in ids if one is not None and self._tellable(one))]
+        return tuple(dict.fromkeys(wanted or [recipient_id]))
+
+    def _episode_tasks(self, finding: Finding) -> list[tuple[NoticeKey, TaskState]]:
+        found = self.tasks.get(finding.fingerprint, [])
+        return [(key, task) for key, task in found if key.episode == finding.episode]
+
+    # --- what becomes of it ---
+
+    def _wait(self, finding: Finding, reason: str, recipient_id: str | None = None) -> None:
+        waits = finding.pending_notice in OWNER_WORDS or finding.escalation_told < finding.escalation_step
+        if waits:
+            self.waiting.append(Waiting(finding.fingerprint, recipient_id, reason))
+
+    def _settle(self, finding: Finding, recipient_id: str | None, at_least: int = 0) -> None:
+        """Nothing is to be sent for what waited, and it need not wait longer."""
+        self._change(
+            finding,
+            pending_notice=None,
+            notified_at=self.now,
+            notified_owner_id=recipient_id,
+            notices=max(finding.notices, at_least),
+        )
+
+    def _change(self, finding: Finding, **changes: Any) -> None:
+        self.after[finding.fingerprint] = replace(self.after[finding.fingerprint], **changes)
+
+    def _deliver(self, wish: _Wish, more: int) -> Delivery:
+        finding, rule = wish.finding, wish.rule
+        if wish.kind == "escalated":
+            self._change(finding, escalation_told=finding.escalation_told + 1)
+        else:
+            number = parse_key(wish.key)
+            self._settle(finding, wish.recipient_id, at_least=number.number if number else 0)
+        writing = self.policy.writing(
+            self.recipients.get(wish.recipient_id),
+            wish.channel,
+            rule_allows=bool(wish.action.options.get("show_money", True)),
+        )
+        english, turkish = title(wish.kind, subject(rule, finding, writing, _template(wish.action, writing.language)))
+        heading = turkish if writing.language == "tr" else english
+        behind = More(more, min(self.policy.per_owner_per_day, rule.limits.per_owner_per_day))
+        body = (
+            task_body(wish.kind, rule, finding, writing, more=behind)
+            if wish.channel == TASK
+            else post_body(wish.kind, rule, finding, writing, heading, more=behind)
+        )
+        return Delivery(
+            key=wish.key,
+            channel=wish.channel,
+            recipient_id=wish.recipient_id,
+            kind=wish.kind,
+            fingerprints=(finding.fingerprint,),
+            record_id=finding.record_id or None,
+            title=heading,
+            body=body,
+            due_on=self._due(wish.action),
+            severity=finding.severity,
+            created_at=self.now,
+            language=writing.language,
+            mentions=wish.mentions,
+        )
+
+    def _due(self, action: RuleAction) -> date:
+        found = _DUE.fullmatch(str(action.options.get("due", "")))
+        days = int(found[1]) if found else self.policy.due_business_days
+        return add_business_days(self.now.astimezone(self.policy.zone).date(), days)
+
+
+def _action(rule: Rule, *, escalating: bool) -> RuleAction | None:
+    """Return the rule's action for telling the owner or for escalating; a rule without any gives the owner a Task."""
+    known = [action for action in rule.actions if action.kind in CHANNELS]
+    on_escalation = [action for action in known if action.options.get("on") == "escalate"]
+    ordinary = [action for action in known if action.options.get("on") != "escalate"]
+    if escalating:
+        return next(iter([*on_escalation, *ordinary]), None)
+    return ordinary[0] if ordinary else None if rule.actions else RuleAction("task")
+
+
+def _template(action: RuleAction, language: str) -> str | None:
+    """Return the subject a rule's author wrote, in `language` if there are several."""
+    wanted = action.options.get("subject")
+    if isinstance(wanted, Mapping):
+        texts = cast(Mapping[str, str], wanted)
+        return texts.get(language) or texts.get("en")
+    return None if wanted is None else str(wanted)

@@ -1,0 +1,220 @@
+"""What a message says, in English and Turkish: evidence with numbers as that language writes them, and the next step.
+
+CRM text is hostile and long: it is cleaned to one line here; each channel cuts and escapes as it must.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, tzinfo
+from decimal import Decimal
+from typing import Any
+
+from babel.dates import format_date, format_datetime
+from babel.numbers import format_currency, format_decimal
+
+from leakwatch.core.text import clean_line, cut
+from leakwatch.model import Finding, Proof, Rule
+
+MAX_VALUE = 255  # characters of one piece of evidence: as long as most of Salesforce's text fields
+MAX_EVIDENCE = 20  # shown columns; the report has them all
+
+EN: Mapping[str, str] = {
+    "title_back_again": "Back again: {subject}",
+    "title_not_fixed": "Closed, but not fixed: {subject}",
+    "title_reassigned": "Now yours: {subject}",
+    "title_escalated": "Escalated: {subject}",
+    "back_again": "This was fixed and is back.",
+    "not_fixed": "The last Task about this was closed, but the record still shows the problem.",
+    "reassigned": "This record came to you from another owner.",
+    "escalated": "{owner} was told on {told}, and nothing has changed since.",
+    "why": "Why it matters: {text}",
+    "fix": "What to do: {text}",
+    "at_risk": "At risk: {amount}",
+    "lost": "Lost: {amount}",
+    "deviation": "Deviation: {amount}",
+    "evidence": "What we saw:",
+    "unproven": "Not certain: the owner's mailbox was not read for this period, so mails may be missing here.",
+    "more": "... and {count} more like this wait for you. At most {cap} a day are sent, the biggest first.",
+    "closes": "This Task closes itself when the record is fixed. Put it in progress to be left alone for {days} days.",
+    "wrong": "If this is wrong, delete this Task (it will not come back for this case) and tell {team}.",
+    "wrong_post": "If this is wrong, tell {team}.",
+    "source": "From leakwatch: rule {rule}, version {version}; seen since {since}.",
+    "runbook": "More: {runbook}",
+    "line_resolved": "{day}: leakwatch no longer sees the problem.",
+    "line_resolved_note": "{day}: leakwatch no longer sees the problem; you may close this Task.",
+    "line_superseded": "{day}: the record has another owner now; the matter was handed on.",
+    "line_superseded_note": "{day}: the record has another owner now; you may close this Task.",
+    "line_excepted": "{day}: accepted as an exception; nothing is to be done for now.",
+    "line_excepted_note": "{day}: accepted as an exception; you may close this Task.",
+    "line_grew": "{day}: it got worse: {text}",
+    "line_still_open": "{day}: still not fixed.",
+    "yes": "yes",
+    "no": "no",
+}
+
+TR: Mapping[str, str] = {
+    "title_back_again": "Yeniden ortaya çıktı: {subject}",
+    "title_not_fixed": "Kapatıldı ama düzelmedi: {subject}",
+    "title_reassigned": "Artık sizde: {subject}",
+    "title_escalated": "Üst kademeye iletildi: {subject}",
+    "back_again": "Bu sorun düzelmişti, yeniden ortaya çıktı.",
+    "not_fixed": "Bununla ilgili son görev kapatıldı, ancak kayıtta sorun sürüyor.",
+    "reassigned": "Bu kayıt size başka bir kayıt sahibinden geçti.",
+    "escalated": "{owner} {told} tarihinde bilgilendirildi, o günden beri bir değişiklik yok.",
+    "why": "Neden önemli: {text}",
+    "fix": "Yapılacak: {text}",
+    "at_risk": "Risk altında: {amount}",
+    "lost": "Kaybedilen: {amount}",
+    "deviation": "Sapma: {amount}",
+    "evidence": "Gördüklerimiz:",
+    "unproven": "Kesin değil: kayıt sahibinin posta kutusu bu dönem için okunmadı, e-postalar eksik olabilir.",
+    "more": "... ve {count} tane daha sırada bekliyor. Günde en çok {cap} tane gönderilir, en büyüğü önce.",
+    "closes": "Kayıt düzeltilince bu görev kendiliğinden kapanır. {days} gün rahat bırakılmak için görevi işleme alın.",
+    "wrong": "Bu yanlışsa görevi silin (bu durum için yeniden açılmaz) ve {team} ekibine bildirin.",
+    "wrong_post": "Bu yanlışsa {team} ekibine bildirin.",
+    "source": "Kaynak: leakwatch, kural {rule}, sürüm {version}; ilk görülme {since}.",
+    "runbook": "Ayrıntı: {runbook}",
+    "line_resolved": "{day}: leakwatch sorunu artık görmüyor.",
+    "line_resolved_note": "{day}: leakwatch sorunu artık görmüyor; bu görevi kapatabilirsiniz.",
+    "line_superseded": "{day}: kaydın sahibi değişti, konu yeni sahibine aktarıldı.",
+    "line_superseded_note": "{day}: kaydın sahibi değişti; bu görevi kapatabilirsiniz.",
+    "line_excepted": "{day}: istisna olarak kabul edildi, şimdilik yapılacak bir şey yok.",
+    "line_excepted_note": "{day}: istisna olarak kabul edildi; bu görevi kapatabilirsiniz.",
+    "line_grew": "{day}: durum kötüleşti: {text}",
+    "line_still_open": "{day}: hâlâ düzelmedi.",
+    "yes": "evet",
+    "no": "hayır",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """How a message is written: in which language and zone, and whether amounts may be named."""
+
+    language: str  # "en" or "tr"
+    zone: tzinfo
+    money: bool = True
+
+    def say(self, word: str, **values: Any) -> str:
+        """Return the sentence `word` with `values` put in; values are never read as templates themselves."""
+        return (TR if self.language == "tr" else EN)[word].format(**values)
+
+    def day(self, value: date) -> str:
+        """Return a date as the language writes it; a datetime in the org's zone."""
+        local = value.astimezone(self.zone).date() if isinstance(value, datetime) else value
+        return format_date(local, "medium", locale=self.language)
+
+    def amount(self, value: Decimal, currency: str | None) -> str:
+        """Return an amount with its currency as the language writes it."""
+        if currency is None:
+            return format_decimal(value, locale=self.language)
+        return format_currency(value, currency, locale=self.language)
+
+    def value(self, value: Any) -> str:
+        """Return one piece of evidence as the language writes it."""
+        if isinstance(value, bool):
+            return self.say("yes" if value else "no")
+        if isinstance(value, datetime):
+            return format_datetime(value.astimezone(self.zone), "short", locale=self.language)
+        if isinstance(value, date):
+            return self.day(value)
+        if isinstance(value, Decimal | int):
+            return format_decimal(value, locale=self.language)
+        return cut(clean_line(str(value)), MAX_VALUE)
+
+
+@dataclass(frozen=True, slots=True)
+class More:
+    """What waits behind a person's daily cap: how many, and the cap."""
+
+    count: int
+    cap: int
+
+
+def subject(rule: Rule, finding: Finding, writing: Writing, template: str | None = None) -> str:
+    """Return `<rule title>: <record name>`, or `template` with `{record_name}` replaced."""
+    name = clean_line(finding.record_name) or finding.record_id
+    if template:
+        return template.replace("{record_name}", name)
+    title = rule.title.get(writing.language)
+    return f"{title}: {name}" if name else title
+
+
+def title(kind: str, about: str) -> tuple[str, str]:
+    """Return the English and Turkish title of a message of `kind` about a subject."""
+    word = f"title_{kind}"
+    return (EN[word].format(subject=about), TR[word].format(subject=about)) if word in EN else (about, about)
+
+
+def task_body(kind: str, rule: Rule, finding: Finding, writing: Writing, *, more: More | None = None) -> str:
+    """Return the text of an alert Task: what, why, what to do, the evidence, how it ends, how to say it is wrong."""
+    message = finding.message_tr if writing.language == "tr" else finding.message_en
+    parts = [clean_line(message), *_kind_line(kind, finding, writing), ""]
+    parts += [
+        writing.say("why", text=clean_line(rule.why.get(writing.language))),
+        writing.say("fix", text=clean_line(rule.fix.get(writing.language))),
+    ]
+    if finding.impact is not None and finding.impact_kind in EN:
+        parts.append(writing.say(finding.impact_kind, amount=writing.amount(finding.impact, finding.currency)))
+    parts += _evidence(finding, writing)
+    if more is not None and more.count:
+        parts += ["", writing.say("more", count=more.count, cap=more.cap)]
+    days = rule.lifecycle.ack_timeout.days
+    parts += ["", writing.say("closes", days=days), writing.say("wrong", team=rule.owner_team or "RevOps")]
+    return "\n".join([*parts, *_source(rule, finding, writing)])
+
+
+def post_body(
+    kind: str, rule: Rule, finding: Finding, writing: Writing, about: str, *, more: More | None = None
+) -> str:
+    """Return the text of a Chatter post. Followers read it: without `writing.money` only dates of the evidence stay.
+
+    The rule's message is left out then too, because it may name amounts in words.
+    """
+    parts = [about, *_kind_line(kind, finding, writing)]
+    if writing.money:
+        parts.append(clean_line(finding.message_tr if writing.language == "tr" else finding.message_en))
+        if finding.impact is not None and finding.impact_kind in EN:
+            parts.append(writing.say(finding.impact_kind, amount=writing.amount(finding.impact, finding.currency)))
+    parts.append(writing.say("fix", text=clean_line(rule.fix.get(writing.language))))
+    parts += _evidence(finding, writing)
+    if more is not None and more.count:
+        parts.append(writing.say("more", count=more.count, cap=more.cap))
+    return "\n".join(
+        [*parts, writing.say("wrong_post", team=rule.owner_team or "RevOps"), *_source(rule, finding, writing)]
+    )
+
+
+def _kind_line(kind: str, finding: Finding, writing: Writing) -> list[str]:
+    if kind not in ("back_again", "not_fixed", "reassigned", "escalated"):
+        lines: list[str] = []
+    elif kind == "escalated":
+        told = writing.day(finding.notified_at or finding.since)
+        lines = [writing.say(kind, owner=clean_line(finding.owner_name) or "?", told=told)]
+    else:
+        lines = [writing.say(kind)]
+    return lines + ([writing.say("unproven")] if finding.proof is Proof.UNPROVEN else [])
+
+
+def _evidence(finding: Finding, writing: Writing) -> list[str]:
+    shown = [
+        f"- {name.replace('_', ' ')}: {writing.value(value)}"
+        for name, value in finding.evidence.items()
+        if value is not None and (writing.money or isinstance(value, date))
+    ]
+    return ["", writing.say("evidence"), *shown[:MAX_EVIDENCE]] if shown else []
+
+
+def _source(rule: Rule, finding: Finding, writing: Writing) -> list[str]:
+    since = writing.day(finding.since)
+    lines = [writing.say("source", rule=rule.id, version=finding.rule_version, since=since)]
+    return lines + ([writing.say("runbook", runbook=rule.runbook)] if rule.runbook else [])
+
+
+def task_line(kind: str, finding: Finding, writing: Writing, today: date) -> str:
+    """Return the line added to a Task's description when something happens to its finding."""
+    message = finding.message_tr if writing.language == "tr" else finding.message_en
+    base = kind.removesuffix("_note") if kind in ("grew_note", "still_open_note") else kind
+    return writing.say(f"line_{base}", day=writing.day(today), text=clean_line(message))

@@ -1,0 +1,153 @@
+"""What becomes of Tasks that are out there: closed when the matter is settled, a line added when it changed. Pure.
+
+A Task that a person changed is never closed or rewritten by us, only a line is added; one they closed or deleted is
+left alone. What to do follows from the state of finding and Task, so a crash or a lost answer only repeats it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from leakwatch.core.fingerprint import NoticeKey, parse_key
+from leakwatch.core.notice_policy import LINE_WORDS, TASK, NoticePolicy, Recipient
+from leakwatch.core.notice_text import task_line
+from leakwatch.core.tasks import TaskState
+from leakwatch.model import Delivery, Finding, FindingStatus, Proof
+
+CLOSING = frozenset({"resolved", "excepted", "superseded"})  # kinds that close the Task
+NOTE = "_note"  # ends the kind of an update that only adds a line, because a person changed the Task
+UPDATE_KINDS = frozenset({kind + end for kind in CLOSING | LINE_WORDS for end in ("", NOTE)})
+MAX_DESCRIPTION = 32_000  # Task.Description, Object Reference
+
+
+@dataclass(frozen=True, slots=True)
+class UpdatePlan:
+    """Updates of Tasks, and findings for which a line was all that waited."""
+
+    deliveries: tuple[Delivery, ...]
+    findings: tuple[Finding, ...]
+
+
+def tasks_to_update(findings: Mapping[str, Finding], tasks: Iterable[TaskState]) -> list[TaskState]:
+    """Return the Tasks that an update may concern: these are read afresh before anything is decided on them."""
+    return [task for _, _, task in _concerned(findings, tasks)]
+
+
+def plan_updates(
+    findings: Mapping[str, Finding],
+    tasks: Iterable[TaskState],
+    *,
+    known: Mapping[str, Delivery],
+    recipients: Mapping[str, Recipient],
+    policy: NoticePolicy,
+    now: datetime,
+) -> UpdatePlan:
+    """Return what is to be done to Tasks that are still open.
+
+    Args:
+        findings: fingerprint -> finding, resolved ones too.
+        tasks: our alert Tasks, those of `tasks_to_update` as they are in Salesforce now.
+        known: key -> delivery of all that was ever planned.
+        recipients: user id -> user, for the language.
+        policy: switches; with Tasks switched off nothing is updated.
+        now: aware.
+    """
+    deliveries: list[Delivery] = []
+    answered: dict[str, Finding] = {}
+    lined: set[str] = set()
+    for finding, kind, task in _concerned(findings, tasks):
+        if not policy.writes.get(TASK, False):
+            lined.add(finding.fingerprint)
+            continue
+        delivery = _update(finding, kind, task, known=known, recipients=recipients, policy=policy, now=now)
+        if delivery is not None:
+            deliveries.append(delivery)
+    for finding in findings.values():
+        if finding.pending_notice in LINE_WORDS and finding.fingerprint not in lined and _certain(finding):
+            told = now if finding.pending_notice == "still_open" else finding.notified_at
+            answered[finding.fingerprint] = replace(finding, pending_notice=None, notified_at=told)
+    return UpdatePlan(tuple(deliveries), tuple(answered.values()))
+
+
+def _concerned(findings: Mapping[str, Finding], tasks: Iterable[TaskState]) -> list[tuple[Finding, str, TaskState]]:
+    """Return (finding, kind of update, Task) for open Tasks of ours that something is to be done to."""
+    open_tasks: dict[str, list[tuple[NoticeKey, TaskState]]] = {}
+    for task in tasks:
+        key = parse_key(task.key)
+        if key is not None and not task.is_closed and not task.is_deleted:
+            open_tasks.setdefault(key.fingerprint, []).append((key, task))
+    found: list[tuple[Finding, str, TaskState]] = []
+    for mark, group in open_tasks.items():
+        finding = findings.get(mark)  # a Task of a finding that is not ours to know is left alone
+        if finding is None:
+            continue
+        current = [(key, task) for key, task in group if key.episode == finding.episode]
+        newest = max((key.number for key, _ in current), default=0)
+        for key, task in current:
+            kind = _kind(finding, key, task, newest)
+            if kind is not None:
+                found.append((finding, kind, task))
+    return found
+
+
+def _kind(finding: Finding, key: NoticeKey, task: TaskState, newest: int) -> str | None:
+    if finding.status is FindingStatus.RESOLVED:
+        return "resolved"
+    if finding.status is FindingStatus.EXCEPTED:
+        return "excepted"
+    if 0 < key.number < finding.notices and task.owner_id != finding.notified_owner_id:
+        return "superseded"
+    says = finding.pending_notice in LINE_WORDS and _certain(finding)
+    return finding.pending_notice if says and 0 < key.number == newest else None
+
+
+def _certain(finding: Finding) -> bool:
+    return finding.proof is not Proof.HELD and not finding.absent_runs
+
+
+def _update(
+    finding: Finding,
+    kind: str,
+    task: TaskState,
+    *,
+    known: Mapping[str, Delivery],
+    recipients: Mapping[str, Recipient],
+    policy: NoticePolicy,
+    now: datetime,
+) -> Delivery | None:
+    """Return the update of one Task, or None if it was made or can't be made without losing a person's text."""
+    ours = [delivery for key, delivery in known.items() if key.startswith(f"{task.key}|")]
+    touched = task.last_modified_by_other or any(delivery.kind.endswith(NOTE) for delivery in ours)
+    today = now.astimezone(policy.zone).date()
+    # A line about growth may come once a day; closing once for each time the finding is settled.
+    round_ = today.isoformat() if kind in LINE_WORDS else str(finding.reopened)
+    kind = kind + NOTE if touched else kind
+    key = f"{task.key}|{kind}:{round_}"
+    before = known.get(key)
+    if before is not None and (before.sent_at is not None or before.quarantined):
+        return None
+    recipient = recipients.get(task.owner_id or "")
+    writing = policy.writing(recipient, TASK)
+    line = task_line(kind, finding, writing, today)
+    body = ""
+    if task.description is not None and len(task.description) + len(line) + 2 <= MAX_DESCRIPTION:
+        body = f"{task.description.rstrip()}\n\n{line}".lstrip()
+    if not body and kind not in CLOSING:
+        return None  # nothing to say it with: the text is not known, or full
+    return Delivery(
+        key=key,
+        channel=TASK,
+        recipient_id=task.owner_id or "",
+        kind=kind,
+        fingerprints=(finding.fingerprint,),
+        record_id=finding.record_id or None,
+        title="",
+        body=body,
+        due_on=None,
+        severity=finding.severity,
+        created_at=now,
+        language=writing.language,
+        remote_id=task.record_id,
+    )
