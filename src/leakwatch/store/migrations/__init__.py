@@ -1,0 +1,1 @@
+"""Alembic migrations of `state.db`, one file per layout change under `versions/`."""
