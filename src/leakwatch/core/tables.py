@@ -192,6 +192,14 @@ GENERATED: Catalog = {
     "lw_last_touch": {"record_id": "VARCHAR", "last_touch_date": "DATE", "touch_source": "VARCHAR"},
 }
 
+# How everybody opens a published snapshot. One process may open a file twice only with the same settings.
+SNAPSHOT_SETTINGS: Mapping[str, str] = {
+    "enable_external_access": "false",
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "memory_limit": "1GB",
+}
+
 MEANINGS = ("open", "won", "lost", "suspended", "abandoned")
 
 

@@ -292,7 +292,7 @@ class Mirror:
         folder = snapshot_folder(self._folder)
         folder.mkdir(exist_ok=True, mode=0o700)
         stem = now.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
-        serial = sum(1 for path in folder.glob(f"{stem}-*.duckdb"))
+        serial = max((int(path.stem[-2:]) + 1 for path in folder.glob(f"{stem}-*.duckdb")), default=0)
         snapshot_id = f"{stem}-{serial:02d}"
         with duckdb.connect(str(self._next)) as connection:
             connection.execute("SET enable_progress_bar=false")

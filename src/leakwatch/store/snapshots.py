@@ -9,6 +9,7 @@ from pathlib import Path
 
 import duckdb
 
+from leakwatch.core.tables import SNAPSHOT_SETTINGS
 from leakwatch.errors import LeakwatchError
 from leakwatch.model import AddressBook, OpenOpportunity, Person, Snapshot
 
@@ -39,7 +40,7 @@ def open_snapshot(path: Path) -> duckdb.DuckDBPyConnection:
         LeakwatchError: it is gone, or not a snapshot.
     """
     try:
-        connection = duckdb.connect(str(path), read_only=True)
+        connection = duckdb.connect(str(path), read_only=True, config=dict(SNAPSHOT_SETTINGS))
         connection.execute("SET enable_progress_bar=false")
     except duckdb.Error as error:
         raise LeakwatchError(

@@ -1,0 +1,168 @@
+"""Turns the rows of a rule's SELECT into `RuleRow`s: severity, money, sentences, or one finding about the process."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from leakwatch.model import RuleRow, Severity
+from leakwatch.rule_engine.isolated import Row
+from leakwatch.rule_engine.load import LoadedRule
+from leakwatch.rule_engine.spec import ConditionSpec, ProcessSpec, SeverityWhenSpec
+
+PROCESS_KEY = "process"  # business key of the one finding about a process
+
+_TESTS: Mapping[str, Callable[[Any, Any], bool]] = {
+    "gt": operator.gt,
+    "gte": operator.ge,
+    "lt": operator.lt,
+    "lte": operator.le,
+    "eq": operator.eq,
+    "ne": operator.ne,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """An owner's name and manager."""
+
+    name: str
+    manager_id: str | None
+
+
+def to_rows(
+    loaded: LoadedRule,
+    rows: Sequence[Row],
+    *,
+    population: int | None,
+    values: Mapping[str, Any],
+    people: Mapping[str, Owner],
+) -> tuple[RuleRow, ...]:
+    """Return what the rule found, biggest money first; one row about the process where nearly every row offends.
+
+    Raises:
+        ValueError: a row has no record id, or two rows have the same business key.
+    """
+    process = loaded.spec.process
+    if process is not None and population is not None and population >= process.min_rows:
+        nearly_all = len(rows) >= process.share * population
+        if nearly_all:
+            return (_process_row(loaded, process, rows, population, values),)
+    found = [_row(loaded, row, values, people) for row in rows]
+    keys = [row.business_key for row in found]
+    if len(set(keys)) != len(keys):
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"two rows have the same key {'/'.join(twice)}; name more columns under finding.key")
+    return tuple(sorted(found, key=lambda row: (-(row.impact or Decimal(-1)), row.record_id, row.business_key)))
+
+
+def _row(loaded: LoadedRule, row: Row, values: Mapping[str, Any], people: Mapping[str, Owner]) -> RuleRow:
+    finding = loaded.spec.finding
+    rule = loaded.rule
+    record_id = row["record_id"]
+    if not record_id:
+        raise ValueError("a row has no record_id")
+    owner_id: str | None = row[finding.owner] or None
+    owner = people.get(owner_id or "", Owner("", None))
+    currency: str | None = row[finding.currency] if finding.currency else None
+    impact = _decimal(row[finding.impact.column]) if finding.impact else None
+    english, turkish = ({**values, **row, **_words(loaded, row, language)} for language in ("en", "tr"))
+    return RuleRow(
+        rule_id=rule.id,
+        business_key=tuple(str(row[name]) for name in finding.key),
+        record_id=record_id,
+        sobject=rule.sobject,
+        record_name=str(row[finding.name] or "") if finding.name else "",
+        owner_id=owner_id,
+        owner_name=owner.name,
+        manager_id=(row[finding.manager] if finding.manager else None) or owner.manager_id,
+        severity=_severity(rule.severity, finding.severity_when, row),
+        impact=impact,
+        currency=currency,
+        impact_kind=finding.impact.kind if finding.impact and impact is not None else "none",
+        message_en=loaded.message[0].fill(english, currency),
+        message_tr=loaded.message[1].fill(turkish, currency),
+        evidence={name: _shown(row[name]) for name in finding.show},
+        account_id=row[finding.account] if finding.account else None,
+    )
+
+
+def _words(loaded: LoadedRule, row: Row, language: str) -> dict[str, str]:
+    """Return the codes in `row` that the rule has words for, in words."""
+    return {
+        column: words[str(row[column])].get(language)
+        for column, words in loaded.spec.finding.words.items()
+        if str(row[column]) in words
+    }
+
+
+def _process_row(
+    loaded: LoadedRule, process: ProcessSpec, rows: Sequence[Row], population: int, values: Mapping[str, Any]
+) -> RuleRow:
+    finding = loaded.spec.finding
+    rule = loaded.rule
+    currencies = {row[finding.currency] for row in rows} if finding.currency else {None}
+    total: Decimal | None = None
+    currency: str | None = None
+    if finding.impact and len(currencies) == 1:  # amounts of different currencies make no sum
+        amounts = [_decimal(row[finding.impact.column]) for row in rows]
+        total = sum((amount for amount in amounts if amount is not None), Decimal(0))
+        currency = next(iter(currencies))
+    share = Decimal(len(rows)) / Decimal(population)
+    facts = {**values, "count": len(rows), "population": population, "share": share, "impact": total}
+    english, turkish = loaded.process_message or loaded.message
+    return RuleRow(
+        rule_id=rule.id,
+        business_key=(PROCESS_KEY,),
+        record_id=rule.id,
+        sobject=rule.sobject,
+        record_name="",
+        owner_id=None,
+        owner_name="",
+        manager_id=None,
+        severity=process.severity or rule.severity,
+        impact=total,
+        currency=currency,
+        impact_kind=finding.impact.kind if finding.impact and total is not None else "none",
+        message_en=english.fill(facts, currency),
+        message_tr=turkish.fill(facts, currency),
+        evidence={"count": len(rows), "population": population},
+        is_process=True,
+        count=len(rows),
+    )
+
+
+def _severity(default: Severity, choices: Sequence[SeverityWhenSpec], row: Row) -> Severity:
+    for choice in choices:
+        if all(_holds(row[name], condition) for name, condition in choice.conditions.items()):
+            return choice.then
+    return default
+
+
+def _holds(value: Any, condition: ConditionSpec) -> bool:
+    for name in condition.model_fields_set:
+        wanted = getattr(condition, name)
+        if isinstance(value, Decimal) and wanted is not None and not isinstance(wanted, bool):
+            wanted = Decimal(wanted)
+        if name not in ("eq", "ne") and (value is None or wanted is None):
+            return False
+        if not _TESTS[name](value, wanted):
+            return False
+    return True
+
+
+def _decimal(value: Any) -> Decimal | None:
+    if value is None:
+        return None
+    return _shown(value) if isinstance(value, Decimal) else Decimal(value)
+
+
+def _shown(value: Any) -> Any:
+    """Return a value without the zeros that a column's scale adds beyond two decimals: 1096.000000 is 1096.00."""
+    if not isinstance(value, Decimal):
+        return value
+    cents = value.quantize(Decimal("0.01"))
+    return cents if cents == value else value.normalize()
