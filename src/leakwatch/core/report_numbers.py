@@ -20,6 +20,7 @@ from leakwatch.model import Finding, FindingStatus, Severity, Transition
 
 SEVERITY_RANK: Mapping[str, int] = {severity.value: rank for rank, severity in enumerate(Severity)}
 
+_NOT_THERE = (None, FindingStatus.PENDING, FindingStatus.RESOLVED)  # a finding that opens from these is news
 _SECONDS_PER_DAY = 86_400
 
 
@@ -151,9 +152,8 @@ class History:
                 other.pop(mark, None)
                 if change.old is FindingStatus.RESOLVED and change.reason in ("reopened", "back_again"):
                     reopened.add(mark)
-                elif change.old in (None, FindingStatus.PENDING, FindingStatus.RESOLVED):
-                    if not self._baseline(change):
-                        new.add(mark)
+                elif change.old in _NOT_THERE and not self._baseline(change):
+                    new.add(mark)
         return Events(frozenset(new), frozenset(reopened), fixed, other)
 
     def _baseline(self, change: Transition) -> bool:

@@ -178,6 +178,14 @@ def rule_title(rule_id: str, result: Json, words: Words) -> str:
     return next((words.text(rule["title"]) for rule in result["rules"] if rule["id"] == rule_id), rule_id)
 
 
+def rate(rule: Json, words: Words) -> str:
+    """Return which share of the examined records breaks the rule, or nothing where that can't be said."""
+    examined = rule["population"]
+    if not examined or rule["records"] > examined or rule["process_findings"]:
+        return ""
+    return words.percent(Decimal(rule["records"]) / Decimal(examined))
+
+
 def mark(entry: Json, result: Json, words: Words) -> str:
     """Return what changed in a rule, in words."""
     title = rule_title(entry["rule_id"], result, words)
