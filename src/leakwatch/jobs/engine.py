@@ -138,8 +138,10 @@ class DbosEngine:
 
     def enqueue(self, slot: Slot) -> None:
         """Write down that `slot` is wanted, then hand it to the queue."""
-        job = self._jobs[slot.job]
-        following = next_due(job, self._clock.now())
+        known = self._ledger.get(slot.job)
+        if known is not None and (known.due, known.attempt) == (slot.due, slot.attempt):
+            return
+        following = next_due(self._jobs[slot.job], self._clock.now())
         self._ledger.change(
             slot.job, phase=Phase.QUEUED, due=slot.due, attempt=slot.attempt, slot_id=slot.id, next_due=following
         )
