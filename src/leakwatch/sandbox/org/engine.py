@@ -141,12 +141,13 @@ class Engine:
         changes: Row,
         user_id: str,
         lists: dict[str, list[str]] | None = None,
+        given: frozenset[str] | None = None,
     ) -> None:
-        """Apply parsed changes, with rules and checks; also for changes that rules make."""
+        """Apply parsed changes, with rules and checks; rules that change a row give nothing as `given`."""
         now = self.now()
         stamps = {"LastModifiedDate": now, "LastModifiedById": user_id, "SystemModstamp": now}
         full = old | changes | {name: value for name, value in stamps.items() if name in sobject.fields}
-        change = Change(sobject, full, old, frozenset(changes), user_id, lists or {})
+        change = Change(sobject, full, old, frozenset(changes) if given is None else given, user_id, lists or {})
         self._ready(change)
         different = {name: value for name, value in full.items() if value != old.get(name)}
         self.store.update(sobject.name, str(old["Id"]), different)

@@ -136,7 +136,9 @@ def _total(engine: Engine, opportunity_id: str, user_id: str) -> None:
     count, total = engine.store.execute(sql, (opportunity_id,)).fetchone()
     engine.store.update("Opportunity", opportunity_id, {"HasOpportunityLineItem": int(count > 0)})
     if count:
-        engine.change(sobject, deal | {"HasOpportunityLineItem": int(count > 0)}, {"Amount": total}, user_id)
+        engine.change(
+            sobject, deal | {"HasOpportunityLineItem": int(count > 0)}, {"Amount": total}, user_id, given=frozenset()
+        )
 
 
 OPPORTUNITY = Rules(prepare=prepare, derive=derive, settle=settle)

@@ -16,8 +16,9 @@ from leakwatch.sandbox.org.soql.scope import unknown_field
 
 CREATED_BODY_SINCE = 46.0
 _LIKE_A_HOST = re.compile(r"@.*\.[A-Za-z]{2,4}\Z")
-_ROW = r"sobjects/(?P<sobject>\w+)/(?P<record_id>[^/]+)"
-_KEY = r"sobjects/(?P<sobject>\w+)/(?P<key>\w+)/(?P<value>[^/]+)"
+_NOT_A_ROW = r"(?!(?:describe|updated|deleted|listviews)(?:/|\Z))"
+_ROW = rf"sobjects/(?P<sobject>\w+)/{_NOT_A_ROW}(?P<record_id>[^/]+)"
+_KEY = rf"sobjects/(?P<sobject>\w+)/{_NOT_A_ROW}(?P<key>\w+)/(?P<value>[^/]+)"
 
 
 @router.on("POST", r"sobjects/(?P<sobject>\w+)")
