@@ -10,6 +10,7 @@ from pathlib import Path
 from leakwatch.sandbox.google.quota import PROFILES
 from leakwatch.sandbox.server import Options, ServeError, serve
 from leakwatch.sandbox.world.check import WorldError
+from leakwatch.sandbox.world.model import World
 
 #: Exit codes as in the rest of the program: 2 usage, 3 configuration (here: a world file), 1 failure.
 EXIT_FAILURE, EXIT_WORLD = 1, 3
@@ -50,7 +51,22 @@ def parser() -> argparse.ArgumentParser:
     make.add_argument("-o", "--output", type=Path, required=True)
     check = verbs.add_parser("check", help="check a world file")
     check.add_argument("file", type=Path)
+    check.add_argument("--truth", action="store_true", help="also hold its truth against a second evaluation")
     return top
+
+
+def _check_truth(world: World) -> int:
+    """Print where the planted truth and the second evaluation differ."""
+    from leakwatch.sandbox.world.truth import audits, evaluate, planted
+
+    differences = 0
+    for now in audits(world):
+        found, said = evaluate(world, now), planted(world, now)
+        for rule, record in sorted(found ^ said):
+            what = "is there but not in the truth" if (rule, record) in found else "is in the truth but not there"
+            sys.stdout.write(f"{now.isoformat()} {rule} {record}: {what}\n")
+            differences += 1
+    return EXIT_FAILURE if differences else 0
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -66,8 +82,8 @@ def main(arguments: list[str] | None = None) -> int:
         if given.verb == "check":
             from leakwatch.sandbox.world.model import read_world
 
-            read_world(given.file)
-            return 0
+            world = read_world(given.file)
+            return _check_truth(world) if given.truth else 0
         deploy = None if given.no_deploy else (given.deploy or default_deploy())
         return serve(
             Options(

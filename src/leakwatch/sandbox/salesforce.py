@@ -34,7 +34,7 @@ class SalesforceSide:
         self.org.register_app(CLIENT_ID, certificate, [self.username])
         from leakwatch.sandbox.org.rest import build_app
 
-        return build_app(self.org, instance_url=url, login_url=url)
+        return build_app(self.org, instance_url=url, login_hosts=[url])
 
     def card(self, url: str, keys: Keys) -> Json:
         """The part of sandbox.json that is about Salesforce."""

@@ -6,8 +6,10 @@ import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from email.message import Message
 from email.parser import BytesParser
 from email.policy import compat32
+from typing import Any, cast
 
 import orjson
 
@@ -40,12 +42,19 @@ def read_parts(content_type: str, body: bytes) -> list[Part]:
     message = BytesParser(policy=compat32).parsebytes(
         b"Content-Type: " + content_type.encode("latin-1", "replace") + b"\r\n\r\n" + body
     )
-    payload = message.get_payload()
+    payload: Any = message.get_payload()
     if not isinstance(payload, list) or not payload:
         raise invalid("The batch request contains no calls", "badRequest")
-    if len(payload) > MAX_PARTS:
+    parts = cast(list[Message], payload)
+    if len(parts) > MAX_PARTS:
         raise invalid(f"The batch request exceeds the maximum of {MAX_PARTS} calls", "batchSizeTooLarge")
-    return [_read_part(str(part["Content-ID"] or ""), part.get_payload(decode=True) or b"") for part in payload]
+    return [
+        _read_part(_unfolded(str(part["Content-ID"] or "")), part.get_payload(decode=True)) for part in parts
+    ]
+
+
+def _unfolded(value: str) -> str:
+    return re.sub(r"\r?\n(?=[ \t])", "", value)
 
 
 def _read_part(content_id: str, payload: object) -> Part:

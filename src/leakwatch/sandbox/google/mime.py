@@ -133,10 +133,11 @@ def summary(raw: bytes) -> tuple[str, str]:
         if part.get_content_maintype() != "text" or _filename(part):
             continue
         body = _payload_text(part)
-        text = _TAGS.sub(" ", body) if part.get_content_subtype() == "html" else body
+        text = html.unescape(_TAGS.sub(" ", body)) if part.get_content_subtype() == "html" else body
         if text.strip():
             break
-    return html.escape(_SPACES.sub(" ", text).strip()[:SNIPPET_LENGTH].rstrip()), tree.get_content_type()
+    first = html.escape(_SPACES.sub(" ", text).strip()[:SNIPPET_LENGTH].rstrip())
+    return first.replace("&#x27;", "&#39;"), tree.get_content_type()
 
 
 def b64url(data: bytes) -> str:

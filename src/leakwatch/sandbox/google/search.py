@@ -23,7 +23,9 @@ from leakwatch.sandbox.google.errors import invalid
 #: "All dates used in the search query are interpreted as midnight on that date in the PST timezone."
 PACIFIC = ZoneInfo("America/Los_Angeles")
 
-_TOKEN = re.compile(r'\s*(-?)(?:([{}()])|((?:[A-Za-z0-9_]+:)?)(?:"([^"]*)"|([^\s{}()"]+))|([A-Za-z0-9_]+:)(?=[({]))')
+_TOKEN = re.compile(
+    r'\s*(-?)(?:([A-Za-z0-9_]+:)(?=[({])|([{}()])|((?:[A-Za-z0-9_]+:)?)(?:"([^"]*)"|([^\s{}()"]+)))'
+)
 _DAYS = {"d": 1, "m": 30, "y": 365}
 _COLUMNS = {"from": "from_text", "to": "to_text", "cc": "cc_text", "bcc": "bcc_text", "subject": "subject"}
 _PLACES = {
@@ -153,7 +155,7 @@ def _tokens(text: str) -> list[_Token]:
         match = _TOKEN.match(text, position)
         if match is None or match.end() == position:
             raise invalid("Invalid query")
-        minus, bracket, operator, quoted, word, bare = match.groups()
+        minus, bare, bracket, operator, quoted, word = match.groups()
         if bare:
             raise invalid(f"sandbox: a group after '{bare}' is not emulated")
         value = quoted if quoted is not None else (word or "")
