@@ -111,13 +111,14 @@ class _Api:
         if request.method != "POST":
             return Reply(400, {"error": "invalid_request", "error_description": "must use HTTP POST"})
         form = dict(parse_qsl(body.decode("utf-8", "replace")))
-        status, answer = token.issue(
-            self.org,
-            form,
-            instance_url=self.instance_url,
-            login_url=self._login_hosts[0] if self._login_hosts else self.instance_url,
-            audiences=(*self._login_hosts, self.instance_url),
-        )
+        with self.org.lock:
+            status, answer = token.issue(
+                self.org,
+                form,
+                instance_url=self.instance_url,
+                login_url=self._login_hosts[0] if self._login_hosts else self.instance_url,
+                audiences=(*self._login_hosts, self.instance_url),
+            )
         return Reply(status, answer, {"Cache-Control": "no-store"})
 
     def _session(self, request: Request) -> Session:
