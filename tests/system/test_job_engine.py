@@ -130,17 +130,19 @@ def test_blocked_job_waits_an_hour_and_is_tried_again_at_the_next_start(tmp_path
     def refused(flow: str, options: Mapping[str, Any], should_stop: Callable[[], bool]) -> Run:
         raise AuthError("the key was revoked")
 
+    now = CLOCK.now()
     first = open_engine(tmp_path, refused, clock=CLOCK, poll=timedelta(milliseconds=50))
-    first.schedule([JOB], now=CLOCK.now())
+    first.schedule([JOB], now=now - timedelta(hours=1))
     try:
-        first.enqueue(Slot("mirror", LATER))
+        first.enqueue(Slot("mirror", now.replace(second=0, microsecond=0)))
         blocked = status_when(first, lambda status: status.outcome is Outcome.BLOCKED)
     finally:
         first.drain(timedelta(seconds=PATIENCE_S))
-    assert wanted(JOB, blocked, LATER + timedelta(minutes=50)) is None
-    restarted = LATER + timedelta(minutes=5)
+    soon = now + timedelta(minutes=10)
+    assert wanted(JOB, blocked, soon) is None, "ten of its slots have passed, and it waits"
+    assert wanted(JOB, blocked, now + timedelta(minutes=61)) is not None
     second = open_engine(tmp_path, refused, clock=CLOCK, poll=timedelta(milliseconds=50))
-    second.schedule([JOB], now=restarted)
+    second.schedule([JOB], now=soon)
     (status,) = second.status()
     second.drain(timedelta(seconds=PATIENCE_S))
-    assert wanted(JOB, status, restarted) == Slot("mirror", restarted)
+    assert wanted(JOB, status, soon) == Slot("mirror", soon.replace(second=0, microsecond=0))
