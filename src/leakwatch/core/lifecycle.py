@@ -180,8 +180,8 @@ def _born(run: Circumstances, mark: str, row: RuleRow) -> Case:
         **row_fields(run, row),
     )
     case = Case(run, finding, row, Look.SEEN)
-    reason = "excepted" if status is EXCEPTED else "baseline" if run.quiet else "detected"
-    case.move(status, reason, "new" if status is OPEN else None)
+    first = {EXCEPTED: "excepted", PENDING: "pending"}.get(status, "baseline" if run.quiet else "detected")
+    case.move(status, first, "new" if status is OPEN else None)
     case.transitions = [replace(case.transitions[0], old=None)]
     return case
 

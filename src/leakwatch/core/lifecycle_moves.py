@@ -49,7 +49,7 @@ def confirm(case: Case) -> None:
     refresh(case)
     case.finding = replace(case.finding, impact_reference=case.finding.impact)
     if case.finding.seen_runs >= case.run.rule.lifecycle.confirm_runs:
-        case.move(OPEN, "confirmed", "new")
+        case.move(OPEN, "baseline" if case.finding.baseline else "confirmed", "new")
 
 
 def see(case: Case) -> None:

@@ -84,7 +84,9 @@ def said_today(
     return [
         (delivery.recipient_id, rule_of.get(next(iter(delivery.fingerprints), ""), ""))
         for delivery in deliveries
-        if delivery.kind in COUNTED and delivery.created_at.astimezone(zone).date() == today
+        if delivery.kind in COUNTED
+        and not delivery.quarantined
+        and delivery.created_at.astimezone(zone).date() == today
     ]
 
 

@@ -132,8 +132,10 @@ def _update(
     writing = policy.writing(recipient, TASK)
     line = task_line(kind, finding, writing, today)
     body = ""
-    if task.description is not None and len(task.description) + len(line) + 2 <= MAX_DESCRIPTION:
-        body = f"{task.description.rstrip()}\n\n{line}".lstrip()
+    known_text = task.description
+    room = known_text is not None and len(known_text) + len(line) + 2 <= MAX_DESCRIPTION
+    if known_text is not None and room and line not in known_text:  # an answer lost before may have left it there
+        body = f"{known_text.rstrip()}\n\n{line}".lstrip()
     if not body and kind not in CLOSING:
         return None  # nothing to say it with: the text is not known, or full
     return Delivery(

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, Engine, bindparam, delete, insert, or_, select, update
+from sqlalchemy import Connection, Engine, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy.exc import OperationalError, StatementError
 
 from leakwatch import faultpoints
 from leakwatch.core.report import RuleRun
+from leakwatch.errors import BusyError, RecordError
 from leakwatch.model import Delivery, Finding, FindingStatus, Proof, RuleCheck, Run, Transition
 from leakwatch.store import finding_tables as tables
 from leakwatch.store.database import metadata, transaction
@@ -64,7 +67,7 @@ class SqlFindingStore:
         dropped: Sequence[str] = (),
     ) -> None:
         """Store one rule's evaluation in one transaction; see `ports.FindingStore`."""
-        with transaction(self._engine) as connection:
+        with _storing(f"the evaluation of {check.rule_id}"), transaction(self._engine) as connection:
             _delete_findings(connection, [*dropped, *(finding.fingerprint for finding in findings)])
             if dropped:
                 gone = delete(tables.transitions).where(tables.transitions.c.fingerprint == bindparam("mark"))
@@ -116,6 +119,13 @@ class SqlFindingStore:
         with self._engine.connect() as connection:
             return [RuleRun(**{name: row[name] for name in names}) for row in connection.execute(query).mappings()]
 
+    def first_runs(self) -> Mapping[str, datetime]:
+        """Return rule id -> when it was first evaluated: how long the noise forecast could watch."""
+        table = tables.rule_runs
+        query = select(table.c.rule_id, func.min(table.c.at, type_=tables.Moment)).group_by(table.c.rule_id)
+        with self._engine.connect() as connection:
+            return {row[0]: row[1] for row in connection.execute(query)}
+
     def rule_notes(self, run_id: str) -> Mapping[str, str]:
         """Return rule id -> note for RevOps (breaker, guard, unusable rows) of one run."""
         query = select(tables.rule_runs.c.rule_id, tables.rule_runs.c.note).where(tables.rule_runs.c.run_id == run_id)
@@ -126,7 +136,7 @@ class SqlFindingStore:
 
     def commit_deliveries(self, deliveries: Sequence[Delivery], findings: Sequence[Finding]) -> None:
         """Store messages to be sent and what they change on findings, in one transaction; see `ports.FindingStore`."""
-        with transaction(self._engine) as connection:
+        with _storing("the messages to be sent"), transaction(self._engine) as connection:
             settled = _settled(connection, [delivery.key for delivery in deliveries])
             wanted = [delivery for delivery in deliveries if delivery.key not in settled]
             if wanted:
@@ -169,9 +179,23 @@ class SqlFindingStore:
     def record_delivery(self, delivery: Delivery) -> None:
         """Store what became of a delivery."""
         (row,) = _rows([delivery], _DELIVERY)
-        with transaction(self._engine) as connection:
+        with _storing(f"delivery {delivery.key}"), transaction(self._engine) as connection:
             connection.execute(update(tables.deliveries).where(tables.deliveries.c.key == delivery.key).values(**row))
         faultpoints.reach("findings.delivery.recorded")
+
+
+@contextmanager
+def _storing(what: str) -> Generator[None]:
+    """Translate what the database says: somebody else is at it, or a value it can't take. Nothing was stored then."""
+    try:
+        yield
+    except OperationalError as error:
+        raise BusyError(
+            f"{what} could not be stored: {error.orig}. Nothing of it was; the next run does it again. If it stays so, "
+            "look for another leakwatch process, and for space and rights on the state folder."
+        ) from error
+    except (StatementError, UnicodeError, TypeError) as error:
+        raise RecordError(f"{what} holds a value that can't be stored: {error}", code="NOT_STORED") from error
 
 
 def _rows(things: Iterable[Any], names: Sequence[str]) -> list[dict[str, Any]]:
