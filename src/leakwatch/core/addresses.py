@@ -24,7 +24,7 @@ _ADDRESS = re.compile(r"[^\s@<>,;:\\\"()\[\]]{1,64}@[^\s@<>,;:\\\"()\[\]]{1,255}
 _DOMAIN = re.compile(r"(?=.{1,253}$)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _SRS = re.compile(r"srs[01][=+-](?:[^=]*=)*?[^=]{2,}=[^=]{2}=(?P<domain>[^=@]+)=(?P<local>[^@]+)@.+", re.IGNORECASE)
 _PRVS = re.compile(r"(?:prvs|msprvs1)=[^=@]+=(?P<address>[^@]+@.+)", re.IGNORECASE)
-_OBFUSCATED = re.compile(r"^(\S+)\s+(?:at|\(at\)|\[at\])\s+(\S+\.\S+)$", re.IGNORECASE)
+_SPELLED = re.compile(r"([\w.+-]{1,64})\s+(?:at|\(at\)|\[at\])\s+([\w-]{1,63}(?:\.[\w-]{1,63}){1,8})", re.IGNORECASE)
 
 
 def decode_words(value: str) -> str:
@@ -106,16 +106,14 @@ def _pairs(value: str) -> list[tuple[str, str]]:
 
 
 def _unfolded(value: str) -> str:
-    return value[:MAX_HEADER_CHARACTERS].replace("\r", " ").replace("\n", " ").replace("\x00", "")
+    line = value[:MAX_HEADER_CHARACTERS].replace("\r", " ").replace("\n", " ").replace("\x00", "")
+    # List archives write `ann at example.com`.
+    return line if "@" in line else _SPELLED.sub(r"\1@\2", line)
 
 
 def _from_name(name: str, address: str) -> str | None:
-    """Return an address hidden in `ann at example.com` (mailing list archives) or in the display name."""
-    joined = clean_line(f"{name} {address}")
-    spelled = _OBFUSCATED.match(joined)
-    if spelled is not None:
-        return normalise(f"{spelled[1]}@{spelled[2]}")
-    inside = _ADDRESS.search(joined)
+    """Return an address hidden in the display name."""
+    inside = _ADDRESS.search(clean_line(f"{name} {address}"))
     return normalise(inside.group()) if inside is not None else None
 
 

@@ -1,0 +1,235 @@
+"""Reading headers, and merging copies: the same result whatever order they arrived in."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from capture_samples import ANN, BOB, DATE_HEADER, NINE, activity, mail
+from leakwatch.core.mail import read_mail
+from leakwatch.core.normalise import assign_key, merge
+from leakwatch.model import Activity, Decision, Direction, Outcome, Role, SkipReason, SourceRef
+
+
+def reason(found: Activity | Decision) -> str | None:
+    return found.reason if isinstance(found, Decision) else None
+
+
+# --- one mail ---
+
+
+def test_the_servers_time_counts_not_the_senders():
+    found = activity(date_header="Tue, 01 Jan 2030 00:00:00 +0000")
+    assert found.start == NINE
+    assert found.sent_at == datetime(2030, 1, 1, tzinfo=UTC)
+
+
+def test_the_date_header_stands_in_when_the_server_gives_none():
+    assert activity(received_at=None).start == NINE
+
+
+@pytest.mark.parametrize("header", [None, "soon", "Wed, 01 Jul 2026 12:00:00 +2400", "Thu, 01 Jan 1601 00:00:00 +0000"])
+def test_a_mail_without_any_usable_date_is_quarantined_not_raised(header: str | None):
+    found = mail(received_at=None, date_header=header)
+    assert isinstance(found, Decision)
+    assert (found.outcome, found.reason) == (Outcome.QUARANTINED, "unreadable_date")
+
+
+def test_outbound_needs_the_sent_label_and_an_own_address():
+    assert activity(sender="ann@ourco.com", to="eve@acme.com", in_sent=True).direction is Direction.OUTBOUND
+    assert activity(sender="A.Reed@ourco.com", to="eve@acme.com", in_sent=True).direction is Direction.OUTBOUND
+    assert activity(sender="sales@ourco.com", to="eve@acme.com", in_sent=True).direction is Direction.OUTBOUND
+    assert activity(sender="ann@ourco.com", in_sent=False).direction is Direction.INBOUND
+    assert activity(sender="eve@acme.com", in_sent=True).direction is Direction.INBOUND
+
+
+def test_bcc_is_read_from_the_senders_copy_only():
+    sent = activity(sender="ann@ourco.com", to="eve@acme.com", in_sent=True, Bcc="boss@ourco.com")
+    got = activity(Bcc="boss@ourco.com")
+    assert [p.address for p in sent.participants if p.role is Role.BCC] == ["boss@ourco.com"]
+    assert [p for p in got.participants if p.role is Role.BCC] == []
+
+
+def test_a_google_group_that_steps_in_as_sender_is_looked_through():
+    found = activity(sender="'Eve' via Sales <sales@ourco.com>", Reply_To="Eve <eve@acme.com>")
+    assert found.participants[0].address == "eve@acme.com"
+    found = activity(sender="'Eve' via Sales <sales@ourco.com>", X_Original_From="Eve <eve@acme.com>")
+    assert found.participants[0].address == "eve@acme.com"
+
+
+def test_a_mail_without_message_id_gets_a_weak_key_shared_by_its_copies():
+    one = activity(ANN, message_id=None, provider_id="a", received_at=NINE)
+    two = activity(BOB, message_id=None, provider_id="b", received_at=NINE + timedelta(seconds=40))
+    other = activity(BOB, message_id=None, provider_id="c", subject="Another offer")
+    assert one.weak_key
+    assert one.key == two.key != other.key
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({"Auto_Submitted": "auto-replied (vacation); owner-email=x"}, SkipReason.AUTO_REPLY),
+        ({"X_Autoreply": "yes"}, SkipReason.AUTO_REPLY),
+        ({"Precedence": "auto_reply"}, SkipReason.AUTO_REPLY),
+        ({"Return_Path": "<>"}, SkipReason.AUTO_REPLY),
+        ({"Content_Type": "multipart/report; report-type=delivery-status; boundary=x"}, SkipReason.BOUNCE),
+        ({"Content_Type": 'multipart/report; report-type="disposition-notification"'}, SkipReason.AUTO_REPLY),
+        ({"sender": "Mail Delivery <MAILER-DAEMON@mx.acme.com>"}, SkipReason.BOUNCE),
+        ({"sender": "postmaster@acme.com"}, SkipReason.BOUNCE),
+        ({"X_Failed_Recipients": "x@y.com"}, SkipReason.BOUNCE),
+        ({"Content_Type": "text/calendar; method=REQUEST"}, SkipReason.CALENDAR_INVITATION),
+        ({"Content_Class": "urn:content-classes:calendarmessage"}, SkipReason.CALENDAR_INVITATION),
+        ({"Sender": "Google Calendar <calendar-notification@google.com>"}, SkipReason.CALENDAR_INVITATION),
+    ],
+)
+def test_what_is_no_conversation_is_skipped(headers: dict[str, str], expected: SkipReason):
+    assert reason(mail(**headers)) == expected  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"List_Id": "<news.acme.com>"},
+        {"List_Unsubscribe": "<mailto:u@acme.com>"},
+        {"Precedence": "bulk"},
+        {"Precedence": "List"},
+        {"Auto_Submitted": "auto-generated"},
+        {"Feedback_ID": "1:2:3"},
+        {"sender": "no-reply@acme.com"},
+        {"sender": "noreply+tag@acme.com"},
+    ],
+)
+def test_newsletters_and_notifications_are_kept_apart_as_bulk(headers: dict[str, str]):
+    assert activity(**headers).bulk  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Auto_Submitted": "no"},
+        {"Auto_Submitted": "(auto-replied) no"},
+        {"X_Auto_Response_Suppress": "All"},
+        {"Precedence": "normal"},
+        {"X_Autoreply": "no"},
+        {"sender": "bounce.smith@acme.com"},
+        {"subject": "Automatic reply to your question"},
+    ],
+)
+def test_a_persons_mail_is_neither_skipped_nor_bulk(headers: dict[str, str]):
+    assert not activity(**headers).bulk  # type: ignore[arg-type]
+
+
+def test_every_occurrence_of_auto_submitted_counts():
+    headers = [
+        ("From", "eve@acme.com"),
+        ("Date", DATE_HEADER),
+        ("Auto-Submitted", "no"),
+        ("Auto-Submitted", "auto-replied"),
+    ]
+    found = read_mail(SourceRef("gmail", "a", "1"), headers, owner=ANN, received_at=NINE, in_sent=False)
+    assert reason(found) == SkipReason.AUTO_REPLY
+
+
+def test_a_reps_own_mail_is_never_machine_mail_whatever_their_sales_tool_adds():
+    sent = activity(sender="ann@ourco.com", to="eve@acme.com", in_sent=True, List_Unsubscribe="<x>", Precedence="bulk")
+    assert not sent.bulk
+
+
+def test_a_mail_without_sender_is_skipped():
+    assert reason(mail(sender="")) == SkipReason.NO_SENDER
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(
+                ["From", "To", "Cc", "Date", "Subject", "Message-ID", "References", "Content-Type", "Return-Path"]
+            ),
+            st.text(alphabet=st.characters(), max_size=80),
+        ),
+        max_size=12,
+    )
+)
+def test_no_header_makes_the_reader_raise_and_what_it_returns_can_be_stored(headers: list[tuple[str, str]]):
+    from leakwatch.store.capture_codec import dump_activity, load_activity
+
+    found = read_mail(SourceRef("gmail", "a", "1"), headers, owner=ANN, received_at=NINE, in_sent=False)
+    if isinstance(found, Activity):
+        assert load_activity(dump_activity(found)) == found
+
+
+# --- several copies ---
+
+
+def copies() -> list[Activity]:
+    sent = activity(ANN, provider_id="s", sender="Ann Reed <ann@ourco.com>", to="eve@acme.com", Cc="bob@ourco.com",
+                    in_sent=True, Bcc="boss@ourco.com")  # fmt: skip
+    got = activity(BOB, provider_id="r", sender="ann@ourco.com", to="Eve <eve@acme.com>", Cc="bob@ourco.com",
+                   received_at=NINE + timedelta(seconds=3))  # fmt: skip
+    cem = replace(BOB, address="cem@ourco.com")
+    late = activity(cem, provider_id="q", sender="ann@ourco.com", to="eve@acme.com", Cc="bob@ourco.com, cem@ourco.com",
+                    received_at=NINE + timedelta(hours=2))  # fmt: skip
+    return [sent, got, late]
+
+
+@given(st.permutations(range(3)), st.integers(1, 3))
+def test_copies_merge_to_the_same_activity_in_any_order(order: list[int], number: int):
+    chosen = [copies()[index] for index in order]
+    subset = [copy for copy in chosen if copies().index(copy) < number]
+    assert merge(subset) == merge(sorted(subset, key=lambda copy: copy.refs[0].provider_id))
+    assert merge([merge(subset[:1]), *subset[1:]]) == merge(subset)
+
+
+def test_merged_people_are_united_names_filled_and_bcc_left_out():
+    merged = merge(copies())
+    assert merged.direction is Direction.OUTBOUND
+    assert [(p.role, p.address, p.name) for p in merged.participants] == [
+        (Role.FROM, "ann@ourco.com", "Ann Reed"),
+        (Role.TO, "eve@acme.com", "Eve"),
+        (Role.CC, "bob@ourco.com", ""),
+        (Role.CC, "cem@ourco.com", ""),
+    ]
+    assert {ref.principal for ref in merged.refs} == {"ann@ourco.com", "bob@ourco.com", "cem@ourco.com"}
+    assert merged.start == NINE
+
+
+def test_merging_nothing_is_a_mistake():
+    with pytest.raises(ValueError, match="at least one"):
+        merge([])
+
+
+def test_a_reused_message_id_with_another_sender_is_another_mail_and_flagged():
+    first = activity()
+    forged = activity(BOB, sender="mallory@evil.net", provider_id="x")
+    kept = assign_key(forged, [first])
+    assert kept.key != first.key
+    assert kept.reused_id
+    assert assign_key(replace(forged, refs=(SourceRef("gmail", "c", "y"),)), [first, kept]).key == kept.key
+
+
+def test_a_reused_message_id_more_than_ten_minutes_apart_is_another_mail():
+    first = activity()
+    near = activity(BOB, date_header="Wed, 01 Jul 2026 12:09:59 +0300")
+    far = activity(BOB, date_header="Wed, 01 Jul 2026 12:10:01 +0300")
+    assert assign_key(near, [first]).key == first.key
+    assert assign_key(far, [first]).key != first.key
+
+
+def test_a_copy_delivered_hours_late_is_still_the_same_mail():
+    late = activity(BOB, received_at=NINE + timedelta(hours=9))
+    assert assign_key(late, [activity()]).key == activity().key
+
+
+def test_a_relay_that_rewrote_the_message_id_does_not_make_two_mails():
+    sent = activity(ANN, sender="ann@ourco.com", to="eve@acme.com", in_sent=True, message_id="<own@ourco.com>")
+    delivered = activity(BOB, sender="ann@ourco.com", to="eve@acme.com", message_id="<0100@amazonses.com>",
+                         received_at=NINE + timedelta(seconds=90))  # fmt: skip
+    late = replace(delivered, start=NINE + timedelta(minutes=5))
+    own = replace(delivered, refs=(SourceRef("gmail", ANN.address, "other"),))
+    assert assign_key(delivered, [sent]).key == sent.key
+    assert assign_key(late, [sent]).key == delivered.key
+    assert assign_key(own, [sent]).key == delivered.key
