@@ -13,10 +13,10 @@ from leakwatch.sandbox.org.soql import ast, scope
 from leakwatch.sandbox.org.soql.filters import Bound, Calendar, Filters
 from leakwatch.sandbox.org.soql.parse import located
 from leakwatch.sandbox.org.soql.special import special
+from leakwatch.sandbox.org.soql.tables import AGGREGATES, alive, find_object, json_values
 from leakwatch.sandbox.org.store import folded
 
 MAX_OFFSET = 2000
-AGGREGATES = frozenset(("COUNT", "COUNT_DISTINCT", "SUM", "AVG", "MIN", "MAX"))
 _DATE_PARTS = {"CALENDAR_YEAR": (1, 4), "CALENDAR_MONTH": (6, 2), "DAY_IN_MONTH": (9, 2), "DAY_ONLY": (1, 10)}
 _COUNTED = Field("count", "int", "FS")
 _SUMMED = Field("sum", "double", "FS")
@@ -122,7 +122,7 @@ class Compiler:
         tests = [] if page else self._tests()
         order = [] if page else [self._ordered(one) for one in self.query.order_by]
         if of is not None:
-            listed = exp.Subquery(this=_json_values(of[1]))
+            listed = exp.Subquery(this=json_values(of[1]))
             tests.append(exp.In(this=self.scope.base(of[0]), query=listed))
         select.set("expressions", [exp.alias_(one, f"c{i}") for i, one in enumerate(outputs)])
         self._finish(select, tests, [*order, exp.Ordered(this=self.scope.base("Id"), nulls_first=True)])
@@ -180,7 +180,7 @@ class Compiler:
         return [ast.Path((one.name,), what.at) for one in fields]
 
     def _tests(self) -> list[exp.Expr]:
-        tests = [] if self.all_rows else _alive(self.sobject, self.scope.table)
+        tests = [] if self.all_rows else alive(self.sobject, self.scope.table)
         if self.query.where is not None:
             tests.append(self.filters.build(self.query.where))
         return tests
@@ -309,38 +309,3 @@ class Compiler:
             said = f"field '{one.name}' can not be grouped in a query call"
             raise self.locate(what.at, "MALFORMED_QUERY", said)
         return one, column
-
-
-def find_object(schema: Schema, query: ast.Query) -> SObject:
-    """The object of the FROM clause."""
-    sobject = schema.find(query.source.text)
-    if sobject is None or not sobject.allows("queryable"):
-        said = scope.unknown_object(query.source.text)
-        raise located(query.text, query.source.at, "INVALID_TYPE", said)
-    return sobject
-
-
-def kind_of(query: ast.Query) -> Literal["rows", "count", "groups"]:
-    """What sort of answer a query has."""
-    functions = [item.what for item in query.items if isinstance(item.what, ast.Func)]
-    bare = [one for one in functions if one.name == "COUNT" and one.path is None]
-    if bare:
-        if len(query.items) > 1 or query.subqueries or query.group_by:
-            said = "COUNT() must be the only element in the SELECT list"
-            raise located(query.text, bare[0].at, "MALFORMED_QUERY", said)
-        return "count"
-    aggregate = any(one.name in AGGREGATES for one in functions)
-    return "groups" if aggregate or query.group_by else "rows"
-
-
-def _alive(sobject: SObject, table: str) -> list[exp.Expr]:
-    """What `query` leaves out and `queryAll` shows: the recycle bin and archived activities."""
-    flags = [name for name in ("IsDeleted", "IsArchived") if name in sobject.fields]
-    if sobject.name not in ("Task", "Event"):
-        flags = [name for name in flags if name != "IsArchived"]
-    return [exp.EQ(this=scope.column(table, name), expression=scope.number(0)) for name in flags]
-
-
-def _json_values(name: str) -> exp.Select:
-    listed = exp.Anonymous(this="json_each", expressions=[exp.Placeholder(this=name)])
-    return exp.select(exp.column("value")).from_(exp.Table(this=listed))

@@ -13,9 +13,10 @@ from leakwatch.sandbox.org import ids, values
 from leakwatch.sandbox.org.errors import OrgError, bad
 from leakwatch.sandbox.org.schema import Schema
 from leakwatch.sandbox.org.soql import ast
-from leakwatch.sandbox.org.soql.compile import Compiler, Plan, find_object, kind_of
+from leakwatch.sandbox.org.soql.compile import Compiler, Plan
 from leakwatch.sandbox.org.soql.filters import Calendar
 from leakwatch.sandbox.org.soql.parse import parse
+from leakwatch.sandbox.org.soql.tables import find_object, kind_of
 from leakwatch.sandbox.org.store import Store
 
 LOCATOR_LIFE = timedelta(days=2)
