@@ -16,7 +16,7 @@ INSTALL := $(PIP) install --quiet --no-compile --require-hashes
 COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 \
            --no-header --no-annotate --no-emit-index-url --no-emit-find-links
 
-.PHONY: help demo test check format bench lock clean
+.PHONY: help demo test check lint types imports format bench lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -29,10 +29,16 @@ demo: $(VENV)/ready
 test: $(VENV)/ready
 	$(BIN)/python -m pytest $(ARGS)
 
-check: $(VENV)/ready-dev
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
+# make -k check runs them all and fails at the end.
+check: lint types imports
+
+lint: $(VENV)/ready-dev
+	@failed=0; $(BIN)/ruff check . || failed=1; $(BIN)/ruff format --check . || failed=1; exit $$failed
+
+types: $(VENV)/ready-dev
 	$(BIN)/pyright --pythonpath $(BIN)/python
+
+imports: $(VENV)/ready-dev
 	$(BIN)/lint-imports
 
 format: $(VENV)/ready-dev
