@@ -272,6 +272,10 @@ def _unused_problems(
     ]
 
 
+def _plain(value: Any) -> Any:
+    return {"en": value.en, "tr": value.tr} if isinstance(value, Text) else value
+
+
 def _rule(document: strict_yaml.Document, spec: RuleSpec, values: Mapping[str, Any], override: Override | None) -> Rule:
     given = {item.name: getattr(spec.lifecycle, item.name, None) for item in fields(Lifecycle)}
     steps = tuple(EscalationStep(step.after, step.to) for step in spec.lifecycle.escalate or ())
@@ -298,7 +302,7 @@ def _rule(document: strict_yaml.Document, spec: RuleSpec, values: Mapping[str, A
         lifecycle=Lifecycle(**{name: value for name, value in given.items() if value is not None}),
         limits=RuleLimits(**limits),
         actions=tuple(
-            RuleAction(kind, {name: getattr(options, name) for name in options.model_fields_set})
+            RuleAction(kind, {name: _plain(getattr(options, name)) for name in sorted(options.model_fields_set)})
             for action in spec.actions
             for kind, options in (("task", action.task), ("chatter", action.chatter))
             if options is not None

@@ -49,17 +49,17 @@ def check(spec: ParamSpec, value: Any) -> Any:
 
 def derivation_problem(name: str, spec: ParamSpec, specs: Mapping[str, ParamSpec]) -> str | None:
     """Return what is wrong with the `derive` of parameter `name`, or None."""
-    left, sign, right = spec.derive or ("", "", "")
+    left, sign, right = spec.derive or ["", "", ""]
     if sign not in ("+", "-"):
         return f'`derive` of {name}: the middle must be "+" or "-", got {sign!r}'
     kinds: list[str] = []
     for part in (left, right):
         if isinstance(part, int) and not isinstance(part, bool):
             kinds.append("int")
-        elif part in BUILT_IN:
-            kinds.append(BUILT_IN[part])
-        elif part in specs and specs[part].derive is None:
-            kinds.append(specs[part].type)
+        elif str(part) in BUILT_IN:
+            kinds.append(BUILT_IN[str(part)])
+        elif str(part) in specs and specs[str(part)].derive is None:
+            kinds.append(specs[str(part)].type)
         else:
             return f"`derive` of {name}: {part!r} is neither a whole number, nor as_of_date, nor a plain parameter"
     if kinds[1] != "int" or kinds[0] not in ("date", "int") or spec.type != kinds[0]:

@@ -202,7 +202,7 @@ class ChatterSpec(Strict):
 
     on: Literal["open", "escalate"] = "open"
     mention: list[Literal["owner", "manager"]] = Field(default_factory=lambda: ["owner"])
-    show_money: bool = False  # posts are seen by followers
+    show_money: bool = True  # False: followers of the record see no amounts, whatever the notice settings allow
 
 
 class ActionSpec(Strict):

@@ -25,7 +25,7 @@ from leakwatch.core.report_inputs import Note
 from leakwatch.core.tables import FieldSpec, MirrorConfig, ObjectSpec
 from leakwatch.errors import BusyError, LeakwatchError
 from leakwatch.model import AddressBook, Snapshot
-from leakwatch.store.mirror_derive import DeriveSettings, build_derived
+from leakwatch.store.mirror_derive import DeriveSettings, build_derived, org_time_zone
 from leakwatch.store.mirror_ingest import CsvSource, cast_sql, literal, prepare_connection, quoted, write_rows
 from leakwatch.store.snapshots import address_book, latest_snapshot, prune, read_snapshot, snapshot_folder
 
@@ -317,24 +317,40 @@ class Mirror:
         """Return who `addresses` belong to, from the newest snapshot (empty before the first)."""
         return address_book(self._folder, addresses)
 
-    def load_csv(
-        self, sobject: str, select_sql: str, fields: Mapping[str, FieldSpec], *, watermark: datetime | None
-    ) -> int:
-        """Fill the table from a SELECT that already gives typed columns (export files); return its rows."""
+    # --- for the export loader beside us ---
+
+    def load_csv(self, sobject: str, select_sql: str, fields: Mapping[str, FieldSpec]) -> None:
+        """Make the typed rows of `select_sql`, in the order of `fields`, the whole content of the table."""
         spec = self._spec(sobject)
         with self._transaction():
             self._ensure(spec, fields)
             self._connection.execute(f"DELETE FROM {quoted(spec.table)}")
             names = ", ".join(quoted(item.column) for item in fields.values())
             self._connection.execute(f"INSERT INTO {quoted(spec.table)} ({names}) {select_sql}")
-            if watermark is not None:
-                self._set_watermark(spec, watermark)
-        row = self._connection.execute(f"SELECT count(*) FROM {quoted(spec.table)}").fetchone()
-        return int(row[0]) if row else 0
+
+    def drop_doubles(self, sobject: str) -> int:
+        """Keep of rows with one Id the one with the latest stamp; return how many went."""
+        spec = self._spec(sobject)
+        table = quoted(spec.table)
+        counts = self._connection.execute(f"SELECT count(*), count(DISTINCT id) FROM {table}").fetchone()
+        doubles = int(counts[0] - counts[1]) if counts else 0
+        if doubles:
+            stamp = spec.field(spec.stamp) if spec.stamp and spec.stamp in self.fields(sobject) else None
+            order = f"{quoted(stamp.column)} DESC NULLS LAST, " if stamp else ""
+            self._connection.execute(
+                f"DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM (SELECT rowid, row_number() OVER"
+                f" (PARTITION BY id ORDER BY {order}rowid DESC) AS place FROM {table} WHERE id IN"
+                f" (SELECT id FROM {table} GROUP BY id HAVING count(*) > 1)) WHERE place > 1)"
+            )
+        return doubles
+
+    def time_zone(self, settings: DeriveSettings) -> str:
+        """Return the IANA name of the time zone that `derive` would use."""
+        return org_time_zone(self._connection, self._config, settings)
 
     @property
     def connection(self) -> duckdb.DuckDBPyConnection:
-        """The open connection, for the export loader beside us."""
+        """The open connection."""
         return self._connection
 
     @property

@@ -26,14 +26,13 @@ class TableNote:
 class Build:
     """One derivation: the open connection (live file as main, `next` attached), and what has been found so far."""
 
-    def __init__(
-        self, connection: duckdb.DuckDBPyConnection, config: MirrorConfig, *, zone: str, now: datetime, folder: Path
-    ) -> None:
+    now: datetime  # aware; touches after it don't count
+    folder: Path  # for temporary files
+    zone = "UTC"  # IANA name; local dates are days there
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, config: MirrorConfig) -> None:
         self.connection = connection
         self.config = config
-        self.zone = zone
-        self.now = now
-        self.folder = folder
         self.notes: list[TableNote] = []
         self.columns: dict[str, dict[str, str]] = {}
         for table, column, kind in connection.execute(

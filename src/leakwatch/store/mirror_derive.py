@@ -44,7 +44,9 @@ def build_derived(
     folder: Path,
 ) -> tuple[Note, ...]:
     """Fill the attached database `next` from the live tables; return the assumptions made on the way."""
-    build = Build(connection, config, zone="UTC", now=now, folder=folder)
+    build = Build(connection, config)
+    build.now = now
+    build.folder = folder
     build.zone = _zone(build, settings)
     currency = _default_currency(build, settings)
     for spec in config.objects:
@@ -54,6 +56,11 @@ def build_derived(
     build_people(build)
     _build_bookkeeping(build, currency)
     return tuple(item.note for item in build.notes)
+
+
+def org_time_zone(connection: duckdb.DuckDBPyConnection, config: MirrorConfig, settings: DeriveSettings) -> str:
+    """Return the IANA name of the time zone in which local dates are days."""
+    return _zone(Build(connection, config), settings)
 
 
 def _zone(build: Build, settings: DeriveSettings) -> str:

@@ -41,13 +41,14 @@ class CsvSource:
     delimiter: str
     width: int
     columns: Mapping[str, int] = field(default_factory=dict[str, int])
+    skip: int = 0  # lines before the header
 
     def sql(self) -> str:
         """Return a `read_csv` call whose columns are called c0, c1, ..."""
         names = ", ".join(f"'c{place}': 'VARCHAR'" for place in range(self.width))
         return (
             f"read_csv({literal(str(self.path))}, auto_detect=false, header=true, delim={literal(self.delimiter)},"
-            f" quote='\"', escape='\"', columns={{{names}}}, max_line_size={MAX_LINE_BYTES})"
+            f" quote='\"', escape='\"', columns={{{names}}}, max_line_size={MAX_LINE_BYTES}, skip={self.skip})"
         )
 
 

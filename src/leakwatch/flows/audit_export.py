@@ -1,0 +1,107 @@
+"""Audit of a Salesforce Data Export: files ─▶ snapshot ─▶ rules ─▶ findings as they stand. Once, without state.
+
+No baseline, no life cycle, no proof states: what the files show is what is said, with everything that was assumed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Protocol
+
+from leakwatch.core.report_inputs import Note
+from leakwatch.model import RuleOutcome, RuleRow, Snapshot, Text
+
+
+class Export(Protocol):
+    """A loaded export."""
+
+    @property
+    def snapshot(self) -> Snapshot: ...  # noqa: D102
+    @property
+    def as_of_date(self) -> date: ...  # noqa: D102
+    @property
+    def as_of(self) -> datetime: ...  # noqa: D102
+    @property
+    def time_zone(self) -> str: ...  # noqa: D102
+    @property
+    def notes(self) -> tuple[Note, ...]: ...  # noqa: D102
+    @property
+    def unreadable(self) -> Mapping[str, Text]: ...  # noqa: D102
+    @property
+    def ignored(self) -> tuple[str, ...]: ...  # noqa: D102
+
+
+class Loader(Protocol):
+    """What makes a snapshot of export files."""
+
+    def load(self, paths: Sequence[Path], *, now: datetime, as_of_date: date | None = None) -> Export:
+        """Return the export at `paths`. Raises LeakwatchError where nothing of it can be used."""
+        ...
+
+
+class Engine(Protocol):
+    """What runs rules over a snapshot."""
+
+    def run(
+        self,
+        snapshot_path: Path | str,
+        *,
+        as_of_date: date,
+        as_of: datetime,
+        unreadable: Mapping[str, Text] | None = None,
+    ) -> list[RuleOutcome]:
+        """Return one outcome per rule."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ExportAudit:
+    """The result: an outcome per rule, and everything a reader must know about the files."""
+
+    snapshot: Snapshot
+    as_of_date: date
+    as_of: datetime
+    time_zone: str
+    outcomes: tuple[RuleOutcome, ...]
+    notes: tuple[Note, ...]  # assumptions and warnings about the files, not about single rules
+    ignored: tuple[str, ...]  # files that no rule needs
+
+    @property
+    def findings(self) -> tuple[RuleRow, ...]:
+        """Every finding of every rule that ran."""
+        return tuple(row for outcome in self.outcomes for row in outcome.rows)
+
+    @property
+    def skipped(self) -> Mapping[str, Text]:
+        """Rule id -> why it could not run."""
+        return {
+            outcome.rule_id: Text(en=outcome.switched_off, tr=outcome.switched_off_tr or outcome.switched_off)
+            for outcome in self.outcomes
+            if outcome.switched_off is not None
+        }
+
+
+def audit_export(
+    paths: Sequence[Path], *, loader: Loader, engine: Engine, now: datetime, as_of_date: date | None = None
+) -> ExportAudit:
+    """Return what the rules find in the export at `paths`, seen from the end of `as_of_date` or from `now`.
+
+    Raises:
+        LeakwatchError: nothing of the export can be used; the text names each file and what to do.
+    """
+    export = loader.load(paths, now=now, as_of_date=as_of_date)
+    outcomes = engine.run(
+        export.snapshot.path, as_of_date=export.as_of_date, as_of=export.as_of, unreadable=export.unreadable
+    )
+    return ExportAudit(
+        snapshot=export.snapshot,
+        as_of_date=export.as_of_date,
+        as_of=export.as_of,
+        time_zone=export.time_zone,
+        outcomes=tuple(outcomes),
+        notes=export.notes,
+        ignored=export.ignored,
+    )

@@ -1,0 +1,196 @@
+"""Loads a Salesforce Data Export into a mirror of its own and publishes it as a snapshot, once and without state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import duckdb
+
+from leakwatch.core.report_inputs import Note
+from leakwatch.core.tables import FieldSpec, MirrorConfig, ObjectSpec
+from leakwatch.errors import LeakwatchError
+from leakwatch.model import Snapshot, Text
+from leakwatch.store.export_columns import Inspection, bad_value_notes, inspect, source_sql
+from leakwatch.store.export_csv import Part, explain_or_mend, lines_without_id, open_part
+from leakwatch.store.export_files import ExportError, ExportFile, UnreadableFileError, discover
+from leakwatch.store.mirror import Mirror
+from leakwatch.store.mirror_derive import DeriveSettings
+from leakwatch.store.mirror_ingest import quoted
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedExport:
+    """An export, ready for the rules. `unreadable` names tables whose files were refused, with the reason."""
+
+    snapshot: Snapshot
+    as_of_date: date
+    as_of: datetime  # aware; the end of that day in `time_zone`, or the given moment if no day was given
+    time_zone: str
+    notes: tuple[Note, ...]
+    unreadable: Mapping[str, Text] = field(default_factory=dict[str, Text])
+    ignored: tuple[str, ...] = ()  # files that no rule needs
+    newest_change: datetime | None = None  # the newest stamp in the data, aware UTC
+
+
+class ExportLoader:
+    """Loads exports into `folder`, which the caller makes and removes (it holds a copy of the data meanwhile)."""
+
+    def __init__(self, config: MirrorConfig, folder: Path, *, settings: DeriveSettings | None = None) -> None:
+        self._config = config
+        self._folder = folder
+        self._settings = settings or DeriveSettings()
+
+    def load(self, paths: Sequence[Path], *, now: datetime, as_of_date: date | None = None) -> LoadedExport:
+        """Return the export at `paths` as a snapshot that is seen from the end of `as_of_date`, or from `now`.
+
+        Raises:
+            ExportError: nothing of it can be used; `problems` names each file and what to do.
+        """
+        found = discover(paths, self._config)
+        notes: list[Note] = []
+        unreadable: dict[str, Text] = {}
+        with Mirror(self._folder, self._config) as mirror:
+            loaded: list[ObjectSpec] = []
+            for spec in self._config.objects:
+                files = [file for file in found.files if file.sobject == spec.name]
+                if not files:
+                    continue
+                try:
+                    notes += self._load_object(mirror, spec, files)
+                    loaded.append(spec)
+                except UnreadableFileError as error:
+                    unreadable[spec.table] = error.text
+                    notes.append(Note("file_unreadable", error.text, "warning"))
+            if not loaded:
+                raise ExportError([text.en for text in unreadable.values()])
+            zone = mirror.time_zone(self._settings)
+            moment, day = _seen_from(now, as_of_date, zone)
+            for spec in loaded:
+                mirror.set_watermark(spec.name, moment)
+            notes += mirror.derive(self._settings, now=moment)
+            newest = _newest_change(mirror, loaded)
+            snapshot = mirror.publish(moment, _org_id(mirror))
+        if newest is not None and as_of_date is None and moment - newest > timedelta(days=7):
+            notes.append(_old_data(newest))
+        return LoadedExport(snapshot, day, moment, zone, tuple(notes), unreadable, found.ignored, newest)
+
+    def _load_object(self, mirror: Mirror, spec: ObjectSpec, files: Sequence[ExportFile]) -> list[Note]:
+        parts = [open_part(file, spec, mirror.staging, number) for number, file in enumerate(files)]
+        connection = mirror.connection
+        try:
+            inspection = inspect(connection, spec, parts)
+        except duckdb.InvalidInputException:  # its words show CRM text, so we find our own
+            parts = [explain_or_mend(part, mirror.staging, number) for number, part in enumerate(parts)]
+            try:
+                inspection = inspect(connection, spec, parts)
+            except duckdb.Error as error:
+                raise UnreadableFileError(
+                    f"{files[0].name}: can't be read as CSV ({type(error).__name__}); export it again",
+                    f"{files[0].name}: CSV olarak okunamadı ({type(error).__name__}); yeniden dışa aktarın",
+                ) from error
+        notes = _encoding_notes(parts) + list(inspection.notes)
+        notes += bad_value_notes(connection, spec, parts, inspection)
+        fields: dict[str, FieldSpec] = {column.spec.name: column.spec for column in inspection.columns}
+        select = ", ".join(column.sql() for column in inspection.columns)
+        source = source_sql(parts, [column.spec for column in inspection.columns])
+        mirror.load_csv(
+            spec.name, f"SELECT {select} FROM ({source}) WHERE NULLIF(trim(\"Id\"), '') IS NOT NULL", fields
+        )
+        notes += _row_notes(mirror, spec, parts, inspection)
+        for path in mirror.staging.glob(f"*{spec.table}_*.csv"):
+            path.unlink()
+        return notes
+
+
+def _seen_from(now: datetime, as_of_date: date | None, zone: str) -> tuple[datetime, date]:
+    """Return the moment and the day that the audit looks from."""
+    if as_of_date is None:
+        return now, now.astimezone(ZoneInfo(zone)).date()
+    last_second = datetime.combine(as_of_date, time(23, 59, 59), tzinfo=ZoneInfo(zone))
+    return last_second.astimezone(UTC), as_of_date
+
+
+def _row_notes(mirror: Mirror, spec: ObjectSpec, parts: Sequence[Part], inspection: Inspection) -> list[Note]:
+    notes: list[Note] = []
+    name = " + ".join(part.file.name for part in parts[:3])
+    if inspection.without_id:
+        where = "; ".join(lines_without_id(parts))
+        notes.append(
+            Note(
+                "rows_without_id",
+                Text(
+                    en=f"{name}: {inspection.without_id} of {inspection.rows} rows have no Id and were left out ({where}).",
+                    tr=f"{name}: {inspection.rows} satırdan {inspection.without_id} tanesinde Id yok; dışarıda bırakıldı"
+                    f" ({where}).",
+                ),
+                "warning",
+            )
+        )
+    twice = mirror.drop_doubles(spec.name)
+    if twice:
+        notes.append(
+            Note(
+                "rows_twice",
+                Text(
+                    en=f"{name}: {twice} rows repeat an Id; of each the one changed last was kept.",
+                    tr=f"{name}: {twice} satır aynı Id ile yineleniyor; her birinden son değişen tutuldu.",
+                ),
+                "warning",
+            )
+        )
+    return notes
+
+
+def _encoding_notes(parts: Sequence[Part]) -> list[Note]:
+    return [
+        Note(
+            "encoding",
+            Text(
+                en=f"{part.file.name} is not UTF-8; it was read as {part.assumed[0]}.",
+                tr=f"{part.file.name} UTF-8 değil; {part.assumed[1]} olarak okundu.",
+            ),
+        )
+        for part in parts
+        if part.assumed is not None
+    ]
+
+
+def _newest_change(mirror: Mirror, loaded: Sequence[ObjectSpec]) -> datetime | None:
+    newest: datetime | None = None
+    for spec in loaded:
+        if spec.stamp and spec.stamp in mirror.fields(spec.name):
+            column = quoted(next(item.column for item in spec.fields if item.name == spec.stamp))
+            row = mirror.connection.execute(f"SELECT max({column}) FROM {quoted(spec.table)}").fetchone()
+            if row and row[0] is not None:
+                moment = row[0].replace(tzinfo=UTC)
+                newest = moment if newest is None else max(newest, moment)
+    return newest
+
+
+def _old_data(newest: datetime) -> Note:
+    day = newest.date()
+    return Note(
+        "data_older_than_audit",
+        Text(
+            en=f"The newest change in the data is of {day.isoformat()}, but they are judged as of today; for that day give"
+            f" --as-of {day.isoformat()}.",
+            tr=f"Verideki son değişiklik {day.strftime('%d.%m.%Y')} tarihli, oysa bugüne göre değerlendirildi; o gün için"
+            f" --as-of {day.isoformat()} verin.",
+        ),
+        "warning",
+    )
+
+
+def _org_id(mirror: Mirror) -> str:
+    if mirror.fields("Organization"):
+        row = mirror.connection.execute("SELECT id FROM sf_organization LIMIT 1").fetchone()
+        if row and row[0]:
+            return str(row[0])
+    return "export"
+
+
+__all__ = ["ExportError", "ExportLoader", "LeakwatchError", "LoadedExport"]
