@@ -28,6 +28,9 @@ from leakwatch.model import (
 )
 
 
+WHOLE_MAILBOX = "mailbox"  # name of the one stream of a source that reads a mailbox as a whole
+
+
 class Clock(Protocol):
     """The time. See `clock.py`."""
 
