@@ -32,7 +32,9 @@ from leakwatch.store.capture_tables import chunks, text, upsert, when
 from leakwatch.store.database import transaction
 
 # These may change without the item's id changing: such an item is looked at again.
-PASSING_REASONS = frozenset({SkipReason.SPAM, SkipReason.TRASH, SkipReason.DRAFT, SkipReason.SCHEDULED})
+PASSING_REASONS = frozenset(
+    {SkipReason.SPAM, SkipReason.TRASH, SkipReason.DRAFT, SkipReason.SCHEDULED, SkipReason.OPT_OUT_LABEL}
+)
 FINAL_OUTCOMES = frozenset({Outcome.WRITTEN, Outcome.QUARANTINED, Outcome.SKIPPED})
 
 

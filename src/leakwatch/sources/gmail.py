@@ -1,0 +1,292 @@
+"""Gmail as a stream of pages: everything in the window first, then what changed since. No writes, no rules.
+
+The change token (historyId) is taken before anything is listed, so that what arrives meanwhile is not lost. Quota
+decides the shape: a get costs four times a list of 500 ids, so ids that are known are not fetched, label changes that
+do not matter cause no get, and with the metadata scope (no search) listing stops where the window ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Protocol, cast
+
+from leakwatch.core.mail import EPOCH, plausible, read_mail
+from leakwatch.errors import CursorError
+from leakwatch.model import (
+    Activity,
+    Cursor,
+    CursorPhase,
+    Decision,
+    Outcome,
+    Page,
+    Principal,
+    SkipReason,
+    SourceRef,
+)
+from leakwatch.ports import WHOLE_MAILBOX
+
+NAME = "gmail"
+OPT_OUT = "leakwatchOptOut"  # set on a raw item that carries one of the opt-out labels
+# A message that loses one of these is news; so is one that gains SENT (a scheduled mail went out).
+_HIDING = frozenset({"SPAM", "TRASH", "DRAFT", "SCHEDULED"})
+_SKIPS = (
+    ("CHAT", SkipReason.CHAT),
+    ("TRASH", SkipReason.TRASH),
+    ("SPAM", SkipReason.SPAM),
+)
+
+Known = Callable[[str, str, Sequence[str]], frozenset[str]]
+
+
+class Gmail(Protocol):
+    """The Gmail client, as this source needs it."""
+
+    @property
+    def can_search(self) -> bool: ...
+    def profile(self, subject: str) -> Mapping[str, Any]: ...
+    def labels(self, subject: str) -> Mapping[str, str]: ...
+    def list_messages(
+        self, subject: str, *, page_token: str | None = None, search: str | None = None, page_size: int = 500
+    ) -> Mapping[str, Any]: ...
+    def history(self, subject: str, start: str, *, page_token: str | None = None) -> Mapping[str, Any]: ...
+    def get_messages(self, subject: str, ids: Sequence[str]) -> tuple[Sequence[Mapping[str, Any]], Sequence[str]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class GmailOptions:
+    """Settings of this source.
+
+    Attributes:
+        opt_out_labels: names of Gmail labels that keep a mail out; empty asks for no labels at all.
+        page_size: ids per messages.list (Gmail allows 500).
+        probe_size: without search, so many mails are fetched at a time; when all of them are older than the window,
+            listing ends. Order is nearly by date, not promised to be.
+    """
+
+    opt_out_labels: tuple[str, ...] = ()
+    page_size: int = 500
+    probe_size: int = 50
+
+
+class GmailSource:
+    """The `Source` port over Gmail.
+
+    Args:
+        gmail: the client.
+        options: settings.
+        known: returns which of the given ids (source, principal, ids) need no fetching; the journal's `known_ids`.
+    """
+
+    name = NAME
+
+    def __init__(self, gmail: Gmail, options: GmailOptions | None = None, *, known: Known | None = None) -> None:
+        self._gmail = gmail
+        self._options = options or GmailOptions()
+        self._known = known
+        self._opt_out_names = frozenset(name.strip().lower() for name in self._options.opt_out_labels)
+        self._labels: dict[str, Mapping[str, str]] = {}
+
+    def first_cursor(self, principal: Principal, *, window_start: datetime, now: datetime) -> Cursor:
+        """Return a SNAPSHOT cursor with the mailbox's present history id. Errors: see the port."""
+        token = str(self._gmail.profile(principal.address).get("historyId") or "")
+        if not token.isdigit():
+            raise CursorError("Gmail gave no history id for this mailbox; it is read in a later cycle")
+        return Cursor(
+            source=self.name,
+            principal=principal.address,
+            stream=WHOLE_MAILBOX,
+            phase=CursorPhase.SNAPSHOT,
+            token=token,
+            window_start=window_start,
+            window_end=now,
+            anchored_at=now,
+        )
+
+    def fetch_page(self, principal: Principal, cursor: Cursor) -> Page:
+        """Return what comes after `cursor`. Errors: see the port."""
+        if cursor.phase is CursorPhase.SNAPSHOT:
+            return self._snapshot(principal, cursor)
+        return self._changes(principal, cursor)
+
+    def _snapshot(self, principal: Principal, cursor: Cursor) -> Page:
+        search = _search(cursor.window_start) if self._gmail.can_search else None
+        listed = self._gmail.list_messages(
+            principal.address, page_token=cursor.page_token, search=search, page_size=self._options.page_size
+        )
+        ids = self._unknown(principal, [str(row["id"]) for row in listed.get("messages") or () if row.get("id")])
+        step = len(ids) if self._gmail.can_search else self._options.probe_size
+        items: list[Mapping[str, Any]] = []
+        gone: list[str] = []
+        ended = False
+        for start in range(0, len(ids), max(step, 1)):
+            some, lost = self._gmail.get_messages(principal.address, ids[start : start + step])
+            items += some
+            gone += lost
+            ended = bool(some) and step < len(ids) + 1 and _all_before(some, cursor.window_start)
+            if ended:
+                break
+        following = listed.get("nextPageToken")
+        if following and not ended:
+            after = replace(cursor, page_token=str(following))
+        else:
+            after = replace(cursor, phase=CursorPhase.DELTA, page_token=None)
+        return Page(tuple(self._marked(principal, items)), (), after, has_more=True, gone=tuple(gone))
+
+    def _changes(self, principal: Principal, cursor: Cursor) -> Page:
+        answer = self._gmail.history(principal.address, cursor.token, page_token=cursor.page_token)
+        reached = str(answer.get("historyId") or cursor.token)
+        if _number(reached) < _number(cursor.token):
+            raise CursorError("the mailbox's history went backwards: it was restored from an older state")
+        round_ = _reduce(answer.get("history") or (), self._opt_out_ids(principal))
+        items, gone = self._gmail.get_messages(principal.address, self._unknown(principal, round_.wanted))
+        following = answer.get("nextPageToken")
+        # The history id counts only when the last page was read (Gmail API, history.list).
+        if following:
+            after = replace(cursor, page_token=str(following))
+        else:
+            after = replace(cursor, token=reached, page_token=None)
+        upserts = (*self._marked(principal, items), *round_.drafts)
+        return Page(upserts, tuple(round_.removed), after, has_more=bool(following), gone=tuple(gone))
+
+    def to_activity(self, item: Mapping[str, Any], principal: Principal) -> Activity | Decision:
+        """Return the mail in a raw Gmail message, or why it is none. Pure; never raises on odd content."""
+        ref = SourceRef(self.name, principal.address, str(item.get("id") or ""))
+        labels = _labels(item)
+        received_at = _received_at(item)
+        reason = _skip(item, labels)
+        if reason is not None:
+            return Decision(ref, Outcome.SKIPPED, reason, received_at or EPOCH)
+        payload = item.get("payload")
+        if not isinstance(payload, Mapping):
+            return Decision(
+                ref, Outcome.QUARANTINED, "unreadable", received_at or EPOCH, detail="Gmail sent no headers"
+            )
+        headers = _headers(cast(Mapping[str, Any], payload).get("headers"))
+        return read_mail(ref, headers, owner=principal, received_at=received_at, in_sent="SENT" in labels)
+
+    # --- ids and labels ---
+
+    def _unknown(self, principal: Principal, ids: Sequence[str]) -> list[str]:
+        unique = list(dict.fromkeys(ids))
+        if self._known is None or not unique:
+            return unique
+        known = self._known(self.name, principal.address, unique)
+        return [message_id for message_id in unique if message_id not in known]
+
+    def _opt_out_ids(self, principal: Principal) -> frozenset[str]:
+        if not self._opt_out_names:
+            return frozenset()
+        if principal.address not in self._labels:
+            self._labels[principal.address] = self._gmail.labels(principal.address)
+        names = self._labels[principal.address]
+        return frozenset(label_id for name, label_id in names.items() if name in self._opt_out_names)
+
+    def _marked(self, principal: Principal, items: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """Return `items`, each with an opt-out label marked so."""
+        if not self._opt_out_names or not items:
+            return list(items)
+        used = {label for item in items for label in _labels(item) if label.startswith("Label_")}
+        ids = self._opt_out_ids(principal)
+        if used - set(self._labels[principal.address].values()):
+            del self._labels[principal.address]  # a label made since we last asked
+            ids = self._opt_out_ids(principal)
+        return [{**item, OPT_OUT: True} if _labels(item) & ids else item for item in items]
+
+
+@dataclass(slots=True)
+class _Round:
+    """One page of history, walked in order: what is to be fetched, what is gone, drafts that need no fetching."""
+
+    wanted: list[str]
+    removed: list[str]
+    drafts: list[Mapping[str, Any]]
+
+
+def _reduce(records: Sequence[Mapping[str, Any]], opt_out: frozenset[str]) -> _Round:
+    """Return the last word on each message. A record's generic `messages` list repeats the typed ones: not read."""
+    last: dict[str, Mapping[str, Any] | None] = {}  # id -> message to fetch, or None if it was deleted
+
+    def news(message: Mapping[str, Any]) -> None:
+        message_id = str(message.get("id") or "")
+        if message_id:
+            last.pop(message_id, None)
+            last[message_id] = message
+
+    for record in records:
+        for entry in record.get("messagesAdded") or ():
+            news(entry.get("message") or {})
+        for entry in record.get("labelsAdded") or ():
+            if "SENT" in (entry.get("labelIds") or ()):
+                news(entry.get("message") or {})
+        for entry in record.get("labelsRemoved") or ():
+            if set(entry.get("labelIds") or ()) & (_HIDING | opt_out):
+                news(entry.get("message") or {})
+        for entry in record.get("messagesDeleted") or ():
+            last[str((entry.get("message") or {}).get("id") or "")] = None
+    last.pop("", None)
+    drafts = {message_id: message for message_id, message in last.items() if message and _is_draft(_labels(message))}
+    return _Round(
+        wanted=[message_id for message_id, message in last.items() if message and message_id not in drafts],
+        removed=[message_id for message_id, message in last.items() if message is None],
+        # Every autosave of a draft is a new message id: known by its label, never fetched.
+        drafts=list(drafts.values()),
+    )
+
+
+def _search(window_start: datetime | None) -> str:
+    after = f"after:{int(window_start.timestamp())} " if window_start is not None else ""
+    return f"{after}-in:chats -in:drafts -in:spam -in:trash"
+
+
+def _all_before(items: Sequence[Mapping[str, Any]], window_start: datetime | None) -> bool:
+    if window_start is None:
+        return False
+    moments = [_received_at(item) for item in items]
+    return all(moment is not None and moment < window_start for moment in moments)
+
+
+def _skip(item: Mapping[str, Any], labels: frozenset[str]) -> SkipReason | None:
+    if item.get(OPT_OUT):
+        return SkipReason.OPT_OUT_LABEL
+    if _is_draft(labels):
+        return SkipReason.DRAFT
+    if "SCHEDULED" in labels and "SENT" not in labels:
+        return SkipReason.SCHEDULED
+    return next((reason for label, reason in _SKIPS if label in labels), None)
+
+
+def _is_draft(labels: frozenset[str]) -> bool:
+    return "DRAFT" in labels and "SENT" not in labels
+
+
+def _labels(item: Mapping[str, Any]) -> frozenset[str]:
+    found = item.get("labelIds")
+    return frozenset(str(label) for label in found) if isinstance(found, list | tuple) else frozenset()
+
+
+def _headers(raw: Any) -> list[tuple[str, str]]:
+    if not isinstance(raw, list | tuple):
+        return []
+    found: list[tuple[str, str]] = []
+    for row in cast(Sequence[Any], raw):
+        if isinstance(row, Mapping):
+            header = cast(Mapping[str, Any], row)
+            name, value = header.get("name"), header.get("value")
+            if isinstance(name, str) and isinstance(value, str):
+                found.append((name, value))
+    return found
+
+
+def _received_at(item: Mapping[str, Any]) -> datetime | None:
+    """Return internalDate (milliseconds since 1970): the server's time, which the sender can't choose."""
+    try:
+        moment = datetime.fromtimestamp(int(str(item.get("internalDate"))) / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+    return moment if plausible(moment) else None
+
+
+def _number(history_id: str) -> int:
+    return int(history_id) if history_id.isdigit() else 0
