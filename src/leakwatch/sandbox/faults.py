@@ -96,7 +96,10 @@ class Rule:
             raise FaultError("effect must be 'before' or 'after'")
         if rule.every < 1:
             raise FaultError("every must be 1 or more")
-        re.compile(rule.match)
+        try:
+            re.compile(rule.match)
+        except re.error as error:
+            raise FaultError(f"match is no regular expression: {error}") from error
         return rule
 
     def takes(self, call: str, dice: random.Random) -> bool:

@@ -186,7 +186,7 @@ def _listen(port: int) -> socket.socket:
 
 
 def _server(app: Any, keys: Keys | None) -> QuietServer:
-    tls = {} if keys is None else {"ssl_certfile": str(keys.server), "ssl_keyfile": str(keys.server)}
+    pem = None if keys is None else str(keys.server)
     return QuietServer(
         uvicorn.Config(
             app,
@@ -199,7 +199,8 @@ def _server(app: Any, keys: Keys | None) -> QuietServer:
             server_header=False,
             timeout_keep_alive=KEEP_ALIVE,
             timeout_graceful_shutdown=2,
-            **tls,
+            ssl_certfile=pem,
+            ssl_keyfile=pem,
         )
     )
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+
 from sandbox.google.witness import Witness
 from sandbox.server.harness import Running
 

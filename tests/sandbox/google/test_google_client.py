@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from google.auth.exceptions import RefreshError
 from googleapiclient.errors import HttpError
+
 from sandbox.google.witness import ALIASES, METADATA, READONLY, USERS, Witness
 
 
@@ -39,7 +40,10 @@ def test_a_list_is_newest_first_and_its_pages_give_each_message_once(witness: Wi
     paged = all_ids(gmail, maxResults=3)
     assert paged == whole
     assert len(set(whole)) == len(whole) > 6
-    dates = [int(gmail.users().messages().get(userId="me", id=key, format="minimal").execute()["internalDate"]) for key in whole]
+    dates = [
+        int(gmail.users().messages().get(userId="me", id=key, format="minimal").execute()["internalDate"])
+        for key in whole
+    ]
     assert dates == sorted(dates, reverse=True)
 
 
@@ -101,7 +105,10 @@ def test_turkish_subjects_arrive_decoded(witness: Witness) -> None:
     subjects = [
         header["value"]
         for key in all_ids(gmail)
-        for header in gmail.users().messages().get(userId="me", id=key, format="metadata").execute()["payload"]["headers"]
+        for header in gmail.users()
+        .messages()
+        .get(userId="me", id=key, format="metadata")
+        .execute()["payload"]["headers"]
         if header["name"] == "Subject"
     ]
     assert any("ş" in subject or "ı" in subject for subject in subjects)
@@ -110,7 +117,9 @@ def test_turkish_subjects_arrive_decoded(witness: Witness) -> None:
 
 def test_a_thread_holds_both_directions_under_one_id(witness: Witness) -> None:
     gmail = witness.gmail()
-    threads = [item["threadId"] for item in gmail.users().messages().list(userId="me", maxResults=500).execute()["messages"]]
+    threads = [
+        item["threadId"] for item in gmail.users().messages().list(userId="me", maxResults=500).execute()["messages"]
+    ]
     longest = max(threads, key=threads.count)
     thread = gmail.users().threads().get(userId="me", id=longest, format="metadata").execute()
     assert len(thread["messages"]) == threads.count(longest) >= 2

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from googleapiclient.errors import HttpError
+
 from sandbox.google.witness import Witness
 
 
@@ -50,7 +51,9 @@ def test_new_mail_is_added_in_order_and_pages_give_each_record_once(witness: Wit
     assert len(added) - len(gone) == gmail.users().getProfile(userId="me").execute()["messagesTotal"] - before
     for record in whole:
         typed = [value for key, value in record.items() if key.startswith(("messages", "labels")) and key != "messages"]
-        assert [{"id": e["message"]["id"], "threadId": e["message"]["threadId"]} for e in typed[0]] == record["messages"]
+        assert [{"id": e["message"]["id"], "threadId": e["message"]["threadId"]} for e in typed[0]] == record[
+            "messages"
+        ]
 
 
 def test_every_autosave_of_a_draft_is_a_new_message_and_sending_is_one_more(witness: Witness) -> None:
@@ -75,7 +78,12 @@ def test_every_autosave_of_a_draft_is_a_new_message_and_sending_is_one_more(witn
     go_to(witness, "2026-03-05T06:45:00Z")
     records, _ = witness.all_history(gmail, following)
     deleted = [entry["message"]["id"] for record in records for entry in record.get("messagesDeleted", [])]
-    sent = [e["message"] for record in records for e in record.get("messagesAdded", []) if "SENT" in e["message"]["labelIds"]]
+    sent = [
+        e["message"]
+        for record in records
+        for e in record.get("messagesAdded", [])
+        if "SENT" in e["message"]["labelIds"]
+    ]
     assert deleted == drafts[-1:]
     assert len(sent) == 1
     assert sent[0]["id"] not in drafts

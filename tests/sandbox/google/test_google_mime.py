@@ -42,7 +42,7 @@ def test_it_is_stored_and_read_in_every_format(name: str, tmp_path: Path) -> Non
 
 
 def test_headers_are_decoded_and_unfolded() -> None:
-    raw = "Subject: =?utf-8?q?Fiyat_anla=C5=9Fmas=C4=B1?=\r\n =?utf-8?q?_2026?=\r\nX: a\r\n  b\r\n\r\n".encode()
+    raw = b"Subject: =?utf-8?q?Fiyat_anla=C5=9Fmas=C4=B1?=\r\n =?utf-8?q?_2026?=\r\nX: a\r\n  b\r\n\r\n"
     assert mime.read_envelope(raw).headers == [("Subject", "Fiyat anlaşması 2026"), ("X", "a  b")]
 
 

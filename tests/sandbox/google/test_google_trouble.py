@@ -7,6 +7,7 @@ from typing import Any
 import httplib2
 import pytest
 from googleapiclient.errors import HttpError
+
 from sandbox.google.witness import Witness
 
 

@@ -9,6 +9,7 @@ import httplib2
 from google.oauth2 import service_account
 from googleapiclient import discovery
 from googleapiclient.http import BatchHttpRequest
+
 from sandbox.server.harness import Running
 
 READONLY = "https://www.googleapis.com/auth/gmail.readonly"
@@ -70,9 +71,7 @@ class Witness:
         records: list[dict[str, Any]] = []
         token: str | None = None
         while True:
-            answer = (
-                gmail.users().history().list(userId="me", startHistoryId=start, pageToken=token, **more).execute()
-            )
+            answer = gmail.users().history().list(userId="me", startHistoryId=start, pageToken=token, **more).execute()
             records += answer.get("history", [])
             token = answer.get("nextPageToken")
             if token is None:

@@ -25,8 +25,12 @@ TINY: dict[str, Any] = {
         {"ref": "@acc:karaca", "object": "Account", "owner": "@user:a", "fields": {"Name": "Karaca"}},
         {"ref": "@con:x", "object": "Contact", "fields": {"LastName": "X", "AccountId": "@acc:karaca"}},
     ],
-    "mails": [{"id": "m1", "at": "2026-03-02T09:00:00Z", "from": "x@y.example", "to": ["a@tiny.example"], "subject": "s"}],
-    "timeline": [{"at": "2026-03-03T09:00:00Z", "do": "update", "record": "@acc:karaca", "by": "@user:a", "fields": {}}],
+    "mails": [
+        {"id": "m1", "at": "2026-03-02T09:00:00Z", "from": "x@y.example", "to": ["a@tiny.example"], "subject": "s"}
+    ],
+    "timeline": [
+        {"at": "2026-03-03T09:00:00Z", "do": "update", "record": "@acc:karaca", "by": "@user:a", "fields": {}}
+    ],
     "truth": {"findings": [], "decoys": [], "captures": []},
 }
 
@@ -87,7 +91,12 @@ def test_all_mistakes_are_told_at_once() -> None:
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(b"{", "not JSON"), (b"\xff\xfe", "cannot be read"), (b"[]", "must be an object"), (b'{"format": "x/2"}', "leakwatch-world/1")],
+    [
+        (b"{", "not JSON"),
+        (b"\xff\xfe", "cannot be read"),
+        (b"[]", "must be an object"),
+        (b'{"format": "x/2"}', "leakwatch-world/1"),
+    ],
 )
 def test_a_file_that_is_no_world_is_refused(tmp_path: Path, content: bytes, words: str) -> None:
     path = tmp_path / "w.json"

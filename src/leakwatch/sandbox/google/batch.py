@@ -48,9 +48,7 @@ def read_parts(content_type: str, body: bytes) -> list[Part]:
     parts = cast(list[Message], payload)
     if len(parts) > MAX_PARTS:
         raise invalid(f"The batch request exceeds the maximum of {MAX_PARTS} calls", "batchSizeTooLarge")
-    return [
-        _read_part(_unfolded(str(part["Content-ID"] or "")), part.get_payload(decode=True)) for part in parts
-    ]
+    return [_read_part(_unfolded(str(part["Content-ID"] or "")), part.get_payload(decode=True)) for part in parts]
 
 
 def _unfolded(value: str) -> str:

@@ -23,9 +23,7 @@ from leakwatch.sandbox.google.errors import invalid
 #: "All dates used in the search query are interpreted as midnight on that date in the PST timezone."
 PACIFIC = ZoneInfo("America/Los_Angeles")
 
-_TOKEN = re.compile(
-    r'\s*(-?)(?:([A-Za-z0-9_]+:)(?=[({])|([{}()])|((?:[A-Za-z0-9_]+:)?)(?:"([^"]*)"|([^\s{}()"]+)))'
-)
+_TOKEN = re.compile(r'\s*(-?)(?:([A-Za-z0-9_]+:)(?=[({])|([{}()])|((?:[A-Za-z0-9_]+:)?)(?:"([^"]*)"|([^\s{}()"]+)))')
 _DAYS = {"d": 1, "m": 30, "y": 365}
 _COLUMNS = {"from": "from_text", "to": "to_text", "cc": "cc_text", "bcc": "bcc_text", "subject": "subject"}
 _PLACES = {

@@ -44,9 +44,9 @@ class Judge:
         self.open_deals: dict[str, list[str]] = {}
         for record in world.records:
             deal = record["fields"]
-            if record["object"] == "Opportunity" and not record.get("deleted"):
-                if deal["StageName"] not in closed:
-                    self.open_deals.setdefault(deal["AccountId"], []).append(record["ref"])
+            living = record["object"] == "Opportunity" and not record.get("deleted")
+            if living and deal["StageName"] not in closed:
+                self.open_deals.setdefault(deal["AccountId"], []).append(record["ref"])
 
     def user_of(self, address: str) -> Json | None:
         """The colleague behind an address: alias and plus tag resolved."""
@@ -107,9 +107,9 @@ class Judge:
             return {"DRAFT"}
         labels = set(mail.get("labels", {}).get(mailbox, ["INBOX"]))
         for event in self.world.timeline:
-            if event["do"] == "move" and event["mail"] == mail["id"] and event["mailbox"] == mailbox:
-                if instant(event["at"]) <= self.now and event["to"] == "not_spam":
-                    labels.discard("SPAM")
+            rescue = event["do"] == "move" and event["to"] == "not_spam" and instant(event["at"]) <= self.now
+            if rescue and event["mail"] == mail["id"] and event["mailbox"] == mailbox:
+                labels.discard("SPAM")
         return labels
 
     def _content_reason(self, mail: Json, people: list[str]) -> str | None:

@@ -94,7 +94,7 @@ class Node:
         return self.value
 
     def boolean(self, default: bool) -> bool:
-        """true or false."""
+        """A yes or no."""
         if self.value is None:
             return default
         if not isinstance(self.value, bool):
@@ -105,7 +105,7 @@ class Node:
     def instant(self) -> datetime | None:
         """An ISO 8601 instant with its offset."""
         try:
-            return parse_instant(self.value)
+            return parse_instant(str(self.value))
         except (ClockError, TypeError, AttributeError):
             self.problem(f"must be an ISO 8601 instant with its offset, not {self.value!r}")
             return None
@@ -113,7 +113,7 @@ class Node:
     def day(self) -> date | None:
         """An ISO date."""
         try:
-            return date.fromisoformat(self.value)
+            return date.fromisoformat(str(self.value))
         except (ValueError, TypeError):
             self.problem(f"must be an ISO date, not {self.value!r}")
             return None

@@ -50,8 +50,12 @@ def build(mail: dict[str, Any], world: World) -> Letter:
     if mail.get("cc"):
         message["Cc"] = _addresses(mail["cc"])
     _thread_headers(message, mail, world)
-    _add(message, [(name, value) for name, value in extra if name.lower() != "return-path"])
+    late = [(name, value) for name, value in extra if name.lower().startswith("content-")]
+    _add(
+        message, [(name, value) for name, value in extra if name.lower() != "return-path" and (name, value) not in late]
+    )
     _content(message, mail)
+    _add(message, late)  # setting the content drops all headers that begin with Content-
     raw = message.as_bytes()
     own = raw
     if mail.get("bcc"):
@@ -119,3 +123,7 @@ def _content(message: EmailMessage, mail: dict[str, Any]) -> None:
         for parameter in parameters:
             name, _, value = parameter.partition("=")
             message.set_param(name, value)
+    for number, part in enumerate(message.walk()):
+        if part.is_multipart() and part.get_content_maintype() == "multipart":
+            # The library's own boundary is random, and a world must give the same bytes every time.
+            part.set_boundary(f"=_{mail['id']}_{number}")

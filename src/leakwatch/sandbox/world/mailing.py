@@ -6,7 +6,6 @@ from typing import Any
 
 from leakwatch.sandbox.world.builder import Account, Builder, Person
 from leakwatch.sandbox.world.model import Json
-from leakwatch.sandbox.world.people import DOMAIN
 
 #: How far back the mail of before the start reaches, in days.
 REACH = 42

@@ -21,12 +21,29 @@ CUSTOMER = "C0sandbox1"
 class OrgLike(Protocol):
     """What the player needs of the emulated Salesforce org (`org.facade.Org`)."""
 
-    def seed(self, sobject: str, rows: list[Json]) -> Any: ...
-    def create(self, sobject: str, fields: Json, *, user_id: str) -> Any: ...
-    def update(self, sobject: str, record_id: str, fields: Json, *, user_id: str) -> Any: ...
-    def delete(self, sobject: str, record_id: str, *, user_id: str) -> Any: ...
-    def query(self, soql: str) -> list[Json]: ...
-    def new_id(self, sobject: str) -> str: ...
+    def seed(self, sobject: str, rows: list[Json]) -> Any:
+        """Load rows as they are."""
+        ...
+
+    def create(self, sobject: str, fields: Json, *, user_id: str) -> Any:
+        """Insert one row as a user."""
+        ...
+
+    def update(self, sobject: str, record_id: str, fields: Json, *, user_id: str) -> Any:
+        """Change one row as a user."""
+        ...
+
+    def delete(self, sobject: str, record_id: str, *, user_id: str) -> Any:
+        """Delete one row as a user."""
+        ...
+
+    def query(self, soql: str) -> list[Json]:
+        """All records of a query."""
+        ...
+
+    def new_id(self, sobject: str) -> str:
+        """A fresh id."""
+        ...
 
 
 def resolve(value: Any, refs: dict[str, str]) -> Any:
@@ -76,7 +93,7 @@ def _seed_group(org: OrgLike, sobject: str, records: list[Json], refs: dict[str,
         for record, row in zip(records, rows, strict=True):
             try:
                 org.seed(sobject, [row])
-            except Exception as error:  # noqa: BLE001 - whatever the org says is wrong with the file
+            except Exception as error:
                 raise WorldError([f"records[{world.records.index(record)}] ({record['ref']}): {error}"]) from error
         raise
 

@@ -67,9 +67,9 @@ class State:
     def of(self, sobject: str, **equal: Any) -> Iterator[tuple[str, Json]]:
         """Living rows of an object whose fields have these values."""
         for ref, row in self.rows.items():
-            if row["object"] == sobject and not row["deleted"]:
-                if all(row.get(name) == value for name, value in equal.items()):
-                    yield ref, row
+            living = row["object"] == sobject and not row["deleted"]
+            if living and all(row.get(name) == value for name, value in equal.items()):
+                yield ref, row
 
     def local(self, text: str | datetime) -> date:
         """The local date of an instant."""

@@ -1,0 +1,300 @@
+"""The control API: clock, truth, state, ledger, trouble."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import requests
+
+from sandbox.server.harness import Running
+
+
+def test_it_wants_its_token(running: Running) -> None:
+    url = f"{running.info['control']['url']}/clock"
+    assert running.web.get(url, timeout=5).status_code == 401
+    assert running.web.get(url, headers={"Authorization": "Bearer no"}, timeout=5).status_code == 401
+
+
+def test_the_clock_stands_until_it_is_moved_and_shows_as_date_of_the_org(running: Running) -> None:
+    assert running.control("GET", "/clock") == {"now": "2026-03-02T02:00:00Z"}
+    assert running.salesforce("limits").headers["Date"] == "Mon, 02 Mar 2026 02:00:00 GMT"
+    running.control("POST", "/clock", {"to": "2026-03-02T09:30:00+03:00"})
+    assert running.control("GET", "/clock") == {"now": "2026-03-02T06:30:00Z"}
+    assert running.salesforce("limits").headers["Date"] == "Mon, 02 Mar 2026 06:30:00 GMT"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"to": "2026-03-01T00:00:00Z"},
+        {"to": "2026-03-05T00:00:00"},
+        {"advance_seconds": -1},
+        {"advance_seconds": "1"},
+        {},
+        {"to": 5},
+    ],
+)
+def test_the_clock_does_not_go_back_and_wants_an_instant(running: Running, body: dict[str, Any]) -> None:
+    answer = running.raw_control("POST", "/clock", body)
+    assert answer.status_code == 400
+    assert answer.json()["error"]
+    assert running.control("GET", "/clock") == {"now": "2026-03-02T02:00:00Z"}
+
+
+def test_moving_the_clock_plays_what_is_due_in_order_and_once(running: Running) -> None:
+    first = running.control("POST", "/clock", {"advance_seconds": 3 * 86_400})["played"]
+    second = running.control("POST", "/clock", {"advance_seconds": 12 * 86_400})["played"]
+    instants = [event["at"] for event in [*first, *second]]
+    assert instants == sorted(instants)
+    assert first
+    assert second
+    assert max(event["at"] for event in first) <= "2026-03-05T02:00:00Z" < min(event["at"] for event in second)
+    assert running.control("POST", "/clock", {"advance_seconds": 86_400})["played"] == []
+
+
+def audit(running: Running, day: datetime) -> dict[str, set[str]]:
+    """Three of the four rules asked of the org itself, in SOQL."""
+    world = running.control("GET", "/world")
+    local = (day + timedelta(hours=3)).date()
+    edge = (local - timedelta(days=14)).isoformat()
+    overdue = running.soql(f"SELECT Id FROM Opportunity WHERE IsClosed = false AND CloseDate < {edge}")
+    lost_stages = [s for s, m in world["meanings"]["stage"].items() if m in {"lost", "suspended", "abandoned"}]
+    names = ", ".join(f"'{stage}'" for stage in lost_stages)
+    window = local - timedelta(days=365)
+    lost = {
+        row["Id"]
+        for row in running.soql(
+            f"SELECT Id, Loss_Reason__c, LastStageChangeDate, CloseDate FROM Opportunity WHERE StageName IN ({names})"
+        )
+        if not (row["Loss_Reason__c"] or "").strip() and _stage_day(row) >= window
+    }
+    return {
+        "opp_close_overdue": {row["Id"] for row in overdue},
+        "opp_lost_without_reason": lost,
+        "opp_price_deviation": _price(running),
+    }
+
+
+def _stage_day(row: dict[str, Any]) -> Any:
+    if row["LastStageChangeDate"]:
+        return (datetime.fromisoformat(row["LastStageChangeDate"]) + timedelta(hours=3)).date()
+    return datetime.fromisoformat(row["CloseDate"]).date()
+
+
+def _price(running: Running) -> set[str]:
+    first: dict[str, Decimal] = {}
+    for row in running.soql("SELECT OpportunityId, Amount FROM OpportunityHistory ORDER BY CreatedDate, Id"):
+        first.setdefault(row["OpportunityId"], Decimal(str(row["Amount"] or 0)))
+    listed: dict[str, Decimal] = {}
+    for row in running.soql("SELECT OpportunityId, ListPrice, Quantity FROM OpportunityLineItem"):
+        worth = Decimal(str(row["ListPrice"])) * Decimal(str(row["Quantity"]))
+        listed[row["OpportunityId"]] = listed.get(row["OpportunityId"], Decimal(0)) + worth
+    found: set[str] = set()
+    for row in running.soql("SELECT Id, Amount, Budget__c FROM Opportunity WHERE IsWon = true"):
+        bases = [
+            Decimal(str(row["Budget__c"] or 0)),
+            listed.get(row["Id"], Decimal(0)),
+            first.get(row["Id"], Decimal(0)),
+        ]
+        basis = next((value for value in bases if value > 0), None)
+        amount = Decimal(str(row["Amount"]))
+        if basis is not None and (amount < basis / 2 or amount > basis * 5 / 4):
+            found.add(row["Id"])
+    return found
+
+
+def test_the_org_itself_shows_the_leaks_that_the_truth_tells_day_by_day(running: Running) -> None:
+    day = datetime(2026, 3, 2, 3, tzinfo=UTC)
+    for offset in (0, 1, 2, 3, 4, 6, 8, 9, 14):
+        now = day + timedelta(days=offset)
+        running.control("POST", "/clock", {"to": now.isoformat()})
+        truth = running.control("GET", "/truth")
+        for rule, found in audit(running, now).items():
+            told = {item["record_id"] for item in truth["findings"] if item["rule"] == rule and item["open"]}
+            assert found == told, (offset, rule)
+            assert not found & {item["record_id"] for item in truth["decoys"] if item["rule"] == rule}
+
+
+def test_the_truth_about_mail_changes_when_a_draft_is_sent(running: Running) -> None:
+    def drafts() -> list[str]:
+        captures = running.control("GET", "/truth")["captures"]
+        return [item["expect"] for item in captures if "draft1" in item["message_id"]]
+
+    assert drafts() == []
+    running.control("POST", "/clock", {"to": "2026-03-04T20:00:00Z"})
+    assert drafts() == ["skipped"]
+    running.control("POST", "/clock", {"to": "2026-03-05T20:00:00Z"})
+    assert drafts() == ["written"]
+    written = [c for c in running.control("GET", "/truth")["captures"] if c["expect"] == "written"]
+    assert all(len(c["who_ids"]) >= 1 and c["owner_id"].startswith("005") for c in written)
+
+
+def test_a_rep_closes_the_alert_and_mends_nothing(running: Running) -> None:
+    events = running.control("POST", "/clock", {"to": "2026-03-05T03:00:00Z"})["played"]
+    assert not any(event["do"] == "complete_alert_task" for event in events)
+    refs = running.control("GET", "/world")["refs"]
+    truth = running.control("GET", "/truth")["findings"]
+    item = next(f for f in truth if f["why"].startswith("new on day 3; on day 5 the alert is closed"))
+    task = {
+        "Subject": "Close date",
+        "WhatId": item["record_id"],
+        "OwnerId": refs["@user:rep1"],
+        "Leakwatch_Key__c": "lw1:f:abc",
+    }
+    key = running.salesforce("sobjects/Task", "POST", task).json()["id"]
+    other = running.salesforce("sobjects/Task", "POST", task | {"Leakwatch_Key__c": None}).json()["id"]
+    played = running.control("POST", "/clock", {"to": "2026-03-08T03:00:00Z"})["played"]
+    done = [event for event in played if event["do"] == "complete_alert_task" and event["record"] == item["record"]]
+    assert done[0]["result"] == [key]
+    states = {row["Id"]: row["Status"] for row in running.soql("SELECT Id, Status FROM Task WHERE WhatId != null")}
+    assert states[key] == "Completed"
+    assert states[other] != "Completed"
+
+
+def test_a_saved_state_comes_back_whole_and_fast(running: Running) -> None:
+    dump = running.control("GET", "/org/dump")
+    truth = running.control("GET", "/truth")
+    running.control("POST", "/save", {"name": "here"})
+    running.control("POST", "/clock", {"advance_seconds": 9 * 86_400})
+    running.salesforce("sobjects/Task", "POST", {"Subject": "x"})
+    assert running.control("GET", "/org/dump") != dump
+    begin = time.perf_counter()
+    assert running.control("POST", "/restore", {"name": "here"})["now"] == "2026-03-02T02:00:00Z"
+    assert time.perf_counter() - begin < 0.5
+    assert running.control("GET", "/org/dump") == dump
+    assert running.control("GET", "/truth") == truth
+    assert running.salesforce("limits").status_code == 200
+    first = running.control("POST", "/clock", {"advance_seconds": 9 * 86_400})["played"]
+    running.control("POST", "/restore", {"name": "here"})
+    assert running.control("POST", "/clock", {"advance_seconds": 9 * 86_400})["played"] == first
+
+
+@pytest.mark.parametrize("name", ["../x", "", "a/b", "nothing-of-that-name"])
+def test_only_names_of_saved_states_are_restored(running: Running, name: str) -> None:
+    assert running.raw_control("POST", "/restore", {"name": name}).status_code == 400
+
+
+def test_the_ledger_counts_calls_by_endpoint(running: Running) -> None:
+    running.soql("SELECT Id FROM Lead LIMIT 1")
+    running.soql("SELECT Id FROM Account LIMIT 1")
+    key = running.salesforce("sobjects/Task", "POST", {"Subject": "x"}).json()["id"]
+    running.salesforce(f"sobjects/Task/{key}")
+    ledger = running.control("GET", "/ledger")
+    assert ledger["requests"]["salesforce"] == {
+        "GET /services/data/v{n}/query": 2,
+        "GET /services/data/v{n}/sobjects/Task/{id}": 1,
+        "POST /services/data/v{n}/sobjects/Task": 1,
+    }
+    assert ledger["totals"] == {"salesforce": 4}
+    running.control("DELETE", "/ledger")
+    assert running.control("GET", "/ledger")["totals"] == {}
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (401, "INVALID_SESSION_ID"),
+        (403, "REQUEST_LIMIT_EXCEEDED"),
+        (500, "UNKNOWN_EXCEPTION"),
+        (503, "SERVER_UNAVAILABLE"),
+        (429, None),
+    ],
+)
+def test_faults_have_salesforces_shape_and_end(running: Running, status: int, code: str | None) -> None:
+    rule = {
+        "service": "salesforce",
+        "match": "^GET .*/query",
+        "status": status,
+        "times": 2,
+        "after": 1,
+        "retry_after": 7,
+    }
+    running.control("POST", "/faults", rule)
+    answers = [running.salesforce("query?q=SELECT+Id+FROM+Lead+LIMIT+1") for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [200, status, status, 200]
+    assert answers[1].headers["Retry-After"] == "7"
+    if code is None:
+        assert answers[1].content == b""
+    else:
+        assert answers[1].json()[0]["errorCode"] == code
+    assert running.control("GET", "/ledger")["faults"] == {f"salesforce {status}": 2}
+
+
+def test_a_fault_before_does_nothing_and_a_fault_after_has_done_it(running: Running) -> None:
+    def tasks() -> int:
+        return len(running.soql("SELECT Id FROM Task WHERE Subject = 'fault'"))
+
+    for do, effect, made in (
+        ("answer", "before", 0),
+        ("answer", "after", 1),
+        ("reset", "before", 1),
+        ("reset", "after", 2),
+    ):
+        rule = {"service": "salesforce", "match": "POST", "do": do, "effect": effect, "times": 1}
+        running.control("POST", "/faults", rule)
+        try:
+            assert running.salesforce("sobjects/Task", "POST", {"Subject": "fault"}).status_code == 503
+        except requests.exceptions.ConnectionError:
+            assert do == "reset"
+        assert tasks() == made
+
+
+def test_a_cut_answer_is_cut_and_its_work_done(running: Running) -> None:
+    running.control("POST", "/faults", {"service": "salesforce", "match": "POST", "do": "truncate", "times": 1})
+    with pytest.raises(requests.exceptions.RequestException):
+        running.salesforce("sobjects/Task", "POST", {"Subject": "cut"}).json()
+    assert len(running.soql("SELECT Id FROM Task WHERE Subject = 'cut'")) == 1
+
+
+def test_probability_follows_the_seed(running: Running) -> None:
+    def run() -> list[int]:
+        running.control("DELETE", "/faults?seed=11")
+        running.control("POST", "/faults", {"service": "salesforce", "status": 503, "probability": 0.5})
+        return [running.salesforce("limits").status_code for _ in range(16)]
+
+    first = run()
+    assert first == run()
+    assert {200, 503} == set(first)
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        ({"service": "salesforce", "statsu": 1}, "did you mean 'status'"),
+        ({"service": "graph"}, "service must be"),
+        ({"service": "google", "do": "explode"}, "do must be one of"),
+        ({"service": "google", "match": "("}, "unterminated subpattern"),
+        ({"service": "google", "every": 0}, "every must be"),
+    ],
+)
+def test_a_senseless_fault_is_refused(running: Running, rule: dict[str, Any], words: str) -> None:
+    answer = running.raw_control("POST", "/faults", rule)
+    assert answer.status_code == 400
+    assert words in answer.json()["error"]
+    assert running.control("GET", "/faults")["rules"] == []
+
+
+def test_expired_sessions_are_refused_by_salesforce(tmp_path_factory: pytest.TempPathFactory) -> None:
+    running = Running(tmp_path_factory.mktemp("sessions"), "--world", "small")
+    try:
+        assert running.salesforce("limits").status_code == 200
+        running.control("POST", "/sessions/expire", {"service": "salesforce"})
+        answer = running.salesforce("limits")
+        assert answer.status_code == 401
+        assert answer.json() == [{"message": "Session expired or invalid", "errorCode": "INVALID_SESSION_ID"}]
+    finally:
+        running.stop()
+
+
+def test_a_call_takes_milliseconds_and_not_forty(running: Running) -> None:
+    running.salesforce("limits")
+    took: list[float] = []
+    for _ in range(15):
+        begin = time.perf_counter()
+        running.salesforce("limits")
+        took.append(time.perf_counter() - begin)
+    assert sorted(took)[len(took) // 2] < 0.03

@@ -1,0 +1,135 @@
+"""Starting, stopping, continuing."""
+
+from __future__ import annotations
+
+import json
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import requests
+
+from sandbox.server.harness import Running
+
+
+def test_it_starts_serves_over_tls_continues_and_refuses_a_second_one(tmp_path: Path) -> None:
+    folder = tmp_path / "box"
+    extra = tmp_path / "copy.json"
+    first = Running(folder, "--world", "small", "--seed", "3", "--info", str(extra))
+    try:
+        card = first.info
+        assert json.loads(extra.read_text()) == json.loads((folder / "sandbox.json").read_text())
+        assert card["world"] == {
+            "name": "small",
+            "seed": 3,
+            "start": "2026-03-02T02:00:00Z",
+            "now": "2026-03-02T02:00:00Z",
+            "days": 14,
+            "time_zone": "Europe/Istanbul",
+        }
+        with pytest.raises(requests.exceptions.SSLError):
+            requests.get(card["google"]["api_url"], timeout=5, verify=True)
+        second = Running(folder, "--world", "small", wait=False)
+        _, complaint = second.process.communicate(timeout=20)
+        assert second.process.returncode == 1
+        assert "already serving" in complaint
+        first.control("POST", "/clock", {"advance_seconds": 4 * 86_400})
+        world = first.control("GET", "/world")["refs"]
+        tasks = len(first.soql("SELECT Id FROM Task"))
+    finally:
+        assert first.stop() == 0
+    assert not (folder / "sandbox.json").exists()
+
+    again = Running(folder, "--world", "medium")
+    try:
+        assert again.info["world"]["name"] == "small"
+        assert again.info["world"]["now"] == "2026-03-06T02:00:00Z"
+        assert again.control("GET", "/world")["refs"] == world
+        assert len(again.soql("SELECT Id FROM Task")) == tasks
+        assert again.control("POST", "/clock", {"advance_seconds": 86_400})["played"]
+    finally:
+        assert again.stop(signal.SIGINT) == 0
+
+    reset = Running(folder, "--world", "small", "--seed", "3", "--reset", "--no-deploy")
+    try:
+        assert reset.info["world"]["now"] == "2026-03-02T02:00:00Z"
+        assert reset.info["ca_file"] == card["ca_file"]
+        fields = reset.salesforce("sobjects/Task/describe").json()["fields"]
+        assert "Leakwatch_Key__c" not in {field["name"] for field in fields}
+    finally:
+        assert reset.stop() == 0
+
+
+def test_keys_are_for_their_owner_only(served: Running) -> None:
+    secret = [*served.folder.glob("*.key"), *served.folder.glob("*.json"), *(served.folder / "keys").iterdir()]
+    files = [
+        path
+        for path in secret
+        if path.name in {"sandbox.json", "google-service-account.json"} or path.suffix != ".json"
+    ]
+    assert len(files) >= 6
+    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
+
+
+def test_plain_http_serves_clients_without_a_ca_option(tmp_path: Path) -> None:
+    running = Running(tmp_path / "box", "--world", "small", "--insecure-http")
+    try:
+        assert running.info["google"]["api_url"].startswith("http://")
+        assert running.control("GET", "/clock")["now"] == "2026-03-02T02:00:00Z"
+    finally:
+        assert running.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["serve", "--dir", "{}", "--world", "smal"], 1, "no file smal"),
+        (["serve", "--world", "small"], 2, "--dir"),
+        (["serve", "--dir", "{}", "--world", "{}/w.json"], 3, "users[0]: unknown key 'nmae', did you mean"),
+        (["check", "{}/w.json"], 3, "needs the key 'start'"),
+    ],
+)
+def test_a_wrong_command_line_or_world_is_explained(
+    tmp_path: Path, arguments: list[str], code: int, words: str
+) -> None:
+    world = {"format": "leakwatch-world/1", "users": [{"nmae": "x"}]}
+    (tmp_path / "w.json").write_text(json.dumps(world))
+    filled = [argument.replace("{}", str(tmp_path)) for argument in arguments]
+    command = [sys.executable, "-m", "leakwatch.sandbox", *filled]
+    source = str(Path(__file__).parents[3] / "src")
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20, env={"PYTHONPATH": source}, check=False)
+    assert done.returncode == code
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_field_that_no_org_has_names_the_record(tmp_path: Path) -> None:
+    source = str(Path(__file__).parents[3] / "src")
+    text = (Path(__file__).parents[3] / "docs" / "world-format.md").read_text(encoding="utf-8")
+    body = json.loads(text.split("```json\n", 1)[1].split("```", 1)[0])
+    body["records"][1]["fields"]["Shoesize"] = 43
+    (tmp_path / "w.json").write_text(json.dumps(body))
+    command = [sys.executable, "-m", "leakwatch.sandbox", "serve", "--dir", str(tmp_path / "d")]
+    done = subprocess.run(
+        [*command, "--world", str(tmp_path / "w.json")], capture_output=True, text=True, timeout=20,
+        env={"PYTHONPATH": source}, check=False,
+    )  # fmt: skip
+    assert done.returncode == 3
+    assert "records[1] (@con:ann)" in done.stderr
+    assert "Shoesize" in done.stderr
+
+
+def test_the_world_of_the_documentation_plays(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[3] / "docs" / "world-format.md").read_text(encoding="utf-8")
+    (tmp_path / "w.json").write_text(text.split("```json\n", 1)[1].split("```", 1)[0], encoding="utf-8")
+    running = Running(tmp_path / "box", "--world", str(tmp_path / "w.json"))
+    try:
+        assert [row["Name"] for row in running.soql("SELECT Name FROM Opportunity WHERE CloseDate < 2026-02-15")]
+        played = running.control("POST", "/clock", {"to": "2026-03-06T00:00:00Z"})["played"]
+        assert [event["do"] for event in played] == ["mail", "update"]
+        assert not running.soql("SELECT Name FROM Opportunity WHERE CloseDate < 2026-02-15")
+    finally:
+        assert running.stop() == 0
