@@ -27,7 +27,6 @@ from leakwatch.model import (
     WriteResult,
 )
 
-
 WHOLE_MAILBOX = "mailbox"  # name of the one stream of a source that reads a mailbox as a whole
 
 

@@ -1,0 +1,317 @@
+"""Mirror, audit, act: joins the store, the rules, the life of findings and the actions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from leakwatch.app.building import Parts
+from leakwatch.core.lifecycle import Signals
+from leakwatch.core.notice_policy import NoticePolicy, Recipient
+from leakwatch.core.report_inputs import Note
+from leakwatch.core.tasks import TaskState, task_states
+from leakwatch.errors import BudgetError, NotFoundError, RecordError, SafetyError, TransientError
+from leakwatch.flows.act import TASK_FIELDS, OrgView, act
+from leakwatch.flows.act_sending import ActReport
+from leakwatch.flows.audit import AuditReport, audit
+from leakwatch.flows.mirror import MirrorReport, mirror
+from leakwatch.model import KEY_FIELD, FindingStatus, Rule, Snapshot
+
+ALERTS_KEPT = timedelta(days=60)  # closed alert Tasks older than this no longer matter to any finding
+QUIET_CATEGORIES = frozenset({"response", "activity", "lead_follow_up"})
+NOTES_FILE = "notes.json"
+
+
+@dataclass(frozen=True, slots=True)
+class AuditSetting:
+    """What one audit looks at."""
+
+    snapshot: Snapshot
+    tasks: Mapping[str, TaskState]
+
+
+def run_mirror(parts: Parts, *, full: bool = False) -> MirrorReport:
+    """Refresh the mirror and publish a snapshot.
+
+    Raises:
+        AuthError, TransientError, BudgetError: the org can't be read; nothing is published.
+    """
+    from leakwatch.store.mirror_derive import DeriveSettings
+
+    org = parts.org
+    settings = DeriveSettings(
+        time_zone=parts.settings.company.time_zone,
+        default_currency=parts.settings.company.currency or org.currency,
+    )
+    with parts.run("mirror") as note, parts.open_mirror() as store:
+        report = mirror(
+            parts.reader,
+            store,
+            parts.mirror_config,
+            org_id=org.org_id,
+            derive=lambda: store.derive(settings, now=parts.clock.now()),
+            now=parts.clock.now(),
+            full=full,
+        )
+        note.complete = report.complete
+        note.counts = {table.sobject: table.rows for table in report.tables if table.rows}
+        note.counts["api_calls"] = parts.client.calls
+    return report
+
+
+def latest_snapshot(parts: Parts) -> Snapshot:
+    """Return the newest snapshot.
+
+    Raises:
+        SafetyError: there is none yet, so nothing may be concluded.
+    """
+    from leakwatch.store.snapshots import latest_snapshot as newest
+
+    snapshot = newest(parts.mirror_folder)
+    if snapshot is None:
+        raise SafetyError("there is no mirror yet; run `leakwatch mirror` first. Nothing was judged.")
+    return snapshot
+
+
+def run_audit(parts: Parts, *, dry_run: bool = False, accept_shrunk: bool = False) -> AuditReport:
+    """Run the rules over the newest snapshot and bring the findings up to date."""
+    snapshot = latest_snapshot(parts)
+    engine = rule_engine(parts)
+    now = parts.clock.now()
+    outcomes = engine.run(Path(snapshot.path), as_of_date=now.astimezone(parts.zone).date(), as_of=now)
+    rules = parts.rules
+    tasks = alert_tasks(parts)
+    with parts.run("audit", dry_run=dry_run) as note:
+        report = audit(
+            run=note.run,
+            rules=rules,
+            outcomes=outcomes,
+            snapshot=snapshot,
+            store=parts.findings,
+            now=now,
+            signals=lambda rule: _signals(parts, rule, snapshot, tasks, now),
+            known_rule_ids={loaded.rule.id for loaded in _all_rules(parts)},
+            accept_shrunk=accept_shrunk,
+            dry_run=dry_run,
+        )
+        note.complete = report.complete
+        note.counts = dict(report.counts())
+    return report
+
+
+def rule_engine(parts: Parts) -> Any:
+    """Return the engine with every loaded rule."""
+    from leakwatch.rule_engine.run import RuleEngine
+
+    config = parts.mirror_config
+    return RuleEngine(parts.loaded_rules, catalog=config.catalog(), label=config.label)
+
+
+def run_act(parts: Parts, *, dry_run: bool = False) -> ActReport:
+    """Tell people what is to be told, close what is settled."""
+    snapshot = latest_snapshot(parts)
+    if not dry_run:
+        _require_key(parts)
+    with parts.run("act", dry_run=dry_run) as note:
+        if not dry_run:
+            parts.writer.settle(run_id=note.run.run_id)
+        report = act(
+            run=note.run,
+            rules=parts.rules,
+            store=parts.findings,
+            writer=parts.writer,
+            actions=parts.actions,
+            org=OrgView(
+                tasks=alert_tasks(parts),
+                recipients=recipients(parts, snapshot),
+                words=parts.task_words,
+                our_user_id=our_user_id(parts, snapshot),
+            ),
+            policy=notice_policy(parts),
+            now=parts.clock.now(),
+            fetcher=parts.reader,
+            dry_run=dry_run,
+        )
+        note.complete = report.unsent == 0 and not report.failed
+        note.counts = dict(report.counts())
+        note.counts["api_calls"] = parts.client.calls
+    return report
+
+
+def notice_policy(parts: Parts) -> NoticePolicy:
+    """Return what the admin decided about telling people."""
+    settings = parts.settings
+    return NoticePolicy(
+        writes={"salesforce_task": settings.writes.salesforce_task, "chatter_post": settings.writes.chatter_post},
+        zone=parts.zone,
+        per_owner_per_day=settings.actions.per_owner_per_day,
+        per_day=settings.actions.per_day,
+        revops_user_id=settings.audit.revops_user_id,
+        language=settings.company.language,
+        due_business_days=settings.actions.due_business_days,
+        chatter_show_money=settings.actions.chatter_show_money,
+        feed_objects=_feed_objects(parts),
+    )
+
+
+def _feed_objects(parts: Parts) -> frozenset[str]:
+    found: set[str] = set()
+    for sobject in sorted({rule.sobject for rule in parts.rules}):
+        try:
+            if parts.reader.describe(sobject).get("feedEnabled"):
+                found.add(sobject)
+        except (NotFoundError, RecordError):
+            continue
+    return frozenset(found)
+
+
+def _require_key(parts: Parts) -> None:
+    writes = parts.settings.writes
+    if (writes.salesforce_task or writes.chatter_post) and not parts.org.key_on_task:
+        raise SafetyError(
+            f"Task.{KEY_FIELD} is not in this org (or the integration user may not see it): without it an alert could "
+            "be made twice. Nothing was written. Deploy the salesforce/ folder and assign its permission set, then run "
+            "leakwatch doctor."
+        )
+
+
+# --- what people did ---
+
+
+def alert_tasks(parts: Parts) -> dict[str, TaskState]:
+    """Return our alert Tasks by key as they are in the org now, deleted ones too; none without the package."""
+    if not parts.org.key_on_task:
+        return {}
+    since = (parts.clock.now() - ALERTS_KEPT).strftime("%Y-%m-%dT%H:%M:%SZ")
+    query = (
+        f"SELECT {', '.join(TASK_FIELDS)} FROM Task WHERE {KEY_FIELD} LIKE 'lw1:f:%' "  # noqa: S608  our own names
+        f"AND (IsClosed = false OR SystemModstamp >= {since})"
+    )
+    rows: list[Mapping[str, Any]] = [row for page in parts.reader.query(query, all_rows=True) for row in page]
+    return task_states(rows, parts.task_words, our_user_id=our_user_id(parts, None))
+
+
+def _signals(parts: Parts, rule: Rule, snapshot: Snapshot, tasks: Mapping[str, TaskState], now: datetime) -> Signals:
+    today = now.astimezone(parts.zone).date()
+    return Signals(
+        tasks=tasks,
+        gone_records=_gone(parts, rule, snapshot),
+        unproven_owners=_unread_owners(parts, rule, now),
+        exceptions=tuple(exceptions(parts)),
+        today=today,
+    )
+
+
+def _gone(parts: Parts, rule: Rule, snapshot: Snapshot) -> frozenset[str]:
+    """Return the records of this rule's open findings that the snapshot shows as deleted."""
+    open_ids = sorted(
+        {
+            finding.record_id
+            for finding in parts.findings.findings(rule_id=rule.id, include_resolved=False)
+            if not finding.is_process
+        }
+    )
+    spec = parts.mirror_config.object(rule.sobject)
+    if spec is None or not open_ids:
+        return frozenset()
+    rows = _ask(
+        snapshot, f"SELECT id FROM {spec.table} WHERE is_deleted AND id IN (SELECT unnest(?::VARCHAR[]))", open_ids
+    )
+    return frozenset(str(row[0]) for row in rows)
+
+
+def _unread_owners(parts: Parts, rule: Rule, now: datetime) -> frozenset[str]:
+    """Return the users whose mailbox was not read without a gap in the rule's window: "no activity" is unproven there."""
+    days = rule.params.get("days")
+    if not parts.settings.google.enabled or rule.category not in QUIET_CATEGORIES or not isinstance(days, int):
+        return frozenset()
+    window = now - timedelta(days=days)
+    fresh = now - timedelta(hours=parts.settings.audit.stale_after_hours)
+    return frozenset(
+        entry.salesforce_user_id
+        for entry in parts.capture_status.coverage()
+        if entry.salesforce_user_id is not None
+        and (
+            entry.parked_reason is not None
+            or entry.covered_from is None
+            or entry.covered_from > window
+            or entry.read_at is None
+            or entry.read_at < fresh
+        )
+    )
+
+
+def exceptions(parts: Parts) -> Iterable[Any]:
+    """Return the accepted leaks of `audit.exceptions_file`."""
+    path = parts.settings.audit.exceptions_file
+    if path is None:
+        return ()
+    from leakwatch.rule_engine.exceptions import load_exceptions
+
+    today = parts.clock.now().astimezone(parts.zone).date()
+    return load_exceptions(path, rule_ids=[loaded.rule.id for loaded in _all_rules(parts)], today=today)
+
+
+def _all_rules(parts: Parts) -> tuple[Any, ...]:
+    from leakwatch.rule_engine.load import load_rules
+
+    audit_settings = parts.settings.audit
+    if not audit_settings.rules:
+        return parts.loaded_rules
+    return load_rules(
+        parts.mirror_config.catalog(),
+        user_folder=audit_settings.rules_folder,
+        overrides=audit_settings.overrides_file,
+    )
+
+
+# --- who is who ---
+
+
+def recipients(parts: Parts, snapshot: Snapshot) -> dict[str, Recipient]:
+    """Return every user of the snapshot as one who may (or may no longer) be told something."""
+    del parts
+    rows = _ask(snapshot, "SELECT id, is_active FROM sf_user")
+    return {str(row[0]): Recipient(str(row[0]), is_active=bool(row[1])) for row in rows}
+
+
+def our_user_id(parts: Parts, snapshot: Snapshot | None) -> str | None:
+    """Return the Salesforce id of leakwatch's own user: what others change is a person's change."""
+    username = parts.settings.salesforce.username
+    if snapshot is not None:
+        rows = _ask(snapshot, "SELECT id FROM sf_user WHERE lower(username) = lower(?)", username)
+        if rows:
+            return str(rows[0][0])
+    found = parts.reader.find_by("User", "Username", [username])
+    return str(found[username]["Id"]) if username in found else None
+
+
+def _ask(snapshot: Snapshot, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+    from leakwatch.store.snapshots import open_snapshot
+
+    with open_snapshot(Path(snapshot.path)) as connection:
+        return connection.execute(sql, list(values)).fetchall()
+
+
+def open_findings(parts: Parts) -> list[Any]:
+    """Return the findings that are not resolved."""
+    return [found for found in parts.findings.findings() if found.status is not FindingStatus.RESOLVED]
+
+
+__all__ = [
+    "BudgetError",
+    "Note",
+    "TransientError",
+    "alert_tasks",
+    "exceptions",
+    "latest_snapshot",
+    "notice_policy",
+    "open_findings",
+    "recipients",
+    "run_act",
+    "run_audit",
+    "run_mirror",
+]

@@ -1,0 +1,67 @@
+"""Small questions to a published snapshot, asked outside the rules: who works here, what was deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from leakwatch.model import Snapshot
+from leakwatch.store.snapshots import open_snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class UserFact:
+    """One Salesforce user as mirrored."""
+
+    user_id: str
+    username: str
+    name: str
+    email: str
+    is_active: bool
+    manager_id: str | None
+
+
+def users(snapshot: Snapshot) -> list[UserFact]:
+    """Return every mirrored user, inactive ones too; none if the object could not be read."""
+    if not _has(snapshot, "sf_user"):
+        return []
+    rows = _ask(snapshot, "SELECT id, username, name, email, is_active, manager_id FROM sf_user ORDER BY id")
+    return [
+        UserFact(str(row[0]), str(row[1] or ""), str(row[2] or ""), str(row[3] or "").lower(), bool(row[4]), row[5])
+        for row in rows
+    ]
+
+
+def deleted_ids(snapshot: Snapshot, table: str, ids: Sequence[str]) -> frozenset[str]:
+    """Return those of `ids` that `table` (a mirror table's own name) shows as deleted."""
+    if not ids or not _has(snapshot, table, "is_deleted"):
+        return frozenset()
+    query = f"SELECT id FROM {table} WHERE is_deleted AND id IN (SELECT unnest(?::VARCHAR[]))"  # noqa: S608
+    return frozenset(str(row[0]) for row in _ask(snapshot, query, list(ids)))
+
+
+def organization_name(snapshot: Snapshot) -> str:
+    """Return the company's name, or an empty text."""
+    if not _has(snapshot, "sf_organization", "name"):
+        return ""
+    rows = _ask(snapshot, "SELECT name FROM sf_organization LIMIT 1")
+    return str(rows[0][0] or "") if rows else ""
+
+
+def assumptions(snapshot: Snapshot) -> list[tuple[Any, ...]]:
+    """Return what had to be assumed when the snapshot was built, as the mirror noted it."""
+    if not _has(snapshot, "lw_note"):
+        return []
+    return _ask(snapshot, "SELECT * FROM lw_note")
+
+
+def _has(snapshot: Snapshot, table: str, column: str | None = None) -> bool:
+    query = "SELECT count(*) FROM information_schema.columns WHERE table_name = ? AND (? IS NULL OR column_name = ?)"
+    return bool(_ask(snapshot, query, table, column, column)[0][0])
+
+
+def _ask(snapshot: Snapshot, query: str, *values: Any) -> list[tuple[Any, ...]]:
+    with open_snapshot(Path(snapshot.path)) as connection:
+        return connection.execute(query, list(values)).fetchall()
