@@ -187,7 +187,7 @@ class Reader(Protocol):
         """Return the org's own time (HTTP Date header), aware UTC."""
         ...
 
-    def query(self, soql: str, *, all_rows: bool = False) -> Iterator[list[Mapping[str, Any]]]:
+    def query(self, query: str, *, all_rows: bool = False) -> Iterator[list[Mapping[str, Any]]]:
         """Yield pages of rows (attributes stripped; relationship fields nested)."""
         ...
 

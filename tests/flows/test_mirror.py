@@ -49,9 +49,9 @@ class FakeReader:
     def forget_describes(self) -> None:
         return None
 
-    def query(self, soql: str, *, all_rows: bool = False):
-        self.queries.append((soql, all_rows))
-        sobject = soql.split(" FROM ")[1].split()[0]
+    def query(self, query: str, *, all_rows: bool = False):
+        self.queries.append((query, all_rows))
+        sobject = query.split(" FROM ")[1].split()[0]
         if self.fail.get(sobject):
             raise self.fail[sobject].pop(0)
         yield self.rows.get(sobject, [])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,26 +10,16 @@ from typing import Any
 from leakwatch.app.building import Parts
 from leakwatch.core.lifecycle import Signals
 from leakwatch.core.notice_policy import NoticePolicy, Recipient
-from leakwatch.core.report_inputs import Note
 from leakwatch.core.tasks import TaskState, task_states
-from leakwatch.errors import BudgetError, NotFoundError, RecordError, SafetyError, TransientError
+from leakwatch.errors import NotFoundError, RecordError, SafetyError
 from leakwatch.flows.act import TASK_FIELDS, OrgView, act
 from leakwatch.flows.act_sending import ActReport
 from leakwatch.flows.audit import AuditReport, audit
 from leakwatch.flows.mirror import MirrorReport, mirror
-from leakwatch.model import KEY_FIELD, FindingStatus, Rule, Snapshot
+from leakwatch.model import KEY_FIELD, Rule, Snapshot
 
 ALERTS_KEPT = timedelta(days=60)  # closed alert Tasks older than this no longer matter to any finding
 QUIET_CATEGORIES = frozenset({"response", "activity", "lead_follow_up"})
-NOTES_FILE = "notes.json"
-
-
-@dataclass(frozen=True, slots=True)
-class AuditSetting:
-    """What one audit looks at."""
-
-    snapshot: Snapshot
-    tasks: Mapping[str, TaskState]
 
 
 def run_mirror(parts: Parts, *, full: bool = False) -> MirrorReport:
@@ -126,9 +115,9 @@ def run_act(parts: Parts, *, dry_run: bool = False) -> ActReport:
             actions=parts.actions,
             org=OrgView(
                 tasks=alert_tasks(parts),
-                recipients=recipients(parts, snapshot),
+                recipients=recipients(snapshot),
                 words=parts.task_words,
-                our_user_id=our_user_id(parts, snapshot),
+                our_user_id=our_user_id(parts),
             ),
             policy=notice_policy(parts),
             now=parts.clock.now(),
@@ -191,7 +180,7 @@ def alert_tasks(parts: Parts) -> dict[str, TaskState]:
         f"AND (IsClosed = false OR SystemModstamp >= {since})"
     )
     rows: list[Mapping[str, Any]] = [row for page in parts.reader.query(query, all_rows=True) for row in page]
-    return task_states(rows, parts.task_words, our_user_id=our_user_id(parts, None))
+    return task_states(rows, parts.task_words, our_user_id=our_user_id(parts))
 
 
 def _signals(parts: Parts, rule: Rule, snapshot: Snapshot, tasks: Mapping[str, TaskState], now: datetime) -> Signals:
@@ -214,17 +203,16 @@ def _gone(parts: Parts, rule: Rule, snapshot: Snapshot) -> frozenset[str]:
             if not finding.is_process
         }
     )
+    from leakwatch.store.snapshot_facts import deleted_ids
+
     spec = parts.mirror_config.object(rule.sobject)
     if spec is None or not open_ids:
         return frozenset()
-    rows = _ask(
-        snapshot, f"SELECT id FROM {spec.table} WHERE is_deleted AND id IN (SELECT unnest(?::VARCHAR[]))", open_ids
-    )
-    return frozenset(str(row[0]) for row in rows)
+    return deleted_ids(snapshot, spec.table, open_ids)
 
 
 def _unread_owners(parts: Parts, rule: Rule, now: datetime) -> frozenset[str]:
-    """Return the users whose mailbox was not read without a gap in the rule's window: "no activity" is unproven there."""
+    """Return the users whose mailbox was not read without a gap in the rule's window."""
     days = rule.params.get("days")
     if not parts.settings.google.enabled or rule.category not in QUIET_CATEGORIES or not isinstance(days, int):
         return frozenset()
@@ -271,47 +259,15 @@ def _all_rules(parts: Parts) -> tuple[Any, ...]:
 # --- who is who ---
 
 
-def recipients(parts: Parts, snapshot: Snapshot) -> dict[str, Recipient]:
+def recipients(snapshot: Snapshot) -> dict[str, Recipient]:
     """Return every user of the snapshot as one who may (or may no longer) be told something."""
-    del parts
-    rows = _ask(snapshot, "SELECT id, is_active FROM sf_user")
-    return {str(row[0]): Recipient(str(row[0]), is_active=bool(row[1])) for row in rows}
+    from leakwatch.store.snapshot_facts import users
+
+    return {user.user_id: Recipient(user.user_id, is_active=user.is_active) for user in users(snapshot)}
 
 
-def our_user_id(parts: Parts, snapshot: Snapshot | None) -> str | None:
+def our_user_id(parts: Parts) -> str | None:
     """Return the Salesforce id of leakwatch's own user: what others change is a person's change."""
     username = parts.settings.salesforce.username
-    if snapshot is not None:
-        rows = _ask(snapshot, "SELECT id FROM sf_user WHERE lower(username) = lower(?)", username)
-        if rows:
-            return str(rows[0][0])
     found = parts.reader.find_by("User", "Username", [username])
     return str(found[username]["Id"]) if username in found else None
-
-
-def _ask(snapshot: Snapshot, sql: str, *values: Any) -> list[tuple[Any, ...]]:
-    from leakwatch.store.snapshots import open_snapshot
-
-    with open_snapshot(Path(snapshot.path)) as connection:
-        return connection.execute(sql, list(values)).fetchall()
-
-
-def open_findings(parts: Parts) -> list[Any]:
-    """Return the findings that are not resolved."""
-    return [found for found in parts.findings.findings() if found.status is not FindingStatus.RESOLVED]
-
-
-__all__ = [
-    "BudgetError",
-    "Note",
-    "TransientError",
-    "alert_tasks",
-    "exceptions",
-    "latest_snapshot",
-    "notice_policy",
-    "open_findings",
-    "recipients",
-    "run_act",
-    "run_audit",
-    "run_mirror",
-]

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from leakwatch.model import Snapshot
+from leakwatch.core.report_inputs import Note
+from leakwatch.model import Snapshot, Text
 from leakwatch.store.snapshots import open_snapshot
 
 
@@ -50,11 +51,14 @@ def organization_name(snapshot: Snapshot) -> str:
     return str(rows[0][0] or "") if rows else ""
 
 
-def assumptions(snapshot: Snapshot) -> list[tuple[Any, ...]]:
-    """Return what had to be assumed when the snapshot was built, as the mirror noted it."""
-    if not _has(snapshot, "lw_note"):
-        return []
-    return _ask(snapshot, "SELECT * FROM lw_note")
+def notes(snapshot: Snapshot) -> tuple[Note, ...]:
+    """Return what had to be assumed when the snapshot was built."""
+    if not _has(snapshot, "lw_notes"):
+        return ()
+    rows = _ask(snapshot, "SELECT code, level, en, tr FROM lw_notes ORDER BY table_name, code, en")
+    return tuple(
+        Note(code, Text(en, tr), "warning" if level == "warning" else "assumption") for code, level, en, tr in rows
+    )
 
 
 def _has(snapshot: Snapshot, table: str, column: str | None = None) -> bool:
