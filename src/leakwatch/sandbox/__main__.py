@@ -9,6 +9,7 @@ from pathlib import Path
 
 from leakwatch.sandbox.google.quota import PROFILES
 from leakwatch.sandbox.server import Options, ServeError, serve
+from leakwatch.sandbox.wire import PortError
 from leakwatch.sandbox.world.check import WorldError
 from leakwatch.sandbox.world.model import World
 
@@ -80,7 +81,7 @@ def main(arguments: list[str] | None = None) -> int:
             given.output.write_text(json.dumps(body, ensure_ascii=False, indent=1), encoding="utf-8")
             return 0
         if given.verb == "check":
-            from leakwatch.sandbox.world.model import read_world
+            from leakwatch.sandbox.world.reader import read_world
 
             world = read_world(given.file)
             return _check_truth(world) if given.truth else 0
@@ -104,7 +105,7 @@ def main(arguments: list[str] | None = None) -> int:
     except WorldError as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_WORLD
-    except ServeError as error:
+    except (ServeError, PortError) as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_FAILURE
 

@@ -9,20 +9,16 @@ import json
 import os
 import shutil
 import signal
-import socket
 import sys
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
-
 from leakwatch.sandbox.clock import VirtualClock, format_instant
 from leakwatch.sandbox.control import Desk
 from leakwatch.sandbox.control import build_app as build_control
-from leakwatch.sandbox.faults import FaultBook, FaultMiddleware, Scope
+from leakwatch.sandbox.faults import FaultBook, FaultMiddleware
 from leakwatch.sandbox.google.app import build_app as build_google
 from leakwatch.sandbox.google.directory import Directory
 from leakwatch.sandbox.google.gmail import Gmail
@@ -35,14 +31,11 @@ from leakwatch.sandbox.keys import SERVICE_ACCOUNT_EMAIL, SERVICE_ACCOUNT_ID, Ke
 from leakwatch.sandbox.ledger import Ledger
 from leakwatch.sandbox.salesforce import SalesforceSide, open_org
 from leakwatch.sandbox.stage import Stage, load_stage, read_kept_world, resume_stage
-from leakwatch.sandbox.world.model import World, read_world
+from leakwatch.sandbox.wire import abort_connections, drop_connection, https_server, listen
+from leakwatch.sandbox.world.model import World
 from leakwatch.sandbox.world.play import Player
+from leakwatch.sandbox.world.reader import read_world
 from leakwatch.sandbox.world.seed import CUSTOMER
-
-HOST = "127.0.0.1"
-
-#: Connections that stay idle this long (seconds) are closed; long enough for a client's pool in a test.
-KEEP_ALIVE = 75
 
 #: After this long (seconds) a stopping server tears the connections that are still open.
 LINGER = 0.3
@@ -71,54 +64,6 @@ class Options:
     info: Path | None = None
     reset: bool = False
     quota: str = "generous"
-
-
-_transports: dict[tuple[int, tuple[str, int]], asyncio.Transport] = {}
-
-
-class DroppableProtocol(H11Protocol):
-    """uvicorn's protocol, remembering the transport so that a fault can tear the connection."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Remember the connection by the server's port and the client's address."""
-        super().connection_made(transport)
-        self._sandbox_key = _key(transport)
-        _transports[self._sandbox_key] = transport
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Forget it."""
-        _transports.pop(self._sandbox_key, None)
-        super().connection_lost(exc)
-
-
-def _key(transport: asyncio.Transport) -> tuple[int, tuple[str, int]]:
-    ours: Any = transport.get_extra_info("sockname") or ("", 0)
-    theirs: Any = transport.get_extra_info("peername") or ("", 0)
-    return int(ours[1]), (str(theirs[0]), int(theirs[1]))
-
-
-def drop_connection(scope: Scope) -> None:
-    """Tear the connection that a request came on, without a word."""
-    client: Any = scope.get("client") or ("", 0)
-    server: Any = scope.get("server") or ("", 0)
-    transport = _transports.get((int(server[1]), (str(client[0]), int(client[1]))))
-    if transport is not None:
-        transport.abort()
-
-
-def abort_connections() -> None:
-    """Tear what is still open: clients that keep idle connections must not hold up the end."""
-    for transport in list(_transports.values()):
-        transport.abort()
-
-
-class QuietServer(uvicorn.Server):
-    """A uvicorn server that leaves signals to us."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None]:
-        """Install nothing."""
-        yield
 
 
 @contextlib.contextmanager
@@ -173,38 +118,6 @@ def open_stage(options: Options) -> tuple[Stage, SalesforceSide]:
     return stage, side
 
 
-def _listen(port: int) -> socket.socket:
-    # The protocol is named because asyncio sets TCP_NODELAY only then; without it every answer takes 40 ms.
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        sock.bind((HOST, port))
-    except OSError as error:
-        raise ServeError(f"port {port} of {HOST} is taken") from error
-    sock.listen(128)
-    return sock
-
-
-def _server(app: Any, keys: Keys | None) -> QuietServer:
-    pem = None if keys is None else str(keys.server)
-    return QuietServer(
-        uvicorn.Config(
-            app,
-            http=DroppableProtocol,
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            date_header=False,
-            server_header=False,
-            timeout_keep_alive=KEEP_ALIVE,
-            timeout_graceful_shutdown=2,
-            ssl_certfile=pem,
-            ssl_keyfile=pem,
-        )
-    )
-
-
 def _google_service(stage: Stage, keys: Keys, ledger: Ledger, options: Options, token_uri: str) -> GoogleService:
     account = ServiceAccount(
         SERVICE_ACCOUNT_EMAIL, SERVICE_ACCOUNT_ID, keys.public_key(), frozenset(stage.world.delegation)
@@ -236,7 +149,7 @@ def serve(options: Options) -> int:
 
 
 async def _run(options: Options, keys: Keys, stage: Stage, side: SalesforceSide) -> None:
-    sockets = [_listen(port) for port in (options.salesforce_port, options.google_port, options.control_port)]
+    sockets = [listen(port) for port in (options.salesforce_port, options.google_port, options.control_port)]
     scheme = "http" if options.insecure_http else "https"
     urls = [f"{scheme}://localhost:{sock.getsockname()[1]}" for sock in sockets]
     ledger, book = Ledger(), FaultBook()
@@ -252,7 +165,7 @@ async def _run(options: Options, keys: Keys, stage: Stage, side: SalesforceSide)
         FaultMiddleware(google_app, "google", book, ledger, drop_connection),
         build_control(desk),
     ]
-    servers = [_server(app, None if options.insecure_http else keys) for app in apps]
+    servers = [https_server(app, None if options.insecure_http else keys.server) for app in apps]
     loop = asyncio.get_running_loop()
 
     def stop() -> None:

@@ -15,8 +15,9 @@ from leakwatch.sandbox.google.directory import Directory
 from leakwatch.sandbox.google.post import PostOffice
 from leakwatch.sandbox.google.store import MailStore
 from leakwatch.sandbox.world import mbox, seed
-from leakwatch.sandbox.world.model import World, parse_world
+from leakwatch.sandbox.world.model import World
 from leakwatch.sandbox.world.play import Player
+from leakwatch.sandbox.world.reader import parse_world
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,60}")
 
@@ -104,6 +105,7 @@ def load_stage(stage: Stage, mail: Path | None) -> None:
     objects |= {user["ref"]: "User" for user in stage.world.users}
     stage.player.objects = objects | {queue["ref"]: "Group" for queue in stage.world.queues}
     seed.seed_org(stage.world, stage.org, stage.player.refs)
+    stage.org.recompute_last_activity()
     seed.seed_google(stage.world, stage.post)
     seed.suspend_accounts(stage.world, stage.directory)
     if mail is not None:

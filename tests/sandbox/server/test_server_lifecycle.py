@@ -63,6 +63,14 @@ def test_it_starts_serves_over_tls_continues_and_refuses_a_second_one(tmp_path: 
         assert reset.stop() == 0
 
 
+def test_a_taken_port_is_said_to_be_taken(served: Running, tmp_path: Path) -> None:
+    port = served.info["google"]["api_url"].rpartition(":")[2]
+    other = Running(tmp_path / "box", "--world", "small", "--google-port", port, wait=False)
+    _, complaint = other.process.communicate(timeout=20)
+    assert other.process.returncode == 1
+    assert complaint == f"port {port} of 127.0.0.1 is taken\n"
+
+
 def test_keys_are_for_their_owner_only(served: Running) -> None:
     secret = [*served.folder.glob("*.key"), *served.folder.glob("*.json"), *(served.folder / "keys").iterdir()]
     files = [

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from leakwatch.sandbox.world.check import WorldError
-from leakwatch.sandbox.world.model import parse_world, read_world
+from leakwatch.sandbox.world.reader import parse_world, read_world
 
 TINY: dict[str, Any] = {
     "format": "leakwatch-world/1",
@@ -57,18 +57,30 @@ def test_a_small_world_by_hand_is_enough() -> None:
         ("users.0.role", "sales", "users[0].role: 'sales' is not one of rep, manager, revops, admin, integration"),
         ("users.0.manager", "@user:z", "users[0].manager: nothing is called '@user:z'"),
         ("users.0.notice_date", "soon", "users[0].notice_date: must be an ISO date, not 'soon'"),
-        ("records.1.fields.AccountId", "@acc:karaka", "records[1].fields.AccountId: nothing is called '@acc:karaka', did you mean '@acc:karaca'?"),
+        (
+            "records.1.fields.AccountId",
+            "@acc:karaka",
+            "records[1].fields.AccountId: nothing is called '@acc:karaka', did you mean '@acc:karaca'?",
+        ),
         ("records.1.ref", "@acc:karaca", "records[1].ref: '@acc:karaca' is already taken"),
-        ("records.0.created", "2026-01-01", "records[0].created: must be an ISO 8601 instant with its offset, not '2026-01-01'"),
+        ("records.0.created", "2026-01-01", "records[0].created: must be an ISO 8601 instant"),
         ("company.time_zone", "Europe/Istambul", "company.time_zone: no such time zone: 'Europe/Istambul'"),
         ("meanings.stage", {}, "meanings.stage: says nothing about 'Open'"),
-        ("meanings.stage", {"Open": "opne"}, "meanings.stage.Open: 'opne' is not one of open, won, lost, suspended, abandoned, did you mean 'open'?"),
+        ("meanings.stage", {"Open": "opne"}, "meanings.stage.Open: 'opne' is not one of open, won"),
         ("timeline.0.do", "updaet", "timeline[0].do: 'updaet' is not one of"),
         ("timeline.0.record", "@acc:none", "timeline[0].record: nothing is called '@acc:none'"),
         ("mails.0.reply_to", "m9", "mails[0].reply_to: must name a mail that stands before this one"),
         ("mails.0.at", None, "mails[0].at: must be an ISO 8601 instant with its offset, not None"),
-        ("truth.findings", [{"rule": "lead_stail", "record": "@con:x", "from": "2026-03-02T05:00:00Z"}], "truth.findings[0].rule: 'lead_stail' is not one of lead_stale"),
-        ("truth.captures", [{"message_id": "x", "expect": "skipped", "reason": "boring"}], "truth.captures[0].reason: 'boring' is not one of"),
+        (
+            "truth.findings",
+            [{"rule": "lead_stail", "record": "@con:x", "from": "2026-03-02T05:00:00Z"}],
+            "truth.findings[0].rule: 'lead_stail' is not one of lead_stale",
+        ),
+        (
+            "truth.captures",
+            [{"message_id": "x", "expect": "skipped", "reason": "boring"}],
+            "truth.captures[0].reason: 'boring' is not one of",
+        ),
     ],
 )  # fmt: skip
 def test_a_mistake_is_named_with_its_place(path: str, value: Any, problem: str) -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from leakwatch.sandbox.world.captures import evaluate_captures
 from leakwatch.sandbox.world.generate import generate
-from leakwatch.sandbox.world.model import RULES, SKIP_REASONS, World, instant, parse_world
+from leakwatch.sandbox.world.model import RULES, SKIP_REASONS, World, instant
+from leakwatch.sandbox.world.reader import parse_world
 from leakwatch.sandbox.world.truth import audits, evaluate, planted
 
 WORLDS = [("small", 1), ("small", 2), ("small", 7), ("small", 2026), ("medium", 7)]

@@ -172,9 +172,10 @@ def _part_tree(part: Message, number: str, message: str) -> dict[str, Any]:
         tree["parts"] = [_part_tree(child, f"{prefix}{index}", message) for index, child in enumerate(children)]
         return tree
     data = _payload_bytes(part)
-    tree["body"] = {"size": len(data)}
+    body: dict[str, Any] = {"size": len(data)}
     if name or len(data) > INLINE_LIMIT:
-        tree["body"]["attachmentId"] = b64url(f"{message}:{number or '0'}".encode()).rstrip("=")
+        body["attachmentId"] = b64url(f"{message}:{number or '0'}".encode()).rstrip("=")
     elif data:
-        tree["body"]["data"] = b64url(data)
+        body["data"] = b64url(data)
+    tree["body"] = body
     return tree

@@ -7,7 +7,8 @@ import random
 from leakwatch.sandbox.world import deals, oddmail, people, prospects
 from leakwatch.sandbox.world.builder import DAYS, SIZES, Builder
 from leakwatch.sandbox.world.mailing import LEAD_REACH, REACH, Mailing
-from leakwatch.sandbox.world.model import DEFAULT_DELEGATION, Json, World, parse_world
+from leakwatch.sandbox.world.model import DEFAULT_DELEGATION, Json, World
+from leakwatch.sandbox.world.reader import parse_world
 
 CUSTOM_FIELDS: dict[str, list[Json]] = {
     "Opportunity": [
@@ -118,6 +119,7 @@ def _mails(build: Builder) -> None:
             mailing.newsletter(first, last)
             mailing.stranger(first, last)
             mailing.internal(first, last)
+    oddmail.to_the_one_who_left(mailing, -REACH, -2)
     _fill(build, mailing, -REACH, -2, build.size.mails_before, before=True)
     _fill(build, mailing, 0, DAYS - 2, build.size.mails_during, before=False)
     oddmail.label_churn(mailing, build.mails)

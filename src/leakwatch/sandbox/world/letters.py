@@ -50,12 +50,10 @@ def build(mail: dict[str, Any], world: World) -> Letter:
     if mail.get("cc"):
         message["Cc"] = _addresses(mail["cc"])
     _thread_headers(message, mail, world)
-    late = [(name, value) for name, value in extra if name.lower().startswith("content-")]
-    _add(
-        message, [(name, value) for name, value in extra if name.lower() != "return-path" and (name, value) not in late]
-    )
+    _add(message, [pair for pair in extra if not pair[0].lower().startswith(("return-path", "content-"))])
     _content(message, mail)
-    _add(message, late)  # setting the content drops all headers that begin with Content-
+    # Setting the content drops all headers that begin with Content-, so these come last.
+    _add(message, [pair for pair in extra if pair[0].lower().startswith("content-")])
     raw = message.as_bytes()
     own = raw
     if mail.get("bcc"):

@@ -56,6 +56,16 @@ def _unread_owner(mailing: Mailing, first: int, last: int) -> None:
     mailing.colleague_in_cc(first, last, untold)
 
 
+def to_the_one_who_left(mailing: Mailing, first: int, last: int) -> None:
+    """Old mail of a suspended account: nobody can read it, so nothing is expected of it."""
+    left = next(user for user in mailing.build.users if not user["active"])
+    for _ in range(2):
+        person = mailing.account().contacts[0]
+        mailing.mail(
+            mailing.when(first, last), person.mailbox, [mailbox(left)], "Kime sormalıyım?", "Yerinize kim bakıyor?"
+        )
+
+
 def spam_rescued(mailing: Mailing) -> None:
     """A contact's mail fell into spam and is found on day 4."""
     account, rep = mailing.account(1), mailing.rep()

@@ -1,0 +1,233 @@
+"""The strict reader of `leakwatch-world/1` (docs/world-format.md)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from leakwatch.sandbox.world.check import REFERENCE, Node, WorldError
+from leakwatch.sandbox.world.model import (
+    DEFAULT_DELEGATION,
+    FORMAT,
+    LEAD_MEANINGS,
+    MAIL_KEYS,
+    MOVES,
+    ROLES,
+    RULES,
+    SKIP_REASONS,
+    STAGE_MEANINGS,
+    VERBS,
+    World,
+)
+
+
+def read_world(path: Path) -> World:
+    """Read a world file; `WorldError` lists everything wrong with it."""
+    try:
+        body = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise WorldError([f"{path.name}: cannot be read: {error}"]) from error
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise WorldError([f"{path.name}: not JSON: {error.msg} ({where})"]) from error
+    return parse_world(body)
+
+
+def parse_world(body: Any) -> World:
+    """Check a decoded world and return it."""
+    problems: list[str] = []
+    root = Node(body, "", problems)
+    if isinstance(body, dict) and root.child("format").value != FORMAT:
+        raise WorldError([f"format: must be {FORMAT!r}, not {root.child('format').value!r}"])
+    root.keys(
+        ("format", "name", "start", "company", "users", "stages", "lead_statuses", "meanings"),
+        (
+            "seed", "days", "audit_time", "delegation", "queues", "custom_fields", "capture", "records", "mails",
+            "timeline", "truth",
+        ),
+    )  # fmt: skip
+    start = root.child("start").instant()
+    _company(root.child("company"))
+    references = _users(root)
+    _stages(root)
+    references |= _records(root, references)
+    mails = _mails(root)
+    references |= _timeline(root, references, mails)
+    _truth(root, references)
+    if problems or start is None:
+        raise WorldError(problems)
+    return World(
+        name=body["name"], seed=int(body.get("seed", 0)), start=start, days=int(body.get("days", 14)),
+        audit_time=body.get("audit_time", "06:00"), company=body["company"], users=body["users"],
+        queues=body.get("queues", []), custom_fields=body.get("custom_fields", {}), stages=body["stages"],
+        lead_statuses=body["lead_statuses"], meanings=body["meanings"], capture=body.get("capture", {}),
+        records=body.get("records", []), mails=body.get("mails", []), timeline=body.get("timeline", []),
+        truth=body.get("truth", {}), delegation=body.get("delegation", list(DEFAULT_DELEGATION)),
+    )  # fmt: skip
+
+
+def _company(node: Node) -> None:
+    node.keys(
+        ("name", "domains", "time_zone", "currency"),
+        ("currencies", "locale", "language", "fiscal_year_start_month"),
+    )
+    if not node.child("domains").texts():
+        node.child("domains").problem("must name at least one domain")
+    zone = node.child("time_zone")
+    try:
+        ZoneInfo(zone.text() or "UTC")
+    except (ZoneInfoNotFoundError, ValueError):
+        zone.problem(f"no such time zone: {zone.value!r}")
+
+
+def _users(root: Node) -> set[str]:
+    references: set[str] = set()
+    for node in root.items("users"):
+        node.keys(
+            ("ref", "first_name", "last_name", "email", "role"),
+            ("username", "title", "manager", "active", "notice_date", "google", "language", "currency"),
+        )
+        _claim(node.child("ref"), references)
+        node.child("role").text(choices=ROLES)
+        node.child("active").boolean(default=True)
+        if node.child("notice_date").value is not None:
+            node.child("notice_date").day()
+        if node.child("google").value is not None:
+            node.child("google").keys(
+                (), ("aliases", "non_editable_aliases", "admin", "suspended", "gmail", "created", "labels")
+            )
+    for node in root.items("users"):
+        if node.child("manager").value is not None:
+            node.child("manager").reference(references)
+    for node in root.items("queues"):
+        node.keys(("ref", "name", "objects"), ("members", "email"))
+        _claim(node.child("ref"), references)
+        for member in node.items("members"):
+            member.reference(references)
+    return references
+
+
+def _claim(node: Node, references: set[str]) -> None:
+    name = node.reference()
+    if name and name in references:
+        node.problem(f"{name!r} is already taken")
+    references.add(name)
+
+
+def _stages(root: Node) -> None:
+    stages: list[str] = []
+    for node in root.items("stages"):
+        node.keys(("value", "is_closed", "is_won"), ("label", "probability", "forecast"))
+        stages.append(node.child("value").text())
+    statuses: list[str] = []
+    for node in root.items("lead_statuses"):
+        node.keys(("value",), ("label", "is_converted", "is_default"))
+        statuses.append(node.child("value").text())
+    meanings = root.child("meanings").keys(("stage", "lead_status"), ("fields",))
+    _meanings(meanings, "stage", stages, STAGE_MEANINGS)
+    _meanings(meanings, "lead_status", statuses, LEAD_MEANINGS)
+    if meanings.child("fields").value is not None:
+        meanings.child("fields").keys((), ("loss_reason", "budget"))
+
+
+def _meanings(node: Node, key: str, values: list[str], choices: Iterable[str]) -> None:
+    named: set[str] = set()
+    for value, meaning in node.entries(key):
+        if value not in values:
+            meaning.problem("no such value")
+        meaning.text(choices=choices)
+        named.add(value)
+    for value in values:
+        if value not in named:
+            node.child(key).problem(f"says nothing about {value!r}")
+
+
+def _records(root: Node, users: set[str]) -> set[str]:
+    references: set[str] = set(users)
+    for node in root.items("records"):
+        node.keys(("ref", "object", "fields"), ("created", "modified", "owner", "deleted"))
+        _claim(node.child("ref"), references)
+        for name in ("created", "modified"):
+            if node.child(name).value is not None:
+                node.child(name).instant()
+    for node in root.items("records"):
+        if node.child("owner").value is not None:
+            node.child("owner").reference(references)
+        _field_references(node, references)
+    return references
+
+
+def _field_references(node: Node, references: set[str]) -> None:
+    for _, value in node.entries("fields"):
+        if isinstance(value.value, str) and REFERENCE.fullmatch(value.value):
+            value.reference(references)
+
+
+def _mails(root: Node) -> set[str]:
+    known: set[str] = set()
+    for node in root.items("mails"):
+        node.keys(("id", "at", "from", "to", "subject"), MAIL_KEYS)
+        name = node.child("id").text()
+        if name in known:
+            node.child("id").problem(f"{name!r} is already taken")
+        node.child("at").instant()
+        node.child("to").texts()
+        parent = node.child("reply_to")
+        if parent.value is not None and parent.value not in known:
+            parent.problem("must name a mail that stands before this one")
+        known.add(name)
+    return known
+
+
+def _timeline(root: Node, references: set[str], mails: set[str]) -> set[str]:
+    known = set(references)
+    drafts: set[str] = set()
+    for node in root.items("timeline"):
+        verb = node.child("do").text(choices=VERBS)
+        required, optional = VERBS.get(verb, ((), ()))
+        node.keys(("at", "do", *required), optional)
+        node.child("at").instant()
+        if "ref" in required:
+            _claim(node.child("ref"), known)
+        for name in ("record", "by", "user"):
+            if name in required:
+                node.child(name).reference(known)
+        if "mail" in required and node.child("mail").value not in mails:
+            node.child("mail").problem(f"no such mail: {node.child('mail').value!r}")
+        if verb == "move":
+            node.child("to").text(choices=MOVES)
+        if verb == "draft":
+            drafts.add(node.child("draft").text())
+        if verb == "send_draft" and node.child("draft").value not in drafts:
+            node.child("draft").problem("was never saved as a draft before")
+        _field_references(node, known)
+    return known
+
+
+def _truth(root: Node, references: set[str]) -> None:
+    truth = root.child("truth")
+    if truth.value is None:
+        return
+    truth.keys((), ("findings", "decoys", "captures"))
+    for node in truth.items("findings"):
+        node.keys(("rule", "record", "from"), ("until", "baseline", "why"))
+        node.child("rule").text(choices=RULES)
+        node.child("record").reference(references)
+        node.child("from").instant()
+        if node.child("until").value is not None:
+            node.child("until").instant()
+    for node in truth.items("decoys"):
+        node.keys(("rule", "record", "why"))
+        node.child("rule").text(choices=RULES)
+        node.child("record").reference(references)
+    for node in truth.items("captures"):
+        node.keys(("message_id", "expect"), ("reason", "who", "what", "owner", "from", "until"))
+        expect = node.child("expect").text(choices=("written", "skipped", "unmatched"))
+        if expect == "skipped":
+            node.child("reason").text(choices=SKIP_REASONS)
+        for name in ("from", "until"):
+            if node.child(name).value is not None:
+                node.child(name).instant()
