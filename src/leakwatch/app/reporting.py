@@ -1,0 +1,207 @@
+"""The report of an export and of a week: one JSON result each, and its files."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+from leakwatch.app.auditing import exceptions, latest_snapshot, rule_engine
+from leakwatch.app.building import Parts
+from leakwatch.core import report as numbers
+from leakwatch.core.report_inputs import (
+    CaptureHealth,
+    ExceptionEntry,
+    Language,
+    OrgFacts,
+    ReportContext,
+    ReportOptions,
+    RuleInfo,
+)
+from leakwatch.model import Finding, RuleRow, Snapshot
+
+TREND = timedelta(weeks=13)  # twelve weeks of trend and the week before them
+
+
+@dataclass(frozen=True, slots=True)
+class ReportFiles:
+    """Where a report was written."""
+
+    json: Path
+    html: Path
+    csv: Path
+    excel_csv: Path | None
+
+
+def export_result(parts: Parts, paths: Sequence[Path], *, as_of: date | None) -> Mapping[str, Any]:
+    """Return the result of auditing a Salesforce Data Export, once and without state. Nothing is left on disk.
+
+    Raises:
+        LeakwatchError: nothing of the export can be used; each file is named with what to do.
+    """
+    from leakwatch.flows.audit_export import audit_export
+    from leakwatch.store.export_loader import ExportLoader
+    from leakwatch.store.mirror_derive import DeriveSettings
+
+    company = parts.settings.company
+    derive = DeriveSettings(
+        time_zone=company.time_zone if company.time_zone != "UTC" else None, default_currency=company.currency
+    )
+    with tempfile.TemporaryDirectory(prefix="leakwatch-export-") as folder:
+        loader = ExportLoader(parts.mirror_config, Path(folder), settings=derive)
+        found = audit_export(paths, loader=loader, engine=rule_engine(parts), now=parts.clock.now(), as_of_date=as_of)
+        context = _context(
+            parts,
+            found.snapshot,
+            org=OrgFacts(
+                "", _name(found.snapshot), found.time_zone, company.currency, parts.settings.report.record_url
+            ),
+            as_of=found.as_of_date,
+            notes=found.notes,
+        )
+        return numbers.export_audit(context, found.outcomes)
+
+
+def weekly_result(parts: Parts, *, as_of: date | None = None) -> Mapping[str, Any]:
+    """Return the result for the seven days that end with `as_of` (default: yesterday in the org's zone)."""
+    from leakwatch.store.snapshot_facts import notes
+
+    snapshot = latest_snapshot(parts)
+    now = parts.clock.now()
+    last_day = as_of or now.astimezone(parts.zone).date() - timedelta(days=1)
+    outcomes = rule_engine(parts).run(Path(snapshot.path), as_of_date=now.astimezone(parts.zone).date(), as_of=now)
+    findings = parts.findings.findings()
+    org = OrgFacts(
+        snapshot.org_id,
+        _name(snapshot),
+        parts.settings.company.time_zone,
+        parts.settings.company.currency or _currency(findings),
+        parts.settings.report.record_url or parts.settings.salesforce.instance_url,
+    )
+    context = _context(parts, snapshot, org=org, as_of=last_day, notes=notes(snapshot))
+    return numbers.weekly(
+        context,
+        outcomes,
+        findings=findings,
+        transitions=parts.findings.transitions(since=now - TREND),
+        rule_runs=parts.findings.rule_runs(since=now - TREND),
+        capture=_capture(parts),
+        exceptions=_exceptions(parts, findings),
+    )
+
+
+def write_files(parts: Parts, result: Mapping[str, Any], stem: str) -> ReportFiles:
+    """Write the result and its renderings into `report.folder` as `stem.json`, `.html` and `.csv`; return where.
+
+    In Turkish a second CSV is written that Turkish Excel opens as it is.
+    """
+    from leakwatch.report.csv import render_csv
+    from leakwatch.report.html import render_html
+
+    folder = parts.settings.report.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    turkish = result["language"] == "tr"
+    files = ReportFiles(
+        json=folder / f"{stem}.json",
+        html=folder / f"{stem}.html",
+        csv=folder / f"{stem}.csv",
+        excel_csv=folder / f"{stem}-excel.csv" if turkish else None,
+    )
+    _write_whole(files.json, numbers.to_json(result))
+    _write_whole(files.html, render_html(result).encode("utf-8"))
+    _write_whole(files.csv, render_csv(result))
+    if files.excel_csv is not None:
+        _write_whole(files.excel_csv, render_csv(result, "excel-tr"))
+    return files
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    """Write `content` so that a reader sees the old file or the new one, never half of it."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_bytes(content)
+    part.replace(path)
+
+
+def _context(parts: Parts, snapshot: Snapshot, *, org: OrgFacts, as_of: date, notes: Sequence[Any]) -> ReportContext:
+    from leakwatch.store.snapshot_facts import users
+
+    language: Language = parts.settings.company.language
+    return ReportContext(
+        org=org,
+        rules=tuple(RuleInfo.from_rule(loaded.rule, reading=loaded.reading) for loaded in parts.loaded_rules),
+        as_of=as_of,
+        generated_at=parts.clock.now(),
+        language=language,
+        snapshot_id=snapshot.snapshot_id,
+        freshness=dict(snapshot.freshness),
+        row_counts=dict(snapshot.row_counts),
+        people={user.user_id: user.name for user in users(snapshot)},
+        notes=tuple(notes),
+        options=ReportOptions(owner_league=parts.settings.report.owner_league),
+    )
+
+
+def _name(snapshot: Snapshot) -> str:
+    from leakwatch.store.snapshot_facts import organization_name
+
+    return organization_name(snapshot)
+
+
+def _currency(findings: Sequence[Finding]) -> str | None:
+    known = {finding.currency for finding in findings if finding.currency}
+    return known.pop() if len(known) == 1 else None
+
+
+def _capture(parts: Parts) -> list[CaptureHealth]:
+    names = {principal.address: principal.name for principal in parts.journal.principals()}
+    return [
+        CaptureHealth(
+            entry.principal,
+            entry.salesforce_user_id,
+            names.get(entry.principal, ""),
+            entry.read_at,
+            entry.parked_reason,
+        )
+        for entry in parts.capture_status.coverage()
+    ]
+
+
+def _exceptions(parts: Parts, findings: Sequence[Finding]) -> list[ExceptionEntry]:
+    today = parts.clock.now().astimezone(parts.zone).date()
+    return [
+        ExceptionEntry(
+            entry.rule_id or "*",
+            entry.scope,
+            entry.reason,
+            entry.author,
+            entry.expires,
+            sum(1 for finding in findings if _covers(entry, finding, today)),
+        )
+        for entry in exceptions(parts)
+    ]
+
+
+def _covers(entry: Any, finding: Finding, today: date) -> bool:
+    row = RuleRow(
+        rule_id=finding.rule_id,
+        business_key=(finding.record_id,),
+        record_id=finding.record_id,
+        sobject=finding.sobject,
+        record_name=finding.record_name,
+        owner_id=finding.owner_id,
+        owner_name=finding.owner_name,
+        manager_id=finding.manager_id,
+        severity=finding.severity,
+        impact=finding.impact,
+        currency=finding.currency,
+        impact_kind=finding.impact_kind,
+        message_en=finding.message_en,
+        message_tr=finding.message_tr,
+        evidence=finding.evidence,
+        account_id=finding.account_id,
+        is_process=finding.is_process,
+    )
+    return bool(entry.covers(row, today=today))
