@@ -151,8 +151,11 @@ def _say_again(leftovers: Sequence[Delivery], findings: Mapping[str, Finding]) -
 def _closed_file(delivery: Delivery, tasks: Mapping[str, TaskState], now: datetime) -> Delivery:
     """Return a leftover as it is to be kept: done after all (the answer was lost), or overtaken."""
     task = next((task for task in tasks.values() if task.record_id == delivery.remote_id), None)
-    if task is not None and task.is_closed and delivery.kind in CLOSING:
-        return replace(delivery, sent_at=now, error=None)
+    if task is not None:
+        closed = task.is_closed and delivery.kind in CLOSING
+        written = task.description is not None and task.description.replace("\r\n", "\n") == delivery.body
+        if closed or written:
+            return replace(delivery, sent_at=now, error=None)
     return replace(delivery, quarantined=True, error="overtaken; should it have been sent, its Task is closed later")
 
 

@@ -1,0 +1,562 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from finding_org import US, WORDS, Org, marker_of, snapshot
+from finding_sample import (
+    DAY,
+    MANAGER,
+    MONDAY,
+    OTHER_OWNER,
+    OWNER,
+    REVOPS,
+    Accepted,
+    mark,
+    opportunity_id,
+    outcome,
+    row,
+    rule,
+    run,
+)
+from leakwatch import faultpoints
+from leakwatch.actions import chatter_post, salesforce_task
+from leakwatch.core.fingerprint import escalation_key, owner_key
+from leakwatch.core.lifecycle import Signals
+from leakwatch.core.notice_policy import NoticePolicy, Recipient
+from leakwatch.errors import TransientError
+from leakwatch.flows.act import OrgView, act
+from leakwatch.flows.act_sending import MOST_TRIES
+from leakwatch.flows.audit import audit
+from leakwatch.model import FindingStatus, Mode, RuleAction, WriteStatus
+from leakwatch.store.database import open_engine
+from leakwatch.store.findings import SqlFindingStore
+
+ACTIONS = {
+    "salesforce_task": salesforce_task.create(salesforce_task.Settings(), WORDS),
+    "chatter_post": chatter_post.create(chatter_post.Settings(), WORDS),
+}
+PEOPLE = {user: Recipient(user) for user in (OWNER, OTHER_OWNER, MANAGER, REVOPS)}
+FIRST = owner_key(mark(1), 1, 1)
+
+
+class Company:
+    """An org with leaks, and leakwatch's two flows run on it day by day."""
+
+    def __init__(self, path, of=None):
+        self.engine = open_engine(path, durable=False)
+        SqlFindingStore.create_tables(self.engine)
+        self.store = SqlFindingStore(self.engine)
+        self.org = Org()
+        self.rule = of or rule()
+        self.now = MONDAY - DAY
+        self.number = 0
+        self.policy = NoticePolicy(
+            writes={"salesforce_task": True, "chatter_post": True},
+            zone=ZoneInfo("Europe/Istanbul"),
+            feed_objects=frozenset({"Opportunity"}),
+        )
+        self.audit()  # the baseline
+        self.next_day()
+
+    def next_day(self, days=1):
+        self.now += days * DAY
+        self.org.now = self.now
+
+    def audit(self, *rows, name=None, **changes):
+        self.number += 1
+        signals = Signals(tasks=self.org.states(), **changes)
+        return audit(
+            run=run(run_id=f"audit-{self.number}", at=self.now),
+            rules=[self.rule],
+            outcomes=[outcome(*rows, of=self.rule)],
+            snapshot=snapshot(name or f"s{self.number}", self.now),
+            store=self.store,
+            now=self.now,
+            signals=signals,
+        )
+
+    def act(self, **changes):
+        self.number += 1
+        values = {
+            "run": run("act", f"act-{self.number}", self.now),
+            "rules": [self.rule],
+            "store": self.store,
+            "writer": self.org,
+            "actions": ACTIONS,
+            "org": OrgView(self.org.states(), PEOPLE, WORDS, US),
+            "policy": self.policy,
+            "now": self.now,
+            "fetcher": self.org,
+        }
+        return act(**(values | changes))
+
+    def day(self, *rows, days=1, **changes):
+        """Audit and act, then let the day pass."""
+        self.audit(*rows, **changes)
+        report = self.act()
+        self.next_day(days)
+        return report
+
+    def finding(self, number=1):
+        return next(found for found in self.store.findings() if found.fingerprint == mark(number))
+
+
+@pytest.fixture
+def company(tmp_path):
+    made = []
+
+    def make(of=None):
+        made.append(Company(tmp_path / f"{len(made)}.db", of))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.engine.dispose()
+    faultpoints.install(None)
+
+
+# --- from finding to Task ---
+
+
+def test_new_leak_becomes_one_task_and_acting_again_writes_nothing(company):
+    it = company()
+    report = it.day(row(1))
+    assert (report.tasks_made, report.failed, report.waiting) == (1, (), ())
+    (made,) = it.org.tasks.values()
+    assert (made["OwnerId"], made["Leakwatch_Key__c"]) == (OWNER, FIRST)
+    assert made["WhatId"] == opportunity_id(1)
+    again = it.act()
+    assert (again.tasks_made, again.ops) == (0, ())
+    assert it.day(row(1)).ops == ()
+    assert len(it.org.sent) == 1
+
+
+def test_baseline_is_told_to_nobody(company, tmp_path):
+    it = Company(tmp_path / "fresh.db")
+    it.rule = replace(it.rule, version=2)
+    assert it.day(row(1), row(2)).ops == ()
+    it.engine.dispose()
+
+
+def test_rule_in_report_mode_writes_nothing_and_its_old_findings_stay_quiet_when_it_may_act(company):
+    it = company(rule(mode=Mode.REPORT))
+    assert it.day(row(1)).ops == ()
+    it.rule = replace(it.rule, mode=Mode.ACT)
+    report = it.day(row(1), row(2))
+    assert [delivery.fingerprints for delivery in report.deliveries] == [(mark(2),)]
+
+
+def test_everything_is_off_until_switched_on(company):
+    it = company()
+    it.policy = replace(it.policy, writes={})
+    report = it.day(row(1))
+    assert report.ops == ()
+    assert [one.reason for one in report.waiting] == ["writes_off"]
+    it.policy = replace(it.policy, writes={"salesforce_task": True})
+    assert it.act().tasks_made == 1
+
+
+def test_dry_run_lists_exactly_what_would_be_written_and_changes_nothing(company):
+    it = company()
+    it.audit(row(1), row(2))
+    before = (it.store.findings(), it.store.deliveries())
+    dry = it.act(dry_run=True)
+    assert (it.store.findings(), it.store.deliveries(), it.org.tasks) == (*before, {})
+    real = it.act()
+    assert [op.op_id for op in dry.ops] == [op.op_id for op in real.ops]
+    assert [dict(op.fields) for op in dry.ops] == [dict(op.fields) for op in it.org.sent]
+
+
+def test_dry_run_lists_what_an_earlier_run_left_unsent_and_what_would_be_closed(company):
+    it = company()
+    it.day(row(1))
+    it.audit(row(1), row(2))
+    it.org.down_after = 0
+    with pytest.raises(TransientError):
+        it.act()
+    it.org.down_after = None
+    it.audit(row(2))
+    it.audit(row(2))
+    dry = it.act(dry_run=True)
+    assert sorted(op.op_id for op in dry.ops) == sorted([owner_key(mark(2), 1, 1), f"{FIRST}|resolved:0"])
+
+
+def test_closing_write_knows_the_values_before_it_for_undo_and_the_account_to_group_by(company):
+    it = company()
+    it.day(row(1))
+    it.day()
+    (op,) = it.day().ops
+    assert op.prior["Status"] == "Not Started"
+    assert "Why it matters" in op.prior["Description"]
+    assert op.account_id == "001000000000001AAA"
+
+
+# --- fixing, closing, people ---
+
+
+def test_fixed_leak_closes_its_task_with_the_orgs_own_status(company):
+    it = company()
+    it.day(row(1))
+    assert it.day().tasks_closed == 0  # one look is not enough
+    assert it.day().tasks_closed == 1
+    (made,) = it.org.tasks.values()
+    assert made["Status"] == "Completed"
+    assert "no longer sees the problem" in made["Description"]
+    assert it.day().ops == ()
+
+
+def test_task_that_the_rep_changed_gets_a_line_and_stays_theirs(company):
+    it = company()
+    it.day(row(1))
+    (record_id,) = it.org.tasks
+    it.org.person(record_id, Description="called them", Status="In Progress")
+    it.day()
+    report = it.day()
+    assert (report.tasks_closed, report.lines_added) == (0, 1)
+    made = it.org.tasks[record_id]
+    assert made["Status"] == "In Progress"
+    assert made["Description"].startswith("called them\n\n")
+    assert it.day().ops == ()
+
+
+def test_change_made_after_the_snapshot_is_seen_before_a_task_is_closed(company):
+    it = company()
+    it.day(row(1))
+    it.day()
+    it.audit()
+    stale = it.org.states()
+    (record_id,) = it.org.tasks
+    it.org.person(record_id, Description="just now")
+    report = it.act(org=OrgView(stale, PEOPLE, WORDS, US))
+    assert (report.tasks_closed, report.lines_added) == (0, 1)
+
+
+def test_task_deleted_after_the_snapshot_is_left_alone(company):
+    it = company()
+    it.day(row(1))
+    it.day()
+    it.audit()
+    stale = it.org.states()
+    it.org.delete(next(iter(it.org.tasks)))
+    assert it.act(org=OrgView(stale, PEOPLE, WORDS, US)).ops == ()
+    report = it.act(org=OrgView(stale, PEOPLE, WORDS, US), fetcher=None)
+    assert (report.left_alone, report.failed) == (1, ())
+    assert it.act(org=OrgView(stale, PEOPLE, WORDS, US), fetcher=None).ops == ()
+
+
+def test_task_closed_by_the_rep_is_left_alone_when_the_leak_is_fixed(company):
+    it = company()
+    it.day(row(1))
+    it.org.person(next(iter(it.org.tasks)), Status="Completed")
+    it.day()
+    assert it.day().ops == ()
+
+
+def test_task_closed_without_a_fix_is_answered_by_one_more_task_after_the_grace(company):
+    it = company()
+    it.day(row(1))
+    it.org.person(next(iter(it.org.tasks)), Status="Completed")
+    assert it.day(row(1)).ops == ()
+    assert it.day(row(1)).ops == ()
+    assert it.day(row(1)).tasks_made == 1
+    assert it.org.keys() == [FIRST, owner_key(mark(1), 1, 2)]
+    assert it.day(row(1)).ops == ()
+    assert it.day(row(1)).ops == ()
+
+
+def test_owner_hears_of_one_leak_at_most_three_times(company):
+    it = company(replace(rule(), lifecycle=replace(rule().lifecycle, escalate=())))
+    it.day(row(1))
+    for _ in range(8):
+        for made in it.org.open_tasks():
+            it.org.person(made["Id"], Status="Completed")
+        it.day(row(1), days=3)
+    assert len(it.org.tasks) == 3
+
+
+def test_deleted_task_is_never_made_again_in_its_episode_but_in_the_next(company):
+    it = company(replace(rule(), lifecycle=replace(rule().lifecycle, escalate=())))
+    it.day(row(1))
+    it.org.delete(next(iter(it.org.tasks)))
+    for _ in range(5):
+        assert it.day(row(1), days=5).ops == ()
+    it.day()
+    it.day(days=31)
+    assert it.day(row(1)).tasks_made == 1
+    assert it.org.keys()[-1] == owner_key(mark(1), 2, 1)
+
+
+def test_leak_that_comes_back_is_told_once_more_under_the_next_key(company):
+    it = company()
+    it.day(row(1))
+    it.day()
+    it.day()
+    report = it.day(row(1))
+    assert report.tasks_made == 1
+    assert it.org.keys() == [FIRST, owner_key(mark(1), 1, 2)]
+    (again,) = it.org.open_tasks()
+    assert again["Subject"].startswith("Back again: ")
+    it.day()
+    assert it.day().tasks_closed == 1
+
+
+def test_record_handed_over_gives_the_new_owner_a_task_and_closes_the_old_one(company):
+    it = company()
+    it.day(row(1))
+    report = it.day(row(1, owner_id=OTHER_OWNER))
+    assert (report.tasks_made, report.tasks_closed) == (1, 1)
+    (left,) = it.org.open_tasks()
+    assert left["OwnerId"] == OTHER_OWNER
+    assert it.day(row(1, owner_id=OTHER_OWNER)).ops == ()
+
+
+def test_growth_is_a_line_in_the_task_and_raises_no_second_one(company):
+    it = company()
+    it.day(row(1))
+    report = it.day(row(1, impact=Decimal(5000), message_en="now 5,000"))
+    assert (report.tasks_made, report.lines_added) == (0, 1)
+    (made,) = it.org.tasks.values()
+    assert "it got worse: now 5,000" in made["Description"]
+    assert it.day(row(1, impact=Decimal(5000))).ops == ()
+
+
+def test_accepted_leak_closes_its_task(company):
+    it = company()
+    it.day(row(1))
+    accepted = (Accepted(opportunity_id(1), it.now.date() + 30 * DAY),)
+    assert it.day(row(1), exceptions=accepted).tasks_closed == 1
+
+
+def test_acknowledged_leak_is_not_escalated(company):
+    it = company()
+    it.day(row(1))
+    it.org.person(next(iter(it.org.tasks)), Status="In Progress")
+    for _ in range(6):
+        assert it.day(row(1), days=2).ops == ()
+    assert it.finding().status is FindingStatus.ACKNOWLEDGED
+
+
+def test_ignored_leak_is_escalated_to_the_manager_once_and_all_tasks_close_when_it_is_fixed(company):
+    it = company()
+    it.day(row(1), days=9)
+    assert it.day(row(1)).ops == ()
+    report = it.day(row(1))
+    assert report.tasks_made == 1
+    (one,) = [made for made in it.org.tasks.values() if made["OwnerId"] == MANAGER]
+    assert one["Leakwatch_Key__c"] == escalation_key(mark(1), 1, 1, 0)
+    assert it.day(row(1)).ops == ()
+    it.day()
+    assert it.day().tasks_closed == 2
+
+
+def test_escalation_is_posted_on_the_record_where_the_rule_says_so(company):
+    actions = (RuleAction("task"), RuleAction("chatter", {"on": "escalate", "mention": ["owner", "manager"]}))
+    it = company(rule(actions=actions))
+    it.day(row(1), days=10)
+    report = it.day(row(1))
+    assert (report.posts_made, report.tasks_made) == (1, 0)
+    ((record, text),) = it.org.posts
+    assert record == opportunity_id(1)
+    assert f"@[{MANAGER}]" in text
+    assert f"@[{OWNER}]" in text
+    assert text.endswith(marker_of(escalation_key(mark(1), 1, 1, 0)))
+
+
+# --- caps ---
+
+
+def test_capped_leaks_get_their_turn_the_next_day_and_nothing_is_lost(company):
+    it = company()
+    rows = [row(number, impact=Decimal(number)) for number in range(1, 13)]
+    made = [it.day(*rows).tasks_made for _ in range(4)]
+    assert made == [5, 5, 2, 0]
+    assert len(it.org.tasks) == 12
+    assert sum("and 7 more" in task["Description"] for task in it.org.tasks.values()) == 1
+
+
+def test_acting_twice_a_day_spends_the_cap_once(company):
+    it = company()
+    it.audit(*[row(number) for number in range(1, 13)])
+    assert it.act().tasks_made == 5
+    it.now += timedelta(hours=3)
+    report = it.act()
+    assert (report.tasks_made, len(report.waiting)) == (0, 7)
+
+
+# --- trouble ---
+
+
+def test_refused_task_is_set_aside_with_its_reason_and_the_others_are_made(company):
+    it = company()
+    it.org.refuse[FIRST] = (WriteStatus.REFUSED, "FIELD_CUSTOM_VALIDATION_EXCEPTION")
+    report = it.day(row(1), row(2))
+    assert report.tasks_made == 1
+    (failure,) = report.failed
+    assert (failure.key, failure.code) == (FIRST, "FIELD_CUSTOM_VALIDATION_EXCEPTION")
+    kept = {delivery.key: delivery for delivery in it.store.deliveries()}[FIRST]
+    assert kept.quarantined
+    assert "says the org" in kept.error
+    assert it.day(row(1), row(2)).ops == ()
+
+
+def test_inactive_owner_is_replaced_by_revops_at_once(company):
+    it = company()
+    it.org.refuse[OWNER] = (WriteStatus.REFUSED, "INACTIVE_OWNER_OR_USER")
+    it.policy = replace(it.policy, revops_user_id=REVOPS)
+    assert it.day(row(1)).tasks_made == 1
+    (made,) = it.org.tasks.values()
+    assert made["OwnerId"] == REVOPS
+    nobody = company()
+    nobody.org.refuse[OWNER] = (WriteStatus.REFUSED, "INACTIVE_OWNER_OR_USER")
+    assert [one.code for one in nobody.day(row(1)).failed] == ["INACTIVE_OWNER_OR_USER"]
+
+
+@pytest.mark.parametrize("status", [WriteStatus.RETRY, WriteStatus.UNKNOWN])
+def test_unsent_message_is_tried_by_later_runs_and_at_last_set_aside(company, status):
+    it = company()
+    it.org.refuse[FIRST] = (status, "UNABLE_TO_LOCK_ROW")
+    reports = [it.day(row(1)) for _ in range(MOST_TRIES)]
+    assert [report.unsent for report in reports] == [1] * (MOST_TRIES - 1) + [0]
+    assert [one.code for one in reports[-1].failed] == ["TOO_MANY_TRIES"]
+    patient = company()
+    patient.org.refuse[FIRST] = (status, "UNABLE_TO_LOCK_ROW")
+    patient.day(row(1))
+    patient.org.refuse.clear()
+    assert patient.day(row(1)).tasks_made == 1
+
+
+def test_org_that_stops_answering_loses_nothing_and_doubles_nothing(company):
+    it = company()
+    rows = [row(number) for number in range(1, 5)]
+    it.audit(*rows)
+    it.org.down_after = 2
+    with pytest.raises(TransientError):
+        it.act()
+    assert len(it.org.tasks) == 2
+    it.org.down_after = None
+    it.act()
+    assert len(it.org.tasks) == len(set(it.org.keys())) == 4
+    assert it.store.undelivered() == []
+
+
+def test_message_that_was_overtaken_before_it_was_sent_is_withdrawn(company):
+    it = company()
+    it.audit(row(1))
+    it.org.down_after = 0
+    with pytest.raises(TransientError):
+        it.act()
+    it.org.down_after = None
+    it.next_day()
+    it.audit()
+    it.audit()
+    report = it.act()
+    assert (report.withdrawn, report.ops, it.org.tasks) == (1, (), {})
+    assert it.act().withdrawn == 0
+
+
+def test_unsent_message_waits_while_its_channel_is_switched_off(company):
+    it = company()
+    it.audit(row(1))
+    it.org.down_after = 0
+    with pytest.raises(TransientError):
+        it.act()
+    it.org.down_after = None
+    on, it.policy = it.policy, replace(it.policy, writes={})
+    assert it.act().ops == ()
+    it.policy = on
+    assert it.act().tasks_made == 1
+
+
+def test_message_for_an_action_that_is_not_there_is_set_aside(company):
+    it = company()
+    it.audit(row(1))
+    report = it.act(actions={})
+    assert [one.code for one in report.failed] == ["NO_ACTION"]
+
+
+# --- crashes ---
+
+
+class Killed(BaseException):
+    """The process dies: nothing in the product catches this."""
+
+
+def kill_at(step):
+    """Die at the `step`-th fault point reached (from 1); return the names reached so far."""
+    reached: list[str] = []
+
+    def hook(name):
+        reached.append(name)
+        if len(reached) == step:
+            raise Killed(name)
+
+    faultpoints.install(hook)
+    return reached
+
+
+CHATTER_ON_ESCALATION = (RuleAction("task"), RuleAction("chatter", {"on": "escalate"}))
+STORY = [  # rows seen on each day: new, capped, growing, handed over, fixed, escalated
+    [row(number, impact=Decimal(number)) for number in range(1, 8)],
+    [row(number, impact=Decimal(number)) for number in range(1, 8)],
+    [row(1, impact=Decimal(50)), row(2, owner_id=OTHER_OWNER), *[row(number) for number in range(4, 8)]],
+    [row(1, impact=Decimal(50)), row(2, owner_id=OTHER_OWNER), *[row(number) for number in range(4, 7)]],
+    [row(1, impact=Decimal(50)), row(2, owner_id=OTHER_OWNER)],
+]
+
+
+def play(it, step=0):
+    """Play the story; die at fault point `step`, then go on where the story was. Return the names reached."""
+    reached = kill_at(step)
+    for day, rows in enumerate(STORY):
+        for half in ("audit", "act"):
+            try:
+                it.audit(*rows, name=f"day {day}") if half == "audit" else it.act()
+            except Killed:
+                faultpoints.install(None)
+                it.audit(*rows, name=f"day {day}") if half == "audit" else it.act()
+        it.next_day(4)
+    faultpoints.install(None)
+    return reached
+
+
+def state(it):
+    """Return what is there in the end: in the org, and in the store apart from how often something was tried."""
+    tasks = sorted(
+        (made["Leakwatch_Key__c"], made["OwnerId"], made["Status"], made["Subject"], made["Description"])
+        for made in it.org.tasks.values()
+    )
+    findings = sorted(
+        (found.fingerprint, found.status, found.notices, found.pending_notice, found.escalation_told)
+        for found in it.store.findings()
+    )
+    sent = sorted(delivery.key for delivery in it.store.deliveries() if delivery.sent_at is not None)
+    told = [(change.fingerprint, change.reason) for change in it.store.transitions()]
+    return tasks, it.org.markers(), findings, sent, sorted(told)
+
+
+def test_killed_at_every_boundary_the_org_ends_as_if_nothing_had_happened(company):
+    calm = company(rule(actions=CHATTER_ON_ESCALATION))
+    reached = play(calm)
+    wanted = state(calm)
+    assert len(calm.org.posts) == 4  # deals 4, 5, 6 on day 12; deal 1, told on day 4, on day 16
+    assert any(status == "Completed" for _, _, status, _, _ in wanted[0])
+    assert {
+        "audit.rule.judged",
+        "findings.evaluation.written",
+        "audit.rule.stored",
+        "act.messages.planned",
+        "findings.deliveries.written",
+        "findings.deliveries.committed",
+        "act.messages.sent",
+        "findings.delivery.recorded",
+    } <= set(reached)
+    for step in range(1, len(reached) + 1):
+        it = company(rule(actions=CHATTER_ON_ESCALATION))
+        play(it, step)
+        assert state(it) == wanted, f"after dying at {reached[step - 1]} ({step})"
+        it.engine.dispose()
