@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol, cast
 
 from leakwatch.core.mail import EPOCH, plausible, read_mail
-from leakwatch.errors import CursorError
+from leakwatch.errors import CursorError, TransientError
 from leakwatch.model import (
     Activity,
     Cursor,
@@ -40,7 +40,7 @@ _SKIPS = (
 Known = Callable[[str, str, Sequence[str]], frozenset[str]]
 
 
-class Gmail(Protocol):
+class _Gmail(Protocol):
     """The Gmail client, as this source needs it."""
 
     @property
@@ -81,7 +81,7 @@ class GmailSource:
 
     name = NAME
 
-    def __init__(self, gmail: Gmail, options: GmailOptions | None = None, *, known: Known | None = None) -> None:
+    def __init__(self, gmail: _Gmail, options: GmailOptions | None = None, *, known: Known | None = None) -> None:
         self._gmail = gmail
         self._options = options or GmailOptions()
         self._known = known
@@ -92,7 +92,7 @@ class GmailSource:
         """Return a SNAPSHOT cursor with the mailbox's present history id. Errors: see the port."""
         token = str(self._gmail.profile(principal.address).get("historyId") or "")
         if not token.isdigit():
-            raise CursorError("Gmail gave no history id for this mailbox; it is read in a later cycle")
+            raise TransientError("Gmail gave no history id for this mailbox; it is read in a later cycle")
         return Cursor(
             source=self.name,
             principal=principal.address,
@@ -116,15 +116,16 @@ class GmailSource:
             principal.address, page_token=cursor.page_token, search=search, page_size=self._options.page_size
         )
         ids = self._unknown(principal, [str(row["id"]) for row in listed.get("messages") or () if row.get("id")])
-        step = len(ids) if self._gmail.can_search else self._options.probe_size
+        # A search ends by itself where the window does; without one it is felt for, some mails at a time.
+        step = max(1, len(ids) if search is not None else self._options.probe_size)
         items: list[Mapping[str, Any]] = []
         gone: list[str] = []
         ended = False
-        for start in range(0, len(ids), max(step, 1)):
+        for start in range(0, len(ids), step):
             some, lost = self._gmail.get_messages(principal.address, ids[start : start + step])
             items += some
             gone += lost
-            ended = bool(some) and step < len(ids) + 1 and _all_before(some, cursor.window_start)
+            ended = search is None and bool(some) and _all_before(some, cursor.window_start)
             if ended:
                 break
         following = listed.get("nextPageToken")
@@ -155,7 +156,7 @@ class GmailSource:
         ref = SourceRef(self.name, principal.address, str(item.get("id") or ""))
         labels = _labels(item)
         received_at = _received_at(item)
-        reason = _skip(item, labels)
+        reason = _skip(labels)
         if reason is not None:
             return Decision(ref, Outcome.SKIPPED, reason, received_at or EPOCH)
         payload = item.get("payload")
@@ -164,7 +165,11 @@ class GmailSource:
                 ref, Outcome.QUARANTINED, "unreadable", received_at or EPOCH, detail="Gmail sent no headers"
             )
         headers = _headers(cast(Mapping[str, Any], payload).get("headers"))
-        return read_mail(ref, headers, owner=principal, received_at=received_at, in_sent="SENT" in labels)
+        found = read_mail(ref, headers, owner=principal, received_at=received_at, in_sent="SENT" in labels)
+        if item.get(OPT_OUT) and isinstance(found, Activity):
+            # With its key, so that the copy in a colleague's mailbox is left out as well.
+            return Decision(ref, Outcome.SKIPPED, SkipReason.OPT_OUT_LABEL, found.start, key=found.key)
+        return found
 
     # --- ids and labels ---
 
@@ -247,9 +252,7 @@ def _all_before(items: Sequence[Mapping[str, Any]], window_start: datetime | Non
     return all(moment is not None and moment < window_start for moment in moments)
 
 
-def _skip(item: Mapping[str, Any], labels: frozenset[str]) -> SkipReason | None:
-    if item.get(OPT_OUT):
-        return SkipReason.OPT_OUT_LABEL
+def _skip(labels: frozenset[str]) -> SkipReason | None:
     if _is_draft(labels):
         return SkipReason.DRAFT
     if "SCHEDULED" in labels and "SENT" not in labels:

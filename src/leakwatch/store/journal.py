@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, and_, delete, func, or_, select, tuple_, update
+from sqlalchemy import Connection, Engine, and_, bindparam, delete, func, or_, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
 from leakwatch import faultpoints
@@ -35,6 +35,9 @@ from leakwatch.store.database import transaction
 PASSING_REASONS = frozenset(
     {SkipReason.SPAM, SkipReason.TRASH, SkipReason.DRAFT, SkipReason.SCHEDULED, SkipReason.OPT_OUT_LABEL}
 )
+# Said about one copy, these hold for the mail: somebody on the "never log" list shows only in the sender's BCC, and a
+# mail that one of its people labelled as private is not logged through a colleague's mailbox.
+VETOES = frozenset({SkipReason.BLOCKED, SkipReason.OPT_OUT_LABEL})
 FINAL_OUTCOMES = frozenset({Outcome.WRITTEN, Outcome.QUARANTINED, Outcome.SKIPPED})
 
 
@@ -171,12 +174,12 @@ class SqlJournal:
     def unsettled(self) -> Iterator[Activity]:
         """Yield merged activities without a final outcome, or changed since, oldest first.
 
-        One whose copy in some mailbox was blocked ("never log if present", seen in BCC there) is not among them.
+        One that a copy in some mailbox forbids (see VETOES) is not among them.
         """
         table = tables.activities
         blocked = (
             select(tables.decisions.c.key)
-            .where(tables.decisions.c.key == table.c.key, tables.decisions.c.reason == SkipReason.BLOCKED)
+            .where(tables.decisions.c.key == table.c.key, tables.decisions.c.reason.in_(sorted(VETOES)))
             .exists()
         )
         open_ones = or_(table.c.settled_digest.is_(None), table.c.settled_digest != table.c.digest)
@@ -207,17 +210,26 @@ class SqlJournal:
     ) -> None:
         """Store how activities matched and what became of them, in one transaction."""
         table = tables.activities
+        groups: dict[tuple[bool, bool], list[dict[str, Any]]] = {}
+        for key, outcome in outcomes.items():
+            match = matches.get(key)
+            values: dict[str, Any] = {
+                "of_key": key,
+                "outcome": outcome.value,
+                "reason": (reasons or {}).get(key) or (match.reason if match is not None else ""),
+                "updated_at": text(now),
+            }
+            if match is not None:
+                values["match"] = codec.dump_match(match)
+            groups.setdefault((match is not None, outcome in FINAL_OUTCOMES), []).append(values)
         faultpoints.reach("journal.record_matches.before")
         with transaction(self._engine) as connection:
-            for key, outcome in outcomes.items():
-                match = matches.get(key)
-                reason = (reasons or {}).get(key) or (match.reason if match is not None else "")
-                values: dict[str, Any] = {"outcome": outcome.value, "reason": reason, "updated_at": text(now)}
-                if match is not None:
-                    values["match"] = codec.dump_match(match)
-                if outcome in FINAL_OUTCOMES:
-                    values["settled_digest"] = table.c.digest
-                connection.execute(update(table).where(table.c.key == key).values(**values))
+            for (_, final), rows in groups.items():
+                statement = update(table).where(table.c.key == bindparam("of_key"))
+                statement = statement.values({name: bindparam(name) for name in rows[0] if name != "of_key"})
+                if final:
+                    statement = statement.values(settled_digest=table.c.digest)
+                connection.execute(statement, rows)
         faultpoints.reach("journal.record_matches.after")
 
     def matches(self, keys: Iterable[str]) -> Mapping[str, Match]:

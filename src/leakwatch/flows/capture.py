@@ -1,0 +1,200 @@
+"""capture  sources ─▶ journal ─▶ normalise ─▶ match ─▶ plan ─▶ writer: one cycle over all mailboxes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from leakwatch.core.match import MatchRules
+from leakwatch.core.normalise import merge
+from leakwatch.core.plan import PlanRules
+from leakwatch.core.privacy import Insiders, PrivacyRules
+from leakwatch.errors import BusyError, ConfigError, LeakwatchError
+from leakwatch.flows.capture_read import Memory, Reading, without_notice
+from leakwatch.flows.capture_report import CaptureReport, Tally
+from leakwatch.flows.capture_write import Writing
+from leakwatch.model import (
+    Activity,
+    AddressBook,
+    Decision,
+    Outcome,
+    Principal,
+    SkipReason,
+    SourceRef,
+    WriteOp,
+)
+from leakwatch.ports import Journal, RecordFetcher, Source, Writer
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureOptions:
+    """How to capture.
+
+    Attributes:
+        company_domains: our mail domains; subdomains count.
+        internal_addresses: single addresses of ours: employees' private ones, Salesforce users' and their aliases.
+        privacy, planning: see there. never_match, match_bulk: see `MatchRules`.
+        backfill: how far back the first sync of a mailbox reads.
+        parked_retry: a mailbox that refused us is tried again after so long.
+        workers: mailboxes read at once.
+        round_size: activities matched and written at a time.
+    """
+
+    company_domains: tuple[str, ...] = ()
+    internal_addresses: tuple[str, ...] = ()
+    privacy: PrivacyRules = field(default_factory=PrivacyRules)
+    planning: PlanRules = field(default_factory=PlanRules)
+    never_match: tuple[str, ...] = ()
+    match_bulk: bool = False
+    backfill: timedelta = timedelta(days=90)
+    parked_retry: timedelta = timedelta(hours=6)
+    workers: int = 1
+    round_size: int = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureDoors:
+    """What capture works through.
+
+    Attributes:
+        sources: mailbox streams, read one after the other.
+        journal: where everything is kept between reading and writing.
+        address_book: finds people and deals in the mirror by address.
+        writer: the one way to Salesforce. records: reads records back by id.
+        units: returns API quota units spent so far, by provider.
+    """
+
+    sources: Sequence[Source]
+    journal: Journal
+    address_book: Callable[[Iterable[str]], AddressBook]
+    writer: Writer
+    records: RecordFetcher
+    units: Callable[[], Mapping[str, int]] = dict[str, int]
+
+
+def capture(
+    principals: Sequence[Principal],
+    doors: CaptureDoors,
+    options: CaptureOptions,
+    *,
+    run_id: str,
+    now: datetime,
+    dry_run: bool = False,
+    write: bool = True,
+    retry_parked: bool = False,
+    on_page: Callable[[str, int], None] | None = None,
+) -> CaptureReport:
+    """Read what is new in every mailbox and log it in Salesforce; return what was done.
+
+    Running it again at once writes nothing; killed anywhere and run again, it ends in the same state.
+
+    Args:
+        principals: the roster; people without a recorded notice are not read.
+        doors: what it works through.
+        options: how.
+        run_id: names this run in the write log.
+        now: aware UTC; mail up to it counts as read.
+        dry_run: page through the mailboxes in memory; store nothing, write nothing, return the writes wanted.
+        write: off reads and stores only.
+        retry_parked: try parked mailboxes now.
+        on_page: told (mailbox, items) after each page.
+
+    Raises:
+        ConfigError, BusyError: nothing can be done at all. What stops only the writing is in `report.failure`.
+    """
+    journal, before = doors.journal, dict(doors.units())
+    told, untold = without_notice(principals, now)
+    if not dry_run:
+        journal.sync_principals(principals, now=now)
+        journal.record_decisions([_no_notice(source, one, now) for source in doors.sources for one in untold])
+    memory = Memory() if dry_run else None
+    insiders = Insiders(
+        domains=options.company_domains,
+        addresses=(*options.internal_addresses, *(address for one in principals for address in one.addresses)),
+    )
+    tally = Tally()
+    for source in doors.sources:
+        reading = Reading(
+            source, journal, insiders, options.privacy, options.backfill, options.parked_retry, now, memory, on_page
+        )
+        tally.add(reading.read_all(told, workers=options.workers, retry_parked=retry_parked))
+    writing = Writing(
+        journal=journal,
+        address_book=doors.address_book,
+        writer=doors.writer,
+        records=doors.records,
+        matching=MatchRules(tuple(principals), options.never_match, options.match_bulk),
+        planning=options.planning,
+        principals=tuple(told),
+        unread=frozenset(tally.failed),
+        run_id=run_id,
+        now=now,
+        size=options.round_size,
+    )
+    operations: tuple[WriteOp, ...] = ()
+    failure: LeakwatchError | None = None
+    try:
+        if memory is not None:
+            operations = writing.plan_only(_would_be(journal, memory), tally)
+        elif write:
+            writing.write(journal.unsettled(), tally)
+    except (ConfigError, BusyError):
+        raise
+    except LeakwatchError as error:
+        failure = error
+    report = _report(run_id, tally, untold, operations, failure, dry_run=dry_run)
+    return replace(report, units={name: spent - before.get(name, 0) for name, spent in doors.units().items()})
+
+
+def _no_notice(source: Source, principal: Principal, now: datetime) -> Decision:
+    ref = SourceRef(source.name, principal.address, "")
+    detail = "no notice to the employee is recorded: set capture.notices or capture.notice_for_all"
+    return Decision(ref, Outcome.SKIPPED, SkipReason.NO_NOTICE, now, detail=detail)
+
+
+def _would_be(journal: Journal, memory: Memory) -> Iterable[Activity]:
+    """Yield the activities a real run would match now: the journal's open ones and what was just read."""
+    seen: set[str] = set()
+    for activity in journal.unsettled():
+        seen.add(activity.key)
+        yield merge([activity, *memory.copies.get(activity.key, ())])
+    fresh = [key for key in memory.copies if key not in seen]
+    settled = journal.settled(fresh)
+    for key in fresh:
+        if key not in settled:
+            yield merge(memory.copies[key])
+
+
+def _report(
+    run_id: str,
+    tally: Tally,
+    untold: Sequence[Principal],
+    operations: tuple[WriteOp, ...],
+    failure: LeakwatchError | None,
+    *,
+    dry_run: bool,
+) -> CaptureReport:
+    return CaptureReport(
+        run_id=run_id,
+        dry_run=dry_run,
+        mailboxes_read=tally.read,
+        mailboxes_parked=tally.parked,
+        mailboxes_failed=tally.failed,
+        mailboxes_without_notice=tuple(one.address for one in untold),
+        reconciled=tally.reconciled,
+        items_seen=tally.items,
+        captured=tally.captured,
+        skipped=dict(tally.skipped),
+        matched=dict(tally.matched),
+        planned=dict(tally.planned),
+        written=dict(tally.written),
+        already_there=tally.already_there,
+        owners_given=tally.owners_given,
+        unmatched=tally.unmatched,
+        held=tally.held,
+        waiting=tally.waiting,
+        quarantined=dict(tally.quarantined),
+        operations=operations,
+        failure=failure,
+    )

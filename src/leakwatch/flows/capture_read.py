@@ -1,0 +1,218 @@
+"""mailboxes ─▶ journal: page by page, excluded before storage, items and cursor in one transaction."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from leakwatch import log
+from leakwatch.core.normalise import assign_key
+from leakwatch.core.privacy import Insiders, PrivacyRules, reduce, screen
+from leakwatch.errors import (
+    AuthError,
+    BusyError,
+    ConfigError,
+    CursorError,
+    LeakwatchError,
+    SafetyError,
+    TransientError,
+)
+from leakwatch.flows.capture_report import Tally
+from leakwatch.model import (
+    Activity,
+    Cursor,
+    Decision,
+    Outcome,
+    Page,
+    Principal,
+    SkipReason,
+    SourceRef,
+)
+from leakwatch.ports import WHOLE_MAILBOX, Journal, Source
+
+MAX_STANDSTILL = 5  # pages in a row that bring nothing and move nothing: the provider goes in circles
+MAX_RECONCILES = 2  # of one stream in one run
+
+_log = log.get(__name__)
+
+
+@dataclass(slots=True)
+class Memory:
+    """Where a dry run keeps what it read: by activity key."""
+
+    copies: dict[str, list[Activity]] = field(default_factory=dict[str, list[Activity]])
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def keep(self, activities: Sequence[Activity]) -> None:
+        """Add copies under the key they would be stored by."""
+        with self.lock:
+            for activity in activities:
+                kept = assign_key(activity, self.copies.get(activity.key, []))
+                self.copies.setdefault(kept.key, []).append(kept)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Reads one source into the journal (or, in a dry run, into `memory`)."""
+
+    source: Source
+    journal: Journal
+    insiders: Insiders
+    privacy: PrivacyRules
+    backfill: timedelta
+    parked_retry: timedelta
+    now: datetime
+    memory: Memory | None = None
+    on_page: Callable[[str, int], None] | None = None
+
+    def read_all(self, principals: Sequence[Principal], *, workers: int, retry_parked: bool) -> Tally:
+        """Read every mailbox; one that fails never stops the others.
+
+        Raises:
+            ConfigError, SafetyError, BusyError: these concern the whole run.
+        """
+        tally = Tally()
+        parked = self.journal.parked()
+        due: list[Principal] = []
+        for principal in principals:
+            reason, since = parked.get(principal.address, (None, self.now))
+            if reason is not None and not retry_parked and self.now - since < self.parked_retry:
+                tally.parked[principal.address] = reason
+            else:
+                due.append(principal)
+        if workers <= 1:
+            for principal in due:
+                tally.add(self._read_one(principal, parked))
+            return tally
+        with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="capture") as pool:
+            for part in pool.map(lambda principal: self._read_one(principal, parked), due):
+                tally.add(part)
+        return tally
+
+    def _read_one(self, principal: Principal, parked: Mapping[str, tuple[str, datetime]]) -> Tally:
+        tally = Tally()
+        who = log.address_tag(principal.address)
+        try:
+            self._stream(principal, tally)
+        except AuthError as error:
+            if self.memory is None:
+                self.journal.park(principal.address, error.reason, now=self.now)
+            if parked.get(principal.address, ("",))[0] != error.reason:  # said once, not every cycle
+                _log.warning(log.Event.PRINCIPAL_PARKED, mailbox=who, reason=error.reason, what=str(error))
+            tally.parked[principal.address] = error.reason
+        except (ConfigError, SafetyError, BusyError):
+            raise
+        except LeakwatchError as error:
+            tally.failed[principal.address] = str(error)
+        except Exception as error:  # noqa: BLE001  one mailbox's surprise must not cost the others their turn
+            _log.exception(log.Event.JOB_FAILED, mailbox=who)
+            tally.failed[principal.address] = f"unexpected {type(error).__name__}; see the log"
+        else:
+            tally.read = 1
+            if principal.address in parked and self.memory is None:
+                self.journal.unpark(principal.address, now=self.now)
+                _log.info(log.Event.PRINCIPAL_RESTORED, mailbox=who)
+        return tally
+
+    def _stream(self, principal: Principal, tally: Tally) -> None:
+        cursor = self.journal.cursor(self.source.name, principal.address, WHOLE_MAILBOX)
+        if cursor is None:
+            cursor = self._first(principal)
+        standstill = 0
+        while True:
+            try:
+                page = self.source.fetch_page(principal, cursor)
+            except CursorError as error:
+                cursor = self._reconcile(principal, cursor, error, tally)
+                continue
+            moved = replace(page.next_cursor, revision=cursor.revision) != cursor
+            standstill = 0 if moved or page.upserts else standstill + 1
+            if standstill > MAX_STANDSTILL:
+                raise TransientError("the provider keeps answering the same empty page; read on in a later cycle")
+            cursor = self._take(principal, cursor, page, tally)
+            if not page.has_more:
+                break
+        if self.memory is None:
+            self.journal.mailbox_read(self.source.name, principal.address, now=self.now)
+
+    def _first(self, principal: Principal, window_start: datetime | None = None) -> Cursor:
+        start = window_start if window_start is not None else self.now - self.backfill
+        return self.source.first_cursor(principal, window_start=start, now=self.now)
+
+    def _reconcile(self, principal: Principal, cursor: Cursor, error: CursorError, tally: Tally) -> Cursor:
+        """Begin the stream anew: a new generation over the same window; what is stored stays and is not fetched again.
+
+        Raises:
+            TransientError: the provider forgets cursors as fast as they are made.
+        """
+        tally.reconciled += 1
+        if tally.reconciled > MAX_RECONCILES:
+            raise TransientError(f"{error}. Begun anew {MAX_RECONCILES} times; read on in a later cycle")
+        who = log.address_tag(principal.address)
+        _log.warning(log.Event.STREAM_RECONCILED, mailbox=who, source=self.source.name, why=str(error))
+        fresh = self._first(principal, cursor.window_start)
+        return replace(fresh, generation=cursor.generation + 1, revision=cursor.revision)
+
+    def _take(self, principal: Principal, cursor: Cursor, page: Page, tally: Tally) -> Cursor:
+        """Judge a page's items and store them with the new cursor; return it as stored."""
+        activities: list[Activity] = []
+        decisions: list[Decision] = []
+        for item in page.upserts:
+            found = self._judge(item, principal, cursor)
+            if isinstance(found, Activity):
+                activities.append(found)
+            else:
+                decisions.append(found)
+        decisions += [
+            Decision(self._ref(principal, provider_id), Outcome.SKIPPED, SkipReason.GONE, self.now)
+            for provider_id in page.gone
+        ]
+        after = replace(page.next_cursor, revision=cursor.revision)
+        if self.memory is not None:
+            self.memory.keep(activities)
+        else:
+            after = self.journal.commit_page(
+                after,
+                activities=activities,
+                decisions=decisions,
+                removed=[self._ref(principal, provider_id) for provider_id in page.removed],
+                now=self.now,
+            )
+        tally.items += len(page.upserts) + len(page.gone)
+        tally.captured += len(activities)
+        tally.skipped.update(d.reason for d in decisions if d.outcome is Outcome.SKIPPED)
+        tally.quarantined.update(d.reason for d in decisions if d.outcome is Outcome.QUARANTINED)
+        _log.debug(log.Event.PAGE_FETCHED, source=self.source.name, items=len(page.upserts), stored=len(activities))
+        if self.on_page is not None:
+            self.on_page(principal.address, len(page.upserts))
+        return after
+
+    def _judge(self, item: Mapping[str, Any], principal: Principal, cursor: Cursor) -> Activity | Decision:
+        """Return what of an item may be stored, or the decision not to. Nothing excluded gets past this line."""
+        try:
+            found = self.source.to_activity(item, principal)
+        except Exception as error:  # noqa: BLE001  one odd mail never stops a mailbox
+            ref = self._ref(principal, str(item.get("id") or ""))
+            return Decision(ref, Outcome.QUARANTINED, "unreadable", self.now, detail=type(error).__name__)
+        if isinstance(found, Decision):
+            return replace(found, at=self.now)
+        activity = self.insiders.mark(found)
+        reason = screen(activity, self.privacy)
+        if cursor.window_start is not None and activity.start < cursor.window_start:
+            reason = SkipReason.TOO_OLD
+        if reason is not None:
+            return Decision(activity.refs[0], Outcome.SKIPPED, reason, self.now, key=activity.key)
+        return reduce(activity, self.privacy)
+
+    def _ref(self, principal: Principal, provider_id: str) -> SourceRef:
+        return SourceRef(self.source.name, principal.address, provider_id)
+
+
+def without_notice(principals: Sequence[Principal], now: datetime) -> tuple[list[Principal], list[Principal]]:
+    """Return (may be read, may not): nothing is read of people who were not told, or not yet."""
+    told = [one for one in principals if one.notice_date is not None and one.notice_date <= now.date()]
+    return told, [one for one in principals if one not in told]

@@ -1,0 +1,114 @@
+"""What one capture did, in numbers and reasons: no content, no outside address."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from leakwatch.errors import LeakwatchError
+from leakwatch.model import WriteOp
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureReport:
+    """One run of capture.
+
+    Attributes:
+        mailboxes_read: read to the end without a gap.
+        mailboxes_parked: address -> reason code of those that refuse us (now or since an earlier run).
+        mailboxes_failed: address -> words, of those left where they were for the next cycle.
+        mailboxes_without_notice: addresses whose owners have no recorded notice: not read at all.
+        reconciled: streams that were begun anew because the provider forgot the cursor.
+        items_seen: raw items fetched or named by the provider.
+        captured: copies stored (dry run: that would be).
+        skipped: items by SkipReason; `gone` are ids that had vanished.
+        matched: activities by MatchBasis.
+        planned: writes by sObject. written: records made, by sObject. already_there: landed in an earlier run.
+        owners_given: Tasks whose owner was set to the rep.
+        unmatched, held, waiting: activities that stay in the journal for a later run; `waiting` were refused for now
+            or their outcome is unknown.
+        quarantined: activities and items by reason.
+        units: API quota units by provider.
+        operations: a dry run's writes.
+        failure: what stopped the writing, if anything did.
+    """
+
+    run_id: str
+    dry_run: bool
+    mailboxes_read: int = 0
+    mailboxes_parked: Mapping[str, str] = field(default_factory=dict[str, str])
+    mailboxes_failed: Mapping[str, str] = field(default_factory=dict[str, str])
+    mailboxes_without_notice: tuple[str, ...] = ()
+    reconciled: int = 0
+    items_seen: int = 0
+    captured: int = 0
+    skipped: Mapping[str, int] = field(default_factory=dict[str, int])
+    matched: Mapping[str, int] = field(default_factory=dict[str, int])
+    planned: Mapping[str, int] = field(default_factory=dict[str, int])
+    written: Mapping[str, int] = field(default_factory=dict[str, int])
+    already_there: int = 0
+    owners_given: int = 0
+    unmatched: int = 0
+    held: int = 0
+    waiting: int = 0
+    quarantined: Mapping[str, int] = field(default_factory=dict[str, int])
+    units: Mapping[str, int] = field(default_factory=dict[str, int])
+    operations: tuple[WriteOp, ...] = ()
+    failure: LeakwatchError | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether every mailbox that may be read was, and nothing stopped the writing."""
+        return not self.mailboxes_failed and self.failure is None
+
+    def counts(self) -> dict[str, int]:
+        """Return the figures as one flat mapping, for the run log and `--json`."""
+        found = {
+            "mailboxes.read": self.mailboxes_read,
+            "mailboxes.parked": len(self.mailboxes_parked),
+            "mailboxes.failed": len(self.mailboxes_failed),
+            "mailboxes.without_notice": len(self.mailboxes_without_notice),
+            "streams.reconciled": self.reconciled,
+            "items.seen": self.items_seen,
+            "items.captured": self.captured,
+            "activities.unmatched": self.unmatched,
+            "activities.held": self.held,
+            "activities.waiting": self.waiting,
+            "writes.already_there": self.already_there,
+            "writes.owners_given": self.owners_given,
+        }
+        for name in ("skipped", "matched", "planned", "written", "quarantined", "units"):
+            values: Mapping[str, int] = getattr(self, name)
+            found |= {f"{name}.{key}": value for key, value in sorted(values.items())}
+        return found
+
+
+@dataclass(slots=True)
+class Tally:
+    """The figures while they are still growing. One per mailbox, added up in the end: no lock is needed."""
+
+    read: int = 0
+    reconciled: int = 0
+    items: int = 0
+    captured: int = 0
+    already_there: int = 0
+    owners_given: int = 0
+    unmatched: int = 0
+    held: int = 0
+    waiting: int = 0
+    skipped: Counter[str] = field(default_factory=Counter[str])
+    matched: Counter[str] = field(default_factory=Counter[str])
+    planned: Counter[str] = field(default_factory=Counter[str])
+    written: Counter[str] = field(default_factory=Counter[str])
+    quarantined: Counter[str] = field(default_factory=Counter[str])
+    parked: dict[str, str] = field(default_factory=dict[str, str])
+    failed: dict[str, str] = field(default_factory=dict[str, str])
+
+    def add(self, other: Tally) -> None:
+        """Add another tally to this one."""
+        for name in ("read", "reconciled", "items", "captured", "already_there", "owners_given", "unmatched", "held",
+                     "waiting"):  # fmt: skip
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for name in ("skipped", "matched", "planned", "written", "quarantined", "parked", "failed"):
+            getattr(self, name).update(getattr(other, name))

@@ -1,0 +1,230 @@
+"""journal ─▶ match ─▶ plan ─▶ Salesforce: in rounds, each recorded before the next begins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from leakwatch import faultpoints, log
+from leakwatch.core.match import MatchRules, Resolver, lookup_addresses
+from leakwatch.core.normalise import sender_of
+from leakwatch.core.plan import PlanRules, plan_mail, plan_owner
+from leakwatch.flows.capture_report import Tally
+from leakwatch.model import (
+    Activity,
+    AddressBook,
+    Direction,
+    Match,
+    MatchBasis,
+    Outcome,
+    Principal,
+    SkipReason,
+    WriteOp,
+    WriteResult,
+    WriteStatus,
+)
+from leakwatch.ports import Journal, RecordFetcher, Writer
+
+LANDED = frozenset({WriteStatus.DONE, WriteStatus.ALREADY_THERE})
+CLOCK_SKEW = timedelta(minutes=2)  # between the mail servers and us
+HELD_REASON = "The sender's own mailbox is not read up to this mail yet; it decides the direction and the owner."
+
+_log = log.get(__name__)
+
+
+@dataclass(slots=True)
+class _Round:
+    """Activities that are written together."""
+
+    matches: dict[str, Match] = field(default_factory=dict[str, Match])
+    ops: list[WriteOp] = field(default_factory=list[WriteOp])
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """Matches what the journal holds and writes it.
+
+    Attributes:
+        read: addresses of mailboxes read up to `now` in this run. unread: those that failed and will be read later.
+        size: activities matched and writes sent at a time (2,000 ids is what one read-back call takes).
+    """
+
+    journal: Journal
+    address_book: Callable[[Iterable[str]], AddressBook]
+    writer: Writer
+    records: RecordFetcher
+    matching: MatchRules
+    planning: PlanRules
+    principals: tuple[Principal, ...]
+    unread: frozenset[str]
+    run_id: str
+    now: datetime
+    size: int = 2_000
+
+    def plan_only(self, activities: Iterable[Activity], tally: Tally) -> tuple[WriteOp, ...]:
+        """Return the writes that `activities` want; nothing is stored or sent."""
+        ops: list[WriteOp] = []
+        for some in _chunked(activities, self.size):
+            matches, outcomes, _ = self._match(some, tally)
+            for activity in some:
+                if activity.key not in outcomes:
+                    ops += plan_mail(activity, matches[activity.key], self.planning)
+        tally.planned.update(op.sobject for op in ops)
+        return tuple(ops)
+
+    def write(self, activities: Iterable[Activity], tally: Tally) -> None:
+        """Match and write `activities`, recording what became of each.
+
+        Raises:
+            AuthError, TransientError, BudgetError, SafetyError: writing stopped. What was recorded stays, the rest is
+                taken up by the next run.
+        """
+        pending = _Round()
+        for some in _chunked(activities, self.size):
+            matches, outcomes, reasons = self._match(some, tally)
+            for activity in some:
+                if activity.key in outcomes:
+                    continue
+                match = matches.pop(activity.key)
+                pending.matches[activity.key] = match
+                pending.ops += plan_mail(activity, match, self.planning)
+            self.journal.record_matches(matches, outcomes, now=self.now, reasons=reasons)
+            if len(pending.ops) >= self.size:
+                self._apply(pending, tally)
+                pending = _Round()
+        if pending.ops:
+            self._apply(pending, tally)
+
+    # --- matching ---
+
+    def _match(
+        self, activities: Sequence[Activity], tally: Tally
+    ) -> tuple[dict[str, Match], dict[str, Outcome], dict[str, str]]:
+        """Return matches by key, and outcomes with reasons for those that are not to be written."""
+        addresses = {address for activity in activities for address in lookup_addresses(activity)}
+        resolver = Resolver(self.address_book(addresses), self.matching)
+        matches: dict[str, Match] = {}
+        outcomes: dict[str, Outcome] = {}
+        reasons: dict[str, str] = {}
+        for activity in activities:
+            if self._must_wait(activity):
+                tally.held += 1
+                outcomes[activity.key], reasons[activity.key] = Outcome.HELD, HELD_REASON
+                continue
+            match = matches[activity.key] = resolver.resolve(activity)
+            if activity.bulk and not self.matching.match_bulk:
+                tally.skipped[SkipReason.BULK] += 1
+                outcomes[activity.key] = Outcome.SKIPPED
+            elif match.basis is MatchBasis.NONE:
+                tally.unmatched += 1
+                outcomes[activity.key] = Outcome.UNMATCHED
+            else:
+                tally.matched[match.basis] += 1
+        return matches, outcomes, reasons
+
+    def _must_wait(self, activity: Activity) -> bool:
+        """Return whether the sender is one of ours whose own copy may still come: only it proves that they sent it."""
+        if activity.direction is Direction.OUTBOUND:
+            return False
+        sender = sender_of(activity)
+        owner = next((one.address for one in self.principals if sender in one.addresses), None)
+        if owner is None:
+            return False
+        return owner in self.unread or activity.start > self.now - CLOCK_SKEW
+
+    # --- writing ---
+
+    def _apply(self, pending: _Round, tally: Tally) -> None:
+        earlier = self.journal.matches(pending.matches)
+        tally.planned.update(op.sobject for op in pending.ops)
+        faultpoints.reach("capture.before_apply")
+        results = {result.op_id: result for result in self.writer.apply(pending.ops, run_id=self.run_id)}
+        faultpoints.reach("capture.after_apply")
+        outcomes: dict[str, Outcome] = {}
+        reasons: dict[str, str] = {}
+        landed: dict[str, str] = {}
+        for op in pending.ops:
+            key, result = op.key or "", results.get(op.op_id)
+            if result is not None and result.status in LANDED and result.record_id:
+                landed[key] = result.record_id
+                if result.status is WriteStatus.DONE:
+                    tally.written[op.sobject] += 1
+                else:
+                    tally.already_there += 1
+            elif result is not None and result.status is WriteStatus.REFUSED:
+                outcomes[key], reasons[key] = Outcome.QUARANTINED, f"{result.code}: {result.message}"
+                tally.quarantined[result.code or "refused"] += 1
+                _log.warning(log.Event.ACTIVITY_QUARANTINED, key=key, code=result.code)
+            else:
+                tally.waiting += 1
+        late = self._give_owners(pending, landed, earlier, tally)
+        tally.waiting += len(late)
+        outcomes |= {key: Outcome.WRITTEN for key in landed if key not in late}
+        faultpoints.reach("capture.before_record")
+        self.journal.record_matches(pending.matches, outcomes, now=self.now, reasons=reasons)
+        faultpoints.reach("capture.after_record")
+        _log.info(log.Event.PLAN_APPLIED, landed=len(landed), refused=len(reasons), late=len(late))
+
+    def _give_owners(
+        self, pending: _Round, landed: Mapping[str, str], earlier: Mapping[str, Match], tally: Tally
+    ) -> frozenset[str]:
+        """Give the Tasks that Salesforce made for inserted mails to their reps; return keys where that must wait."""
+        mails = {
+            op.key or "": landed[op.key or ""]
+            for op in pending.ops
+            if op.sobject == "EmailMessage" and (op.key or "") in landed
+        }
+        if not mails:
+            return frozenset()
+        messages = self.records.fetch("EmailMessage", list(mails.values()), ("Id", "ActivityId"))
+        tasks = {
+            key: str(row["ActivityId"])
+            for key, mail in mails.items()
+            if (row := messages.get(mail)) and row.get("ActivityId")
+        }
+        owners = self.records.fetch("Task", list(tasks.values()), ("Id", "OwnerId")) if tasks else {}
+        ops: dict[str, WriteOp] = {}
+        for key, task_id in tasks.items():
+            if task_id not in owners:
+                continue  # deleted by a person since: respected
+            before = earlier.get(key)
+            op = plan_owner(
+                key,
+                pending.matches[key],
+                task_id=task_id,
+                current_owner=owners[task_id].get("OwnerId"),
+                earlier_owner=before.owner_id if before is not None else None,
+            )
+            if op is not None:
+                ops[key] = op
+        if not ops:
+            return frozenset()
+        faultpoints.reach("capture.before_owners")
+        results = {result.op_id: result for result in self.writer.apply(list(ops.values()), run_id=self.run_id)}
+        faultpoints.reach("capture.after_owners")
+        late: set[str] = set()
+        for key, op in ops.items():
+            self._note_owner(key, results.get(op.op_id), late, tally)
+        return frozenset(late)
+
+    def _note_owner(self, key: str, result: WriteResult | None, late: set[str], tally: Tally) -> None:
+        if result is None or result.status in (WriteStatus.RETRY, WriteStatus.UNKNOWN):
+            late.add(key)
+        elif result.status is WriteStatus.REFUSED:
+            # The mail is in Salesforce; only its Task stays with the integration user. Trying again would not help.
+            tally.quarantined[f"task_owner.{result.code}"] += 1
+            _log.warning(log.Event.ACTIVITY_QUARANTINED, key=key, code=result.code, what="task owner")
+        else:
+            tally.owners_given += 1
+
+
+def _chunked(activities: Iterable[Activity], size: int) -> Iterator[list[Activity]]:
+    some: list[Activity] = []
+    for activity in activities:
+        some.append(activity)
+        if len(some) >= size:
+            yield some
+            some = []
+    if some:
+        yield some
