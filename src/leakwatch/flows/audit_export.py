@@ -19,19 +19,19 @@ class Export(Protocol):
     """A loaded export."""
 
     @property
-    def snapshot(self) -> Snapshot: ...  # noqa: D102
+    def snapshot(self) -> Snapshot: ...
     @property
-    def as_of_date(self) -> date: ...  # noqa: D102
+    def as_of_date(self) -> date: ...
     @property
-    def as_of(self) -> datetime: ...  # noqa: D102
+    def as_of(self) -> datetime: ...
     @property
-    def time_zone(self) -> str: ...  # noqa: D102
+    def time_zone(self) -> str: ...
     @property
-    def notes(self) -> tuple[Note, ...]: ...  # noqa: D102
+    def notes(self) -> tuple[Note, ...]: ...
     @property
-    def unreadable(self) -> Mapping[str, Text]: ...  # noqa: D102
+    def unreadable(self) -> Mapping[str, Text]: ...
     @property
-    def ignored(self) -> tuple[str, ...]: ...  # noqa: D102
+    def ignored(self) -> tuple[str, ...]: ...
 
 
 class Loader(Protocol):

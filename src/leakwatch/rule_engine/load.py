@@ -248,10 +248,8 @@ def _table_problems(
             for column in optional.columns or ()
             if column not in known
         ]
-        if (optional.columns is None) == (table in spec.needs):
-            problems.append(
-                f"{at}: name the `columns` that may be missing of a needed table; a whole table is not needed"
-            )
+        if optional.columns is None and table in spec.needs:
+            problems.append(f"{at}: {table} is needed, so name the `columns` of it that may be missing")
     return problems
 
 

@@ -36,7 +36,7 @@ class Facts:
 
     columns: Mapping[str, frozenset[str]]
     freshness: Mapping[str, datetime]
-    notes: Sequence[tuple[str, Text]]  # table (or *) and what was assumed about it
+    notes: Sequence[tuple[str, str | None, Text]]  # table (or *), column (or None = all), what was assumed about it
     unreadable: Mapping[str, Text] = field(default_factory=dict[str, Text])  # table -> why
 
 
@@ -196,19 +196,19 @@ def availability(
         gone = columns - facts.columns[table]
         if not gone:
             continue
-        may_miss = optional.columns if optional else None
-        if table not in loaded.spec.needs and may_miss is None:
-            missing[table] = None if columns == gone else frozenset(gone)
-            assumed += [_not_there(label(table, column)) for column in sorted(gone)]
-            continue
-        lacking += [label(table, column) for column in sorted(gone) if column not in (may_miss or {})]
+        told: Mapping[str, Text | None] = (optional.columns if optional else None) or {}
+        if table in loaded.spec.needs:
+            lacking += [label(table, column) for column in sorted(gone) if column not in told]
         missing[table] = frozenset(gone)
-        for column in sorted(gone & (may_miss or {}).keys()):
-            assumed.append((may_miss or {})[column] or _not_there(label(table, column)))
+        assumed += [told.get(column) or _not_there(label(table, column)) for column in sorted(gone)]
     if lacking:
         names = ", ".join(lacking)
         return Text(en=f"not in the data: {names}", tr=f"veride yok: {names}"), {}, []
-    assumed += [text for table, text in facts.notes if table == "*" or table in reads]
+    assumed += [
+        text
+        for table, column, text in facts.notes
+        if table == "*" or (table in reads and column in (None, *reads[table]))
+    ]
     return None, missing, assumed
 
 
@@ -264,13 +264,13 @@ def _facts(connection: duckdb.DuckDBPyConnection, unreadable: Mapping[str, Text]
     ).fetchall():
         columns.setdefault(table, set()).add(column)
     freshness: dict[str, datetime] = {}
-    notes: list[tuple[str, Text]] = []
+    notes: list[tuple[str, str | None, Text]] = []
     if "lw_freshness" in columns:
         rows = connection.execute("SELECT table_name, fresh_until FROM lw_freshness").fetchall()
         freshness = {table: moment.replace(tzinfo=UTC) for table, moment in rows if moment is not None}
     if "lw_notes" in columns:
-        rows = connection.execute("SELECT table_name, en, tr FROM lw_notes").fetchall()
-        notes = [(table, Text(en=en, tr=tr)) for table, en, tr in rows]
+        rows = connection.execute("SELECT table_name, column_name, en, tr FROM lw_notes").fetchall()
+        notes = [(table, column, Text(en=en, tr=tr)) for table, column, en, tr in rows]
     return Facts({table: frozenset(names) for table, names in columns.items()}, freshness, notes, unreadable)
 
 

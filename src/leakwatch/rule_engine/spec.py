@@ -94,7 +94,10 @@ class NeedSpec(Strict):
 
 
 class OptionalSpec(Strict):
-    """What may be missing: these columns, or without `columns` the whole table. `assume` is said when it is."""
+    """What may be missing: of a needed table these columns, otherwise any column or the whole table.
+
+    The texts say what is assumed then: for a column, and in `assume` for the whole table.
+    """
 
     columns: dict[Word, TextSpec | None] | None = None
     assume: TextSpec | None = None

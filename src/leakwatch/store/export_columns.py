@@ -1,3 +1,4 @@
+# ruff: noqa: S608  -- names come from our own configuration and are quoted; patterns are our own
 """Looks at a whole column of export text before it is typed: what it holds, how it is to be read, what is odd in it."""
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from leakwatch.core.report_inputs import Note
 from leakwatch.core.tables import MAX_SCALE, FieldSpec, FieldType, ObjectSpec
 from leakwatch.model import Text
 from leakwatch.store.export_csv import Part
-from leakwatch.store.mirror_ingest import Reading, cast_sql, quoted
+from leakwatch.store.mirror_ingest import PLAIN, Reading, cast_sql, quoted
 
 _COMMA_NUMBER = r"^\s*-?(\d{1,3}(\.\d{3})+|\d+)(,\d*)?\s*$"
 _OFFSET = r"(Z|[+-]\d{2}:?\d{2})\s*$"
@@ -27,7 +28,7 @@ class Column:
     """How one column is to be read."""
 
     spec: FieldSpec
-    reading: Reading = Reading()
+    reading: Reading = PLAIN
 
     def sql(self) -> str:
         """Return the typed expression over the source column."""
@@ -65,12 +66,16 @@ def inspect(connection: duckdb.DuckDBPyConnection, spec: ObjectSpec, parts: Sequ
     for item in fields:
         name = quoted(item.name)
         wanted += [(item.name, key, sql) for key, sql in _measures(item, name)]
-    select = ", ".join(sql for _, _, sql in wanted)
-    row = connection.execute(f"SELECT count(*), {select} FROM ({source_sql(parts, fields)})").fetchone() or ()
-    facts: dict[str, dict[str, int]] = {}
-    for (field, key, _), value in zip(wanted, row[1:], strict=True):
-        facts.setdefault(field, {})[key] = int(value or 0)
-    rows = int(row[0])
+    facts: dict[str, dict[str, int]] = {item.name: {} for item in fields}
+    rows = _measure(connection, parts, fields, wanted, facts)
+    closer = [
+        (item.name, key, sql)
+        for item in fields
+        if facts[item.name].get("commas") or facts[item.name].get("dotted")
+        for key, sql in _closer_measures(item, quoted(item.name))
+    ]
+    if closer:
+        _measure(connection, parts, fields, closer, facts)
     columns: list[Column] = []
     notes: list[Note] = []
     bad: dict[str, int] = {}
@@ -85,6 +90,21 @@ def inspect(connection: duckdb.DuckDBPyConnection, spec: ObjectSpec, parts: Sequ
     return Inspection(
         tuple(columns), rows, rows - facts["Id"]["filled"], tuple(notes), {name: n for name, n in bad.items() if n}
     )
+
+
+def _measure(
+    connection: duckdb.DuckDBPyConnection,
+    parts: Sequence[Part],
+    fields: Sequence[FieldSpec],
+    wanted: Sequence[tuple[str, str, str]],
+    facts: dict[str, dict[str, int]],
+) -> int:
+    """Fill `facts` with the (field, key, aggregate SQL) of `wanted`; return the number of rows."""
+    select = ", ".join(sql for _, _, sql in wanted)
+    row = connection.execute(f"SELECT count(*), {select} FROM ({source_sql(parts, fields)})").fetchone() or (0,)
+    for (field, key, _), value in zip(wanted, row[1:], strict=True):
+        facts[field][key] = int(value or 0)
+    return int(row[0])
 
 
 def _measures(item: FieldSpec, name: str) -> list[tuple[str, str]]:
@@ -106,28 +126,40 @@ def _measures(item: FieldSpec, name: str) -> list[tuple[str, str]]:
             ("foreign", count(f"strlen({name}) <> length({name})")),
         ]  # fmt: skip
     if item.type in _NUMBERS:
-        with_comma = cast_sql(name, item, Reading(decimal_comma=True))
+        decimals = f"CASE WHEN contains({name}, '.') THEN length(rtrim(split_part({name}, '.', 2), '0 ')) END"
         return [
             ("filled", filled),
             ("bad", plain_bad),
             ("commas", count(f"contains({name}, ',')")),
-            ("comma_bad", count(f"{not_blank} AND (({with_comma}) IS NULL OR NOT regexp_matches({name}, '{_COMMA_NUMBER}'))")),
-            ("comma_clear", count(f"regexp_matches({name}, ',(\\d{{1,2}}|\\d{{4,}})\\s*$') OR regexp_matches({name}, '\\..*,')")),
-            ("decimals", f"max(CASE WHEN contains({name}, '.') THEN length(rtrim(split_part({name}, '.', 2), '0 ')) END)"),
-        ]  # fmt: skip
+            ("decimals", f"max({decimals})"),
+        ]
     if item.type in (FieldType.DATE, FieldType.DATETIME):
-        dotted = cast_sql(name, item, Reading(dotted_dates=True))
         measures = [
             ("filled", filled),
             ("bad", plain_bad),
-            ("dotted", count(f"contains({name}, '.') AND regexp_matches({name}, '{_DOTTED}')")),
-            ("dotted_bad", count(f"{not_blank} AND ({dotted}) IS NULL")),
+            ("dotted", count(f"({name}[2] = '.' OR {name}[3] = '.') AND regexp_matches({name}, '{_DOTTED}')")),
             ("slashed", count(f"contains({name}, '/') AND regexp_matches({name}, '{_SLASHED}')")),
         ]
         if item.type is FieldType.DATETIME:
-            measures.append(("naive", count(f"{not_blank} AND NOT regexp_matches({name}, '{_OFFSET}')")))
+            ends = f"right({name}, 1) <> 'Z' AND right({name}, 5) <> '+0000'"
+            measures.append(("naive", count(f"{ends} AND {not_blank} AND NOT regexp_matches({name}, '{_OFFSET}')")))
         return measures
     return [("filled", filled), ("bad", plain_bad)]
+
+
+def _closer_measures(item: FieldSpec, name: str) -> list[tuple[str, str]]:
+    """Return what else must be known of a column in which commas or dotted dates were seen."""
+    not_blank = f"NULLIF(trim({name}), '') IS NOT NULL"
+    if item.type in _NUMBERS:
+        typed = cast_sql(name, item, Reading(decimal_comma=True))
+        bad = f"({typed}) IS NULL OR NOT regexp_matches({name}, '{_COMMA_NUMBER}')"
+        clear = f"regexp_matches({name}, ',(\\d{{1,2}}|\\d{{4,}})\\s*$') OR regexp_matches({name}, '\\..*,')"
+        return [
+            ("comma_bad", f"count(*) FILTER (WHERE {not_blank} AND ({bad}))"),
+            ("comma_clear", f"count(*) FILTER (WHERE {clear})"),
+        ]
+    typed = cast_sql(name, item, Reading(dotted_dates=True))
+    return [("dotted_bad", f"count(*) FILTER (WHERE {not_blank} AND ({typed}) IS NULL)")]
 
 
 def _decide(spec: ObjectSpec, item: FieldSpec, facts: Mapping[str, int]) -> tuple[Column | None, list[Note]]:
@@ -146,8 +178,8 @@ def _decide(spec: ObjectSpec, item: FieldSpec, facts: Mapping[str, int]) -> tupl
                 "ambiguous_comma",
                 f"{where} has numbers with commas that can be read in two ways (1,234); the column is left out. Export"
                 " with plain numbers such as 1234.50.",
-                f"{where} iki türlü okunabilen virgüllü sayılar içeriyor (1,234); sütun dışarıda bırakıldı. 1234.50 gibi"
-                " düz sayılarla dışa aktarın.",
+                f"{where} iki türlü okunabilen virgüllü sayılar içeriyor (1,234); sütun dışarıda bırakıldı. 1234.50"
+                " gibi düz sayılarla dışa aktarın.",
                 warning=True,
             )
             return None, [note]
@@ -191,7 +223,7 @@ def _summaries(spec: ObjectSpec, fields: Sequence[FieldSpec], facts: Mapping[str
             _note(
                 "naive_datetimes",
                 f"{spec.name}: {names} without an offset are taken to be UTC, as Data Export writes them.",
-                f"{spec.name}: saat farkı belirtilmeyen {names} değerleri, Veri Dışa Aktarma'nın yazdığı gibi UTC sayıldı.",
+                f"{spec.name}: saat farkı belirtilmeyen {names}, Veri Dışa Aktarma'nın yazdığı gibi UTC sayıldı.",
             )
         )
     lost = {item.name: facts[item.name]["lost"] for item in fields if facts[item.name].get("lost")}
@@ -204,8 +236,8 @@ def _summaries(spec: ObjectSpec, fields: Sequence[FieldSpec], facts: Mapping[str
                 "text_lost",
                 f"{spec.name}: letters were already lost to “?” before this export reached us: {names}.{also[0]} Export"
                 " again in UTF-8; names and labels may not match.",
-                f"{spec.name}: harfler dosya bize gelmeden “?” olmuş: {names}.{also[1]} UTF-8 ile yeniden dışa aktarın; adlar"
-                " ve etiketler eşleşmeyebilir.",
+                f"{spec.name}: harfler dosya bize gelmeden “?” olmuş: {names}.{also[1]} UTF-8 ile yeniden dışa aktarın;"
+                " adlar ve etiketler eşleşmeyebilir.",
                 warning=True,
             )
         )

@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from leakwatch.core.tables import ObjectSpec
-from leakwatch.store.export_files import ExportFile, UnreadableFileError, refuse_what_is_no_csv, unpack
+from leakwatch.store.export_files import BLOCK_BYTES, ExportFile, UnreadableFileError, refuse_what_is_no_csv, unpack
 from leakwatch.store.export_text import detect, transcode
 from leakwatch.store.mirror_ingest import MAX_LINE_BYTES, CsvSource
 
 _DELIMITERS = ",;\t"
 _HEADER_BYTES = 1 << 20
+_ALL_BUT_QUOTES_AND_ENDS = bytes(value for value in range(256) if value not in b'"\r\n')
 _EXCEL_HINT = re.compile(r'^"?sep=(.)"?\r?\n')
 
 
@@ -26,6 +27,7 @@ class Part:
     file: ExportFile
     source: CsvSource
     assumed: tuple[str, str] | None = None
+    rows: int | None = None  # rows there must be; None = only a slow reading can tell
 
 
 def open_part(file: ExportFile, spec: ObjectSpec, folder: Path, number: int) -> Part:
@@ -47,7 +49,37 @@ def open_part(file: ExportFile, spec: ObjectSpec, folder: Path, number: int) -> 
                 f"{file.name}: not whole {encoding.name} text; export again in UTF-8",
                 f"{file.name}: eksik {encoding.name} metni; UTF-8 olarak yeniden dışa aktarın",
             ) from error
-    return Part(file, _read_header(file, spec, path), encoding.assumed)
+    source = _read_header(file, spec, path)
+    newline, lines = _scan_lines(path)
+    rows = None if newline is None else lines - source.skip - 1
+    return Part(file, replace(source, newline=newline or source.newline), encoding.assumed, rows)
+
+
+def _scan_lines(path: Path) -> tuple[str | None, int]:
+    """Return the file's line end as DuckDB names it (None if there are several kinds), and its lines, outside quotes.
+
+    Fast because everything but quotes and line ends is thrown away first; a pair of quotes changes nothing.
+    """
+    windows = unix = mac = 0
+    quoted = False
+    last = b""
+    with path.open("rb") as stream:
+        while block := stream.read(BLOCK_BYTES):
+            if block.endswith(b"\r"):
+                block += stream.read(1)
+            last = block[-1:]
+            pieces = block.translate(None, _ALL_BUT_QUOTES_AND_ENDS).replace(b'""', b"").split(b'"')
+            outside = b'"'.join(pieces[1 if quoted else 0 :: 2])
+            both = outside.count(b"\r\n")
+            windows += both
+            unix += outside.count(b"\n") - both
+            mac += outside.count(b"\r") - both
+            quoted ^= len(pieces) % 2 == 0
+    kinds = {"\\r\\n": windows, "\\n": unix, "\\r": mac}
+    found = [name for name, count in kinds.items() if count]
+    if len(found) > 1:
+        return None, 0
+    return (found[0] if found else "\\n"), sum(kinds.values()) + (0 if last in (b"\n", b"\r") else 1)
 
 
 def _read_header(file: ExportFile, spec: ObjectSpec, path: Path) -> CsvSource:
@@ -93,7 +125,7 @@ def _first_record(text: str, delimiter: str) -> list[str]:
 
 
 def explain_or_mend(part: Part, folder: Path, number: int) -> Part:
-    """Read the file slowly after DuckDB refused it: return it rewritten if it is whole, else say what is wrong.
+    """Read the file slowly, after DuckDB refused or misread it: return it rewritten if it is whole, else say why not.
 
     Raises:
         UnreadableFileError: naming the first bad line, and how many there are.
@@ -110,11 +142,13 @@ def explain_or_mend(part: Part, folder: Path, number: int) -> Part:
         for _ in range(source.skip):
             stream.readline()
         reader = csv.reader(stream, delimiter=source.delimiter, strict=True)
-        writer = csv.writer(out, quoting=csv.QUOTE_ALL)
+        writer = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\n")
+        rows = -1  # the header is none
         try:
             for row in reader:
                 if not row:
                     continue
+                rows += 1
                 if len(row) != source.width and any(cell for cell in row[source.width :]) | (len(row) < source.width):
                     ragged.append((reader.line_num, len(row)))
                 writer.writerow(row[: source.width])
@@ -122,13 +156,13 @@ def explain_or_mend(part: Part, folder: Path, number: int) -> Part:
             line = reader.line_num
             if "unexpected end" in str(error):
                 raise UnreadableFileError(
-                    f"{name}: ends in the middle of a quoted value (line {line}); the file was cut off, export it again",
+                    f"{name}: ends inside a quoted value (line {line}): the file was cut off, export it again",
                     f"{name}: tırnak içindeki bir değerin ortasında bitiyor (satır {line}); dosya yarım kalmış, yeniden"
                     " dışa aktarın",
                 ) from error
             raise UnreadableFileError(
-                f"{name}, line {line}: quotes are not as CSV has them ({error}); export it again as Salesforce writes it",
-                f"{name}, satır {line}: tırnaklar CSV kurallarına uymuyor; Salesforce'un yazdığı gibi yeniden dışa aktarın",
+                f"{name}, line {line}: quotes are not as in CSV ({error}); export it again as Salesforce writes it",
+                f"{name}, satır {line}: tırnaklar CSV kurallarına uymuyor; Salesforce'un yazdığı gibi dışa aktarın",
             ) from error
     if ragged:
         line, count = ragged[0]
@@ -136,10 +170,11 @@ def explain_or_mend(part: Part, folder: Path, number: int) -> Part:
             f"{name}, line {line}: {count} values where the header has {source.width}"
             f"{f', and {len(ragged) - 1} more such rows' if len(ragged) > 1 else ''}; mend these rows or export again",
             f"{name}, satır {line}: başlıkta {source.width} sütun varken {count} değer"
-            f"{f', ayrıca {len(ragged) - 1} satır daha' if len(ragged) > 1 else ''}; satırları düzeltin ya da yeniden dışa"
-            " aktarın",
+            f"{f', ayrıca {len(ragged) - 1} satır daha' if len(ragged) > 1 else ''}; satırları düzeltin ya da yeniden"
+            " dışa aktarın",
         )
-    return replace(part, source=replace(source, path=target, delimiter=",", skip=0))
+    mended = replace(source, path=target, delimiter=",", skip=0, newline="\\n")
+    return replace(part, source=mended, rows=rows)
 
 
 def lines_without_id(parts: Sequence[Part], limit: int = 5) -> list[str]:

@@ -11,7 +11,7 @@ import re
 import shutil
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,7 +141,7 @@ def _sort_in(base: str, file: ExportFile, config: MirrorConfig, files: list[Expo
 
 
 @contextmanager
-def _opened(file: ExportFile) -> Iterator[IO[bytes]]:
+def _opened(file: ExportFile) -> Generator[IO[bytes]]:
     if file.member is None:
         with file.path.open("rb") as stream:
             yield stream

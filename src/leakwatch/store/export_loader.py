@@ -1,3 +1,4 @@
+# ruff: noqa: S608  -- names come from our own configuration and are quoted
 """Loads a Salesforce Data Export into a mirror of its own and publishes it as a snapshot, once and without state."""
 
 from __future__ import annotations
@@ -81,17 +82,15 @@ class ExportLoader:
     def _load_object(self, mirror: Mirror, spec: ObjectSpec, files: Sequence[ExportFile]) -> list[Note]:
         parts = [open_part(file, spec, mirror.staging, number) for number, file in enumerate(files)]
         connection = mirror.connection
-        try:
-            inspection = inspect(connection, spec, parts)
-        except duckdb.InvalidInputException:  # its words show CRM text, so we find our own
+        inspection = _inspect_whole(connection, spec, parts)
+        if inspection is None:
             parts = [explain_or_mend(part, mirror.staging, number) for number, part in enumerate(parts)]
-            try:
-                inspection = inspect(connection, spec, parts)
-            except duckdb.Error as error:
-                raise UnreadableFileError(
-                    f"{files[0].name}: can't be read as CSV ({type(error).__name__}); export it again",
-                    f"{files[0].name}: CSV olarak okunamadı ({type(error).__name__}); yeniden dışa aktarın",
-                ) from error
+            inspection = _inspect_whole(connection, spec, parts)
+        if inspection is None:
+            raise UnreadableFileError(
+                f"{files[0].name}: can't be read as CSV; export it again as Salesforce writes it",
+                f"{files[0].name}: CSV olarak okunamadı; Salesforce'un yazdığı gibi yeniden dışa aktarın",
+            )
         notes = _encoding_notes(parts) + list(inspection.notes)
         notes += bad_value_notes(connection, spec, parts, inspection)
         fields: dict[str, FieldSpec] = {column.spec.name: column.spec for column in inspection.columns}
@@ -106,6 +105,17 @@ class ExportLoader:
         return notes
 
 
+def _inspect_whole(connection: duckdb.DuckDBPyConnection, spec: ObjectSpec, parts: Sequence[Part]) -> Inspection | None:
+    """Return the inspection if every row that the files have was read, else None: rows are never lost silently."""
+    if any(part.rows is None for part in parts):
+        return None
+    try:
+        inspection = inspect(connection, spec, parts)
+    except duckdb.InvalidInputException:  # its words show CRM text: a slow reading finds better ones
+        return None
+    return inspection if inspection.rows == sum(part.rows or 0 for part in parts) else None
+
+
 def _seen_from(now: datetime, as_of_date: date | None, zone: str) -> tuple[datetime, date]:
     """Return the moment and the day that the audit looks from."""
     if as_of_date is None:
@@ -117,15 +127,15 @@ def _seen_from(now: datetime, as_of_date: date | None, zone: str) -> tuple[datet
 def _row_notes(mirror: Mirror, spec: ObjectSpec, parts: Sequence[Part], inspection: Inspection) -> list[Note]:
     notes: list[Note] = []
     name = " + ".join(part.file.name for part in parts[:3])
-    if inspection.without_id:
+    missing = inspection.without_id
+    if missing:
         where = "; ".join(lines_without_id(parts))
         notes.append(
             Note(
                 "rows_without_id",
                 Text(
-                    en=f"{name}: {inspection.without_id} of {inspection.rows} rows have no Id and were left out ({where}).",
-                    tr=f"{name}: {inspection.rows} satırdan {inspection.without_id} tanesinde Id yok; dışarıda bırakıldı"
-                    f" ({where}).",
+                    en=f"{name}: {missing} of {inspection.rows} rows have no Id and were left out ({where}).",
+                    tr=f"{name}: {inspection.rows} satırdan {missing} tanesinde Id yok; dışarıda bırakıldı ({where}).",
                 ),
                 "warning",
             )
@@ -176,10 +186,10 @@ def _old_data(newest: datetime) -> Note:
     return Note(
         "data_older_than_audit",
         Text(
-            en=f"The newest change in the data is of {day.isoformat()}, but they are judged as of today; for that day give"
-            f" --as-of {day.isoformat()}.",
-            tr=f"Verideki son değişiklik {day.strftime('%d.%m.%Y')} tarihli, oysa bugüne göre değerlendirildi; o gün için"
-            f" --as-of {day.isoformat()} verin.",
+            en=f"The newest change in the data is of {day.isoformat()}, but all is judged as of today; for that day"
+            f" give --as-of {day.isoformat()}.",
+            tr=f"Verideki son değişiklik {day.strftime('%d.%m.%Y')} tarihli, oysa bugüne göre değerlendirildi; o"
+            f" gün için --as-of {day.isoformat()} verin.",
         ),
         "warning",
     )

@@ -135,11 +135,11 @@ class Mirror:
         spec = self._spec(sobject)
         path = self._staging / f"{spec.table}.csv"
         try:
-            write_rows(path, rows, fields)
+            written = write_rows(path, rows, fields)
             source = CsvSource(path, ",", len(fields), {name: place for place, name in enumerate(fields)})
             with self._transaction():
                 self._ensure(spec, fields)
-                result = self._load(spec, source, fields, whole=whole)
+                result = self._load(spec, source, fields, written, whole=whole)
                 if watermark is not None:
                     self._set_watermark(spec, watermark)
                 faultpoints.reach("mirror.merge.before_commit")
@@ -153,7 +153,7 @@ class Mirror:
         return result
 
     def _load(
-        self, spec: ObjectSpec, source: CsvSource, fields: Mapping[str, FieldSpec], *, whole: bool
+        self, spec: ObjectSpec, source: CsvSource, fields: Mapping[str, FieldSpec], written: int, *, whole: bool
     ) -> MergeResult:
         run = self._connection.execute
         typed = [(item, f"c{source.columns[name]}") for name, item in fields.items()]
@@ -162,7 +162,11 @@ class Mirror:
             f"count(*) FILTER (WHERE {text} IS NOT NULL AND ({cast_sql(text, item)}) IS NULL)" for item, text in typed
         )
         run(f"CREATE OR REPLACE TEMP TABLE lw_batch AS SELECT {select} FROM {source.sql()}")
-        counts = run(f"SELECT {bad} FROM {source.sql()}").fetchone() or ()
+        counts = run(f"SELECT count(*), {bad} FROM {source.sql()}").fetchone() or (0,)
+        if counts[0] != written:
+            raise LeakwatchError(
+                f"{spec.name}: {written} rows were fetched but {counts[0]} read back; nothing was stored"
+            )
         stamp = fields.get(spec.stamp or "")
         order = f"{quoted(stamp.column)} DESC NULLS LAST" if stamp else "rowid DESC"
         run(
@@ -176,7 +180,7 @@ class Mirror:
         run(f"INSERT INTO {table} ({names}) SELECT {names} FROM lw_batch WHERE id IS NOT NULL")
         rows = run("SELECT count(*) FROM lw_batch WHERE id IS NOT NULL").fetchone()
         run("DROP TABLE lw_batch")
-        unreadable = {item.name: int(count) for (item, _), count in zip(typed, counts, strict=True) if count}
+        unreadable = {item.name: int(count) for (item, _), count in zip(typed, counts[1:], strict=True) if count}
         return MergeResult(int(rows[0]) if rows else 0, unreadable)
 
     def _ensure(self, spec: ObjectSpec, fields: Mapping[str, FieldSpec]) -> None:

@@ -17,9 +17,10 @@ from leakwatch.store.mirror_ingest import literal, quoted
 
 @dataclass(frozen=True, slots=True)
 class TableNote:
-    """An assumption, and the table whose readers it concerns."""
+    """An assumption, and whom it concerns: readers of the table (`*` = everybody), or of one column of it."""
 
     table: str
+    column: str | None
     note: Note
 
 
@@ -58,10 +59,12 @@ class Build:
             return f"CAST({timestamp} AS DATE)"
         return f"CAST(({timestamp} AT TIME ZONE 'UTC') AT TIME ZONE {literal(self.zone)} AS DATE)"
 
-    def assume(self, table: str, code: str, en: str, tr: str, *, warning: bool = False) -> None:
-        """Remember an assumption about `table`, to be told to its readers."""
+    def assume(
+        self, table: str, code: str, en: str, tr: str, *, column: str | None = None, warning: bool = False
+    ) -> None:
+        """Remember an assumption about `table` or one of its columns, to be told to their readers."""
         level = "warning" if warning else "assumption"
-        self.notes.append(TableNote(table, Note(code, Text(en=en, tr=tr), level)))
+        self.notes.append(TableNote(table, column, Note(code, Text(en=en, tr=tr), level)))
 
     def map_table(self, name: str, columns: str, rows: Iterable[tuple[object, ...]]) -> None:
         """Make a temporary table of a few rows worked out in Python."""

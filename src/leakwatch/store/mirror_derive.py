@@ -20,7 +20,7 @@ from leakwatch.core.report_inputs import Note
 from leakwatch.core.tables import DERIVED, FieldType, MirrorConfig, ObjectSpec, epoch_column, local_date_column, snake
 from leakwatch.store import mirror_meanings as meanings
 from leakwatch.store.mirror_build import Build
-from leakwatch.store.mirror_ingest import literal, quoted
+from leakwatch.store.mirror_ingest import CsvSource, literal, quoted
 from leakwatch.store.mirror_touch import build_people, build_touches
 
 # Blanks that people and web forms leave: also the no-break, figure and narrow spaces, zero-width space and BOM.
@@ -120,6 +120,7 @@ def _default_currency(build: Build, settings: DeriveSettings) -> str | None:
             "sf_opportunity", "currency_unknown",
             "No currency is named in the data; all amounts are taken to be in one currency and shown without it.",
             "Veride para birimi yok; tüm tutarlar aynı para biriminde sayıldı ve birimsiz gösterildi.",
+            column="currency",
         )  # fmt: skip
     return None
 
@@ -164,15 +165,13 @@ def _add_key(build: Build, table: str, column: str, joins: list[str]) -> str:
         f"SELECT DISTINCT {quoted(column)} FROM main.{quoted(table)} WHERE {quoted(column)} IS NOT NULL"
     )
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, quoting=csv.QUOTE_ALL)
+        writer = csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator="\n")
+        writer.writerow(("value", "folded"))
         while batch := values.fetchmany(50_000):
             writer.writerows((value, fold(value)) for (value,) in batch)
     name = f"lw_key_{table}_{column}"
-    build.run(
-        f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM read_csv({literal(str(path))}, auto_detect=false,"
-        " header=false, delim=',', quote='\"', escape='\"', columns={'value': 'VARCHAR', 'folded': 'VARCHAR'},"
-        " max_line_size=8000000)"
-    )
+    source = CsvSource(path, ",", 2).sql()
+    build.run(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT c0 AS value, c1 AS folded FROM {source}")
     path.unlink()
     joins.append(f"LEFT JOIN {name} AS {name} ON {name}.value = t.{quoted(column)}")
     return f"NULLIF({name}.folded, '')"
@@ -210,6 +209,7 @@ def _derive_opportunity(build: Build, currency: str | None, joins: list[str]) ->
                 " its close date, any other on the day of its last change.",
                 "Opportunity.LastStageChangeDate veride yok; kapanmış fırsatın aşaması kapanış tarihinde,"
                 " diğerlerininki son değişiklik gününde değişmiş sayıldı.",
+                column="stage_changed_on",
             )  # fmt: skip
     budgets = [
         f"CASE WHEN t.{quoted(snake(name))} > 0 THEN t.{quoted(snake(name))} END"
@@ -302,10 +302,11 @@ def _build_bookkeeping(build: Build, currency: str | None) -> None:
     for name, value in (("time_zone", build.zone), ("currency", currency), ("derived_at", derived_at)):
         build.run("INSERT INTO next.main.lw_settings VALUES (?, ?)", [name, value])
     build.run(
-        "CREATE TABLE next.main.lw_notes (table_name VARCHAR, code VARCHAR, level VARCHAR, en VARCHAR, tr VARCHAR)"
+        "CREATE TABLE next.main.lw_notes (table_name VARCHAR, column_name VARCHAR, code VARCHAR, level VARCHAR,"
+        " en VARCHAR, tr VARCHAR)"
     )
     for item in build.notes:
         build.run(
-            "INSERT INTO next.main.lw_notes VALUES (?, ?, ?, ?, ?)",
-            [item.table, item.note.code, item.note.level, item.note.text.en, item.note.text.tr],
+            "INSERT INTO next.main.lw_notes VALUES (?, ?, ?, ?, ?, ?)",
+            [item.table, item.column, item.note.code, item.note.level, item.note.text.en, item.note.text.tr],
         )

@@ -20,6 +20,7 @@ from leakwatch.core.tables import FieldSpec, FieldType
 TRUE_WORDS = ("true", "1", "yes", "evet", "doğru")  # DOĞRU and YANLIŞ: what Turkish Excel makes of TRUE and FALSE
 FALSE_WORDS = ("false", "0", "no", "hayır", "yanlış")
 MAX_LINE_BYTES = 8_000_000  # a row of export text: 131,072 characters per long text field, several of them
+BUFFER_BYTES = 16_000_000  # DuckDB's default would be 16 times the longest line, for each thread
 
 _DOTTED_DATE = r"^\d{1,2}\.\d{1,2}\.\d{4}$"
 _SUFFIX_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
@@ -33,6 +34,9 @@ class Reading:
     dotted_dates: bool = False  # 31.12.2017 instead of 2017-12-31
 
 
+PLAIN = Reading()
+
+
 @dataclass(frozen=True, slots=True)
 class CsvSource:
     """A clean UTF-8 CSV file: `columns` maps the fields we want to their place (from 0) in each row."""
@@ -42,13 +46,15 @@ class CsvSource:
     width: int
     columns: Mapping[str, int] = field(default_factory=dict[str, int])
     skip: int = 0  # lines before the header
+    newline: str = "\\n"  # as DuckDB wants it named; left to itself, it was seen to return no rows without an error
 
     def sql(self) -> str:
         """Return a `read_csv` call whose columns are called c0, c1, ..."""
         names = ", ".join(f"'c{place}': 'VARCHAR'" for place in range(self.width))
         return (
             f"read_csv({literal(str(self.path))}, auto_detect=false, header=true, delim={literal(self.delimiter)},"
-            f" quote='\"', escape='\"', columns={{{names}}}, max_line_size={MAX_LINE_BYTES}, skip={self.skip})"
+            f" quote='\"', escape='\"', columns={{{names}}}, max_line_size={MAX_LINE_BYTES},"
+            f" buffer_size={BUFFER_BYTES}, skip={self.skip}, new_line={literal(self.newline)})"
         )
 
 
@@ -77,7 +83,7 @@ def prepare_connection(connection: duckdb.DuckDBPyConnection, *, memory_limit: s
     )
 
 
-def cast_sql(text: str, spec: FieldSpec, reading: Reading = Reading()) -> str:
+def cast_sql(text: str, spec: FieldSpec, reading: Reading = PLAIN) -> str:
     """Return the SQL expression that types the text expression `text`; NULL where it can't be read."""
     match spec.type:
         case FieldType.ID:
@@ -110,7 +116,7 @@ def write_rows(path: Path, rows: Iterable[Mapping[str, Any]], fields: Iterable[s
     names = list(fields)
     count = 0
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, quoting=csv.QUOTE_ALL)
+        writer = csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator="\n")
         writer.writerow(names)
         for row in rows:
             writer.writerow([_as_text(row.get(name)) for name in names])

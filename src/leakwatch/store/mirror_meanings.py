@@ -49,6 +49,7 @@ def _tell(build: Build, unknown: Mapping[str, int], *, guessed: bool) -> None:
             " (stage_meanings_without_flags in mirror.yaml).",
             "Aşamaların anlamını ne OpportunityStage ne de IsClosed ve IsWon söylüyor; etiketlerine göre yorumlandı"
             " (mirror.yaml içinde stage_meanings_without_flags).",
+            column="stage_meaning",
         )  # fmt: skip
     if unknown:
         names = ", ".join(f"“{name}”" if name else "(empty)" for name in list(unknown)[:5])
@@ -60,6 +61,7 @@ def _tell(build: Build, unknown: Mapping[str, int], *, guessed: bool) -> None:
             " stages under stage_meanings in mirror.yaml.",
             f"{total} fırsat, anlamı bilinmeyen aşamalarda: {names}{more}. Denetim dışı kaldılar; bu aşamaları"
             " mirror.yaml içinde stage_meanings altında tanımlayın.",
+            column="stage_meaning",
             warning=True,
         )  # fmt: skip
 
