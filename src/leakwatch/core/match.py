@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from leakwatch.core.addresses import AddressPatterns, variants
+from leakwatch.core.normalise import sender_of
 from leakwatch.core.privacy import outsiders
 from leakwatch.model import (
     Activity,
@@ -31,10 +32,12 @@ _BASIS = {"Contact": MatchBasis.CONTACT_EMAIL, "Lead": MatchBasis.LEAD_EMAIL, "A
 class MatchRules:
     """What the resolver is told besides the address book.
 
-    `principals` are the mailbox owners; `never_match` are addresses that never stand for a record.
+    `principals` are the people on the roster; `read` the addresses of those whose mailboxes are read, so that a mail of
+    theirs without their own copy is known to be forged; `never_match` are addresses that never stand for a record.
     """
 
     principals: tuple[Principal, ...] = ()
+    read: frozenset[str] = frozenset()
     never_match: tuple[str, ...] = ()
     match_bulk: bool = False
 
@@ -187,15 +190,20 @@ class Resolver:
         return next((self._owners[form] for form in variants(address) if form in self._owners), None)
 
     def _owner(self, activity: Activity) -> str | None:
-        """Return whose activity it is: the sending rep, else our first To, else our first Cc, else the mailbox owner."""
+        """Return whose it is: the sending rep, else our first To, else our first Cc, else the mailbox's owner."""
         roles = (Role.TO, Role.CC)
-        if activity.direction is Direction.OUTBOUND:
+        if activity.direction is Direction.OUTBOUND or self._sent_unseen(activity):
             roles = (Role.FROM, Role.TO, Role.CC)
         by_role = (person for role in roles for person in activity.participants if person.role is role)
         return _first_user(by_role, self._user) or _first_user(
             (Participant(ref.principal, Role.TO) for ref in sorted(activity.refs, key=lambda ref: ref.principal)),
             self._user,
         )
+
+    def _sent_unseen(self, activity: Activity) -> bool:
+        """Return whether the sender is one of us whose Sent box we don't read: then From is all there is to go by."""
+        sender = self._principal(sender_of(activity))
+        return sender is None or sender.address not in self._rules.read
 
 
 def _first_user(people: Iterable[Participant], user: Callable[[Participant], str | None]) -> str | None:

@@ -78,7 +78,8 @@ def _email_message(activity: Activity, match: Match, rules: PlanRules) -> WriteO
     fields: dict[str, Any] = {
         "Subject": cut(_subject(activity, rules), MAX_SUBJECT),
         "MessageDate": moment(activity.start),
-        "Incoming": activity.direction is not Direction.OUTBOUND,
+        # A colleague's mail seen only in another mailbox is no word from the customer, whoever really sent it.
+        "Incoming": activity.direction is not Direction.OUTBOUND and not (sender is not None and sender.internal),
         "Status": STATUS_SENT,
         KEY_FIELD: activity.key,
     }

@@ -124,7 +124,9 @@ def capture(
         address_book=doors.address_book,
         writer=doors.writer,
         records=doors.records,
-        matching=MatchRules(tuple(principals), options.never_match, options.match_bulk),
+        matching=MatchRules(
+            tuple(principals), frozenset(one.address for one in told), options.never_match, options.match_bulk
+        ),
         planning=options.planning,
         principals=tuple(told),
         unread=frozenset(tally.failed),

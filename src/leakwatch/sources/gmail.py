@@ -156,7 +156,7 @@ class GmailSource:
         ref = SourceRef(self.name, principal.address, str(item.get("id") or ""))
         labels = _labels(item)
         received_at = _received_at(item)
-        reason = _skip(labels)
+        reason = _skip(item, labels)
         if reason is not None:
             return Decision(ref, Outcome.SKIPPED, reason, received_at or EPOCH)
         payload = item.get("payload")
@@ -165,11 +165,7 @@ class GmailSource:
                 ref, Outcome.QUARANTINED, "unreadable", received_at or EPOCH, detail="Gmail sent no headers"
             )
         headers = _headers(cast(Mapping[str, Any], payload).get("headers"))
-        found = read_mail(ref, headers, owner=principal, received_at=received_at, in_sent="SENT" in labels)
-        if item.get(OPT_OUT) and isinstance(found, Activity):
-            # With its key, so that the copy in a colleague's mailbox is left out as well.
-            return Decision(ref, Outcome.SKIPPED, SkipReason.OPT_OUT_LABEL, found.start, key=found.key)
-        return found
+        return read_mail(ref, headers, owner=principal, received_at=received_at, in_sent="SENT" in labels)
 
     # --- ids and labels ---
 
@@ -252,11 +248,13 @@ def _all_before(items: Sequence[Mapping[str, Any]], window_start: datetime | Non
     return all(moment is not None and moment < window_start for moment in moments)
 
 
-def _skip(labels: frozenset[str]) -> SkipReason | None:
+def _skip(item: Mapping[str, Any], labels: frozenset[str]) -> SkipReason | None:
     if _is_draft(labels):
         return SkipReason.DRAFT
     if "SCHEDULED" in labels and "SENT" not in labels:
         return SkipReason.SCHEDULED
+    if item.get(OPT_OUT):
+        return SkipReason.OPT_OUT_LABEL
     return next((reason for label, reason in _SKIPS if label in labels), None)
 
 

@@ -35,9 +35,9 @@ from leakwatch.store.database import transaction
 PASSING_REASONS = frozenset(
     {SkipReason.SPAM, SkipReason.TRASH, SkipReason.DRAFT, SkipReason.SCHEDULED, SkipReason.OPT_OUT_LABEL}
 )
-# Said about one copy, these hold for the mail: somebody on the "never log" list shows only in the sender's BCC, and a
-# mail that one of its people labelled as private is not logged through a colleague's mailbox.
-VETOES = frozenset({SkipReason.BLOCKED, SkipReason.OPT_OUT_LABEL})
+# Said about one copy, this holds for the mail: somebody on the "never log" list may show only in the sender's BCC. All
+# other reasons keep out a copy, not the mail: what a rep labels as private may still lie open in a colleague's mailbox.
+VETOES = frozenset({SkipReason.BLOCKED})
 FINAL_OUTCOMES = frozenset({Outcome.WRITTEN, Outcome.QUARANTINED, Outcome.SKIPPED})
 
 
