@@ -57,7 +57,7 @@ def test_moving_the_clock_plays_what_is_due_in_order_and_once(running: Running) 
 
 
 def audit(running: Running, day: datetime) -> dict[str, set[str]]:
-    """Three of the four rules asked of the org itself, in SOQL."""
+    """The four rules asked of the org itself, in SOQL."""
     world = running.control("GET", "/world")
     local = (day + timedelta(hours=3)).date()
     edge = (local - timedelta(days=14)).isoformat()
@@ -73,10 +73,40 @@ def audit(running: Running, day: datetime) -> dict[str, set[str]]:
         if not (row["Loss_Reason__c"] or "").strip() and _stage_day(row) >= window
     }
     return {
+        "lead_stale": _stale(running, day),
         "opp_close_overdue": {row["Id"] for row in overdue},
         "opp_lost_without_reason": lost,
         "opp_price_deviation": _price(running),
     }
+
+
+def _stale(running: Running, now: datetime) -> set[str]:
+    """Leads whose last touch is 30 days old: what the org has, and the mails that would be captured by now."""
+    meanings = running.control("GET", "/world")["meanings"]["lead_status"]
+    touches: dict[str, list[Any]] = {}
+
+    def touch(who: str | None, moment: str) -> None:
+        day = datetime.fromisoformat(moment)
+        local = day.date() if len(moment) == 10 else (day + timedelta(hours=3)).date()
+        touches.setdefault(who or "", []).append(local)
+
+    for row in running.soql("SELECT WhoId, CompletedDateTime, ActivityDate FROM Task WHERE IsClosed = true"):
+        touch(row["WhoId"], row["CompletedDateTime"] or row["ActivityDate"])
+    for row in running.soql("SELECT WhoId, EndDateTime FROM Event"):
+        if datetime.fromisoformat(row["EndDateTime"]) <= now:
+            touch(row["WhoId"], row["EndDateTime"])
+    for row in running.soql("SELECT RelationId, EmailMessage.MessageDate FROM EmailMessageRelation"):
+        touch(row["RelationId"], row["EmailMessage"]["MessageDate"])
+    for item in running.control("GET", "/truth")["captures"]:
+        for who in item["who_ids"]:
+            touch(who, item["from"])
+    found: set[str] = set()
+    for row in running.soql("SELECT Id, Status, CreatedDate FROM Lead WHERE IsConverted = false"):
+        touch(row["Id"], row["CreatedDate"])
+        old = max(touches[row["Id"]]) <= (now + timedelta(hours=3)).date() - timedelta(days=30)
+        if old and meanings[row["Status"]] == "open":
+            found.add(row["Id"])
+    return found
 
 
 def _stage_day(row: dict[str, Any]) -> Any:
@@ -111,7 +141,8 @@ def test_the_org_itself_shows_the_leaks_that_the_truth_tells_day_by_day(running:
     day = datetime(2026, 3, 2, 3, tzinfo=UTC)
     for offset in (0, 1, 2, 3, 4, 6, 8, 9, 14):
         now = day + timedelta(days=offset)
-        running.control("POST", "/clock", {"to": now.isoformat()})
+        played = running.control("POST", "/clock", {"to": now.isoformat()})["played"]
+        assert not [event for event in played if "error" in event]
         truth = running.control("GET", "/truth")
         for rule, found in audit(running, now).items():
             told = {item["record_id"] for item in truth["findings"] if item["rule"] == rule and item["open"]}
@@ -298,3 +329,13 @@ def test_a_call_takes_milliseconds_and_not_forty(running: Running) -> None:
         running.salesforce("limits")
         took.append(time.perf_counter() - begin)
     assert sorted(took)[len(took) // 2] < 0.03
+
+
+def test_an_edit_that_the_org_refuses_is_told_and_the_play_goes_on(running: Running) -> None:
+    truth = running.control("GET", "/truth")["findings"]
+    item = next(f for f in truth if f["why"] == "baseline, moved on day 3")
+    assert running.salesforce(f"sobjects/Opportunity/{item['record_id']}", "DELETE").status_code == 204
+    played = running.control("POST", "/clock", {"advance_seconds": 5 * 86_400})["played"]
+    refused = [event for event in played if "error" in event]
+    assert [event["record"] for event in refused] == [item["record"]]
+    assert played.index(refused[0]) < len(played) - 1

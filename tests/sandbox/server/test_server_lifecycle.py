@@ -51,7 +51,14 @@ def test_it_starts_serves_over_tls_continues_and_refuses_a_second_one(tmp_path: 
         assert len(again.soql("SELECT Id FROM Task")) == tasks
         assert again.control("POST", "/clock", {"advance_seconds": 86_400})["played"]
     finally:
-        assert again.stop(signal.SIGINT) == 0
+        assert again.stop(signal.SIGKILL) == -signal.SIGKILL
+
+    third = Running(folder, "--world", "small")
+    try:
+        assert third.info["world"]["now"] == "2026-03-07T02:00:00Z"
+        assert third.control("POST", "/clock", {"to": "2026-03-07T02:00:00Z"})["played"] == []
+    finally:
+        assert third.stop(signal.SIGINT) == 0
 
     reset = Running(folder, "--world", "small", "--seed", "3", "--reset", "--no-deploy")
     try:

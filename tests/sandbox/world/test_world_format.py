@@ -91,6 +91,15 @@ def test_a_mistake_is_named_with_its_place(path: str, value: Any, problem: str) 
     assert any(line.startswith(problem) for line in caught.value.problems), caught.value.problems
 
 
+def test_an_expectation_begins_with_its_mail_and_must_have_one() -> None:
+    body = copy.deepcopy(TINY)
+    body["truth"]["captures"] = [{"message_id": "m1.0@mail.y.example", "expect": "unmatched"}]
+    assert parse_world(copy.deepcopy(body)).truth["captures"][0]["from"] == "2026-03-02T09:00:00Z"
+    body["truth"]["captures"][0]["message_id"] = "m2.0@mail.y.example"
+    with pytest.raises(WorldError, match=r"captures\[0\]\.message_id: no mail has the id .*did you mean 'm1\.0@"):
+        parse_world(body)
+
+
 def test_all_mistakes_are_told_at_once() -> None:
     body = copy.deepcopy(TINY)
     del body["stages"]

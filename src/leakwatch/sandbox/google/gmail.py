@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -57,7 +57,6 @@ class Gmail:
 
     store: MailStore
     history_days: int = 30
-    _forms: dict[str, str] = field(default_factory=dict[str, str])
 
     def get_profile(self, call: Call) -> dict[str, Any]:
         """users.getProfile."""

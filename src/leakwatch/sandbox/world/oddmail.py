@@ -9,7 +9,6 @@ from leakwatch.sandbox.world.people import BLOCKED_DOMAIN, OPT_OUT_LABEL
 
 def quiet_cases(mailing: Mailing, first: int, last: int) -> None:
     """One of each case whose outcome does not change later."""
-    build = mailing.build
     person, rep = mailing.account().contacts[0], mailing.rep()
     box = rep["email"]
     at = mailing.when(first, last)
@@ -40,7 +39,6 @@ def quiet_cases(mailing: Mailing, first: int, last: int) -> None:
         at, mailbox(rep), [person.mailbox], "Taslak", "Henüz bitmedi", labels={box: ["DRAFT"]}, only=[box]
     )
     mailing.skipped(mail, "draft")
-    build.number("quiet")
 
 
 def _unread_owner(mailing: Mailing, first: int, last: int) -> None:
@@ -92,7 +90,6 @@ def draft_sent(mailing: Mailing) -> None:
     name = f"draft{build.number('draft')}"
     times = [build.at(2, 10, 5), build.at(2, 10, 9), build.at(3, 9, 30)]
     sent_at = build.at(3, 9, 40)
-    sent: Json = {}
     for index, at in enumerate(times):
         mail = _held(mailing, at, mailbox(rep), person.mailbox, f"{name}.{build.seed}@mail.draft.example", index)
         build.play(at, "draft", draft=name, mailbox=box, mail=mail["id"])

@@ -57,11 +57,11 @@ class Player:
     def _play(self, event: Json) -> Json:
         verb = str(event["do"])
         handler = getattr(self, f"_do_{verb}")
-        result = handler(event)
-        told = {key: value for key, value in event.items() if key not in {"fields"}}
-        if "fields" in event:
-            told["fields"] = event["fields"]
-        return told | ({"result": result} if result is not None else {})
+        try:
+            result = handler(event)
+        except Exception as error:  # noqa: BLE001 - people meet errors too: the play goes on, and tells
+            return event | {"error": f"{type(error).__name__}: {error}"}
+        return event | ({"result": result} if result is not None else {})
 
     # -- records -----------------------------------------------------------------------------------
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from leakwatch.sandbox.world.check import REFERENCE, Node, WorldError
+from leakwatch.sandbox.world.check import REFERENCE, Node, WorldError, nearest
+from leakwatch.sandbox.world.letters import message_id
 from leakwatch.sandbox.world.model import (
     DEFAULT_DELEGATION,
     FORMAT,
@@ -21,6 +22,7 @@ from leakwatch.sandbox.world.model import (
     STAGE_MEANINGS,
     VERBS,
     World,
+    instant,
 )
 
 
@@ -59,7 +61,7 @@ def parse_world(body: Any) -> World:
     _truth(root, references)
     if problems or start is None:
         raise WorldError(problems)
-    return World(
+    world = World(
         name=body["name"], seed=int(body.get("seed", 0)), start=start, days=int(body.get("days", 14)),
         audit_time=body.get("audit_time", "06:00"), company=body["company"], users=body["users"],
         queues=body.get("queues", []), custom_fields=body.get("custom_fields", {}), stages=body["stages"],
@@ -67,6 +69,23 @@ def parse_world(body: Any) -> World:
         records=body.get("records", []), mails=body.get("mails", []), timeline=body.get("timeline", []),
         truth=body.get("truth", {}), delegation=body.get("delegation", list(DEFAULT_DELEGATION)),
     )  # fmt: skip
+    _date_captures(world, problems)
+    if problems:
+        raise WorldError(problems)
+    return world
+
+
+def _date_captures(world: World, problems: list[str]) -> None:
+    """An expectation about a mail begins, unless the file says otherwise, when the mail is delivered."""
+    delivered: dict[str, str] = {}
+    for mail in sorted(world.mails, key=lambda mail: instant(mail["at"]), reverse=True):
+        delivered[message_id(mail, world)] = mail["at"]
+    for index, item in enumerate(world.truth.get("captures", [])):
+        if item["message_id"] not in delivered:
+            near = nearest(item["message_id"], delivered)
+            problems.append(f"truth.captures[{index}].message_id: no mail has the id {item['message_id']!r}{near}")
+        else:
+            item.setdefault("from", delivered[item["message_id"]])
 
 
 def _company(node: Node) -> None:
