@@ -53,21 +53,36 @@ class CaptureOptions:
     round_size: int = 2_000
 
 
-def capture(  # noqa: PLR0913  its doors are what a flow is about
+@dataclass(frozen=True, slots=True)
+class CaptureDoors:
+    """What capture works through.
+
+    Attributes:
+        sources: mailbox streams, read one after the other.
+        journal: where everything is kept between reading and writing.
+        address_book: finds people and deals in the mirror by address.
+        writer: the one way to Salesforce. records: reads records back by id.
+        units: returns API quota units spent so far, by provider.
+    """
+
+    sources: Sequence[Source]
+    journal: Journal
+    address_book: Callable[[Iterable[str]], AddressBook]
+    writer: Writer
+    records: RecordFetcher
+    units: Callable[[], Mapping[str, int]] = dict[str, int]
+
+
+def capture(
     principals: Sequence[Principal],
-    *,
-    sources: Sequence[Source],
-    journal: Journal,
-    address_book: Callable[[Iterable[str]], AddressBook],
-    writer: Writer,
-    records: RecordFetcher,
+    doors: CaptureDoors,
     options: CaptureOptions,
+    *,
     run_id: str,
     now: datetime,
     dry_run: bool = False,
     write: bool = True,
     retry_parked: bool = False,
-    units: Callable[[], Mapping[str, int]] = dict[str, int],
     on_page: Callable[[str, int], None] | None = None,
 ) -> CaptureReport:
     """Read what is new in every mailbox and log it in Salesforce; return what was done.
@@ -76,44 +91,39 @@ def capture(  # noqa: PLR0913  its doors are what a flow is about
 
     Args:
         principals: the roster; people without a recorded notice are not read.
-        sources: mailbox streams, read one after the other.
-        journal: where everything is kept between reading and writing.
-        address_book: finds people and deals in the mirror by address.
-        writer: the one way to Salesforce.
-        records: reads Salesforce records back by id.
-        options: see there.
+        doors: what it works through.
+        options: how.
         run_id: names this run in the write log.
         now: aware UTC; mail up to it counts as read.
         dry_run: page through the mailboxes in memory; store nothing, write nothing, return the writes wanted.
         write: off reads and stores only.
         retry_parked: try parked mailboxes now.
-        units: returns API quota units spent so far, by provider.
         on_page: told (mailbox, items) after each page.
 
     Raises:
         ConfigError, BusyError: nothing can be done at all. What stops only the writing is in `report.failure`.
     """
-    before = dict(units())
+    journal, before = doors.journal, dict(doors.units())
     told, untold = without_notice(principals, now)
     if not dry_run:
         journal.sync_principals(principals, now=now)
-        journal.record_decisions([_no_notice(source, one, now) for source in sources for one in untold])
+        journal.record_decisions([_no_notice(source, one, now) for source in doors.sources for one in untold])
     memory = Memory() if dry_run else None
     insiders = Insiders(
         domains=options.company_domains,
         addresses=(*options.internal_addresses, *(address for one in principals for address in one.addresses)),
     )
     tally = Tally()
-    for source in sources:
+    for source in doors.sources:
         reading = Reading(
             source, journal, insiders, options.privacy, options.backfill, options.parked_retry, now, memory, on_page
         )
         tally.add(reading.read_all(told, workers=options.workers, retry_parked=retry_parked))
     writing = Writing(
         journal=journal,
-        address_book=address_book,
-        writer=writer,
-        records=records,
+        address_book=doors.address_book,
+        writer=doors.writer,
+        records=doors.records,
         matching=MatchRules(
             tuple(principals), frozenset(one.address for one in told), options.never_match, options.match_bulk
         ),
@@ -136,7 +146,7 @@ def capture(  # noqa: PLR0913  its doors are what a flow is about
     except LeakwatchError as error:
         failure = error
     report = _report(run_id, tally, untold, operations, failure, dry_run=dry_run)
-    return replace(report, units={name: spent - before.get(name, 0) for name, spent in units().items()})
+    return replace(report, units={name: spent - before.get(name, 0) for name, spent in doors.units().items()})
 
 
 def _no_notice(source: Source, principal: Principal, now: datetime) -> Decision:
