@@ -10,10 +10,12 @@ from finding_sample import MONDAY, ORG, OWNER
 from leakwatch.core.fingerprint import marker
 from leakwatch.core.tasks import TaskState, TaskWords, task_states
 from leakwatch.errors import TransientError
-from leakwatch.model import Snapshot, Verb, WriteOp, WriteResult, WriteStatus
+from leakwatch.model import Severity, Snapshot, Verb, WriteOp, WriteResult, WriteStatus
 
 US = "005000000000099AAA"
-WORDS = TaskWords("Not Started", "Completed", frozenset({"Completed"}))
+WORDS = TaskWords(
+    "Not Started", "Completed", frozenset({"Completed"}), {Severity.MEDIUM: "Normal", Severity.HIGH: "High"}
+)
 
 
 def snapshot(name: str = "s1", at: datetime = MONDAY) -> Snapshot:

@@ -5,9 +5,11 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
+from sqlalchemy import event
 
 from finding_sample import DAY, MONDAY, OTHER_OWNER, OWNER, finding, judge, mark, outcome, row, run
 from leakwatch import faultpoints
+from leakwatch.errors import BusyError, RecordError, SafetyError
 from leakwatch.model import Delivery, FindingStatus, Proof, RuleCheck, Severity, Transition
 from leakwatch.store.database import open_engine
 from leakwatch.store.findings import SqlFindingStore
@@ -267,3 +269,27 @@ def test_messages_and_what_they_change_are_stored_together_or_not_at_all(store, 
         store.commit_deliveries([delivery()], [finding(1, notices=1)])
     assert len(store.undelivered()) == 1
     assert store.findings()[0].notices == 1
+
+
+def test_database_held_by_another_process_is_named_and_nothing_is_stored(store):
+    def impatient(connection, _record):
+        connection.execute("PRAGMA busy_timeout=0")
+
+    event.listen(store._engine, "connect", impatient)
+    store._engine.dispose()
+    with store._engine.begin(), pytest.raises(BusyError, match="another process"):
+        commit(store, findings=[finding(1)])
+    assert store.findings() == []
+
+
+def test_database_that_cannot_be_written_stops_the_flow(store):
+    with store._engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE transitions")
+    with pytest.raises(SafetyError, match="space and rights"):
+        commit(store, transitions=judge(outcome(row(1))).transitions)
+
+
+def test_value_that_no_database_takes_is_refused_and_nothing_is_stored(store):
+    with pytest.raises(RecordError, match="can't be stored"):
+        commit(store, findings=[finding(1), finding(2, record_name="half a \ud83d letter")])
+    assert store.findings() == []

@@ -32,7 +32,7 @@ from leakwatch.errors import TransientError
 from leakwatch.flows.act import OrgView, act
 from leakwatch.flows.act_sending import MOST_TRIES
 from leakwatch.flows.audit import audit
-from leakwatch.model import FindingStatus, Mode, RuleAction, WriteStatus
+from leakwatch.model import FindingStatus, Mode, RuleAction, Severity, WriteStatus
 from leakwatch.store.database import open_engine
 from leakwatch.store.findings import SqlFindingStore
 
@@ -318,11 +318,14 @@ def test_record_handed_over_gives_the_new_owner_a_task_and_closes_the_old_one(co
 def test_growth_is_a_line_in_the_task_and_raises_no_second_one(company):
     it = company()
     it.day(row(1))
-    report = it.day(row(1, impact=Decimal(5000), message_en="now 5,000"))
+    report = it.day(row(1, impact=Decimal(5000), severity=Severity.HIGH, message_en="now 5,000"))
     assert (report.tasks_made, report.lines_added) == (0, 1)
+    assert report.ops[0].fields["Priority"] == "High"
+    assert report.ops[0].prior["Priority"] == "Normal"
+    assert set(report.ops[0].prior) == set(report.ops[0].fields)
     (made,) = it.org.tasks.values()
     assert "it got worse: now 5,000" in made["Description"]
-    assert it.day(row(1, impact=Decimal(5000))).ops == ()
+    assert it.day(row(1, impact=Decimal(5000), severity=Severity.HIGH)).ops == ()
 
 
 def test_accepted_leak_closes_its_task(company):

@@ -31,6 +31,7 @@ TASK_FIELDS = (
     "LastModifiedDate",
     "CompletedDateTime",
     "Description",
+    "Priority",
     "Leakwatch_Key__c",
 )
 _DAY = timedelta(days=1)

@@ -108,7 +108,9 @@ class Sender:
         """Add what an action does not know: the account to group by, and the values that undo needs."""
         finding = self._findings.get(next(iter(delivery.fingerprints), ""))
         task = self._tasks.get(op.record_id or "") if op.verb is Verb.UPDATE else None
-        known = {} if task is None else {"Status": task.status, "Description": task.description}
+        known: dict[str, str | None] = {}
+        if task is not None:
+            known = {"Status": task.status, "Description": task.description, "Priority": task.priority}
         prior = {name: known[name] for name in op.fields if known.get(name) is not None}
         return replace(op, account_id=finding.account_id if finding else None, prior=prior)
 

@@ -14,7 +14,7 @@ from sqlalchemy.exc import OperationalError, StatementError
 
 from leakwatch import faultpoints
 from leakwatch.core.report import RuleRun
-from leakwatch.errors import BusyError, RecordError
+from leakwatch.errors import BusyError, RecordError, SafetyError
 from leakwatch.model import Delivery, Finding, FindingStatus, Proof, RuleCheck, Run, Transition
 from leakwatch.store import finding_tables as tables
 from leakwatch.store.database import metadata, transaction
@@ -186,13 +186,23 @@ class SqlFindingStore:
 
 @contextmanager
 def _storing(what: str) -> Generator[None]:
-    """Translate what the database says: somebody else is at it, or a value it can't take. Nothing was stored then."""
+    """Translate what the database says. In each case nothing of `what` was stored.
+
+    Raises:
+        BusyError: another process holds the database. SafetyError: the file can't be written. RecordError: a value in
+            it can't be stored.
+    """
     try:
         yield
     except OperationalError as error:
-        raise BusyError(
-            f"{what} could not be stored: {error.orig}. Nothing of it was; the next run does it again. If it stays so, "
-            "look for another leakwatch process, and for space and rights on the state folder."
+        if "locked" in str(error.orig):
+            raise BusyError(
+                f"{what} could not be stored: another process works on the same state folder. Nothing of it was; "
+                "the next run does it again."
+            ) from error
+        raise SafetyError(
+            f"{what} could not be stored ({error.orig}). Nothing of it was. Look at space and rights of the state "
+            "folder, then run again."
         ) from error
     except (StatementError, UnicodeError, TypeError) as error:
         raise RecordError(f"{what} holds a value that can't be stored: {error}", code="NOT_STORED") from error
