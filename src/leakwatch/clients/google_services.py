@@ -18,7 +18,11 @@ from leakwatch.errors import CursorError, NotFoundError, RecordError, TransientE
 GMAIL = "google"
 DIRECTORY = "google_directory"
 SMALLEST_BATCH = 5
-MESSAGE_FIELDS = "id,threadId,labelIds,internalDate,payload(mimeType,headers)"  # no snippet, no body
+# No snippet, no body. With the wider scope the kinds of a mail's parts are asked for too: they tell an invitation.
+MESSAGE_FIELDS = "id,threadId,labelIds,internalDate,payload(mimeType,headers)"
+PART_FIELDS = (
+    "id,threadId,labelIds,internalDate,payload(mimeType,headers,parts(mimeType,filename,parts(mimeType,filename)))"
+)
 HISTORY_TYPES = ("messageAdded", "messageDeleted", "labelAdded", "labelRemoved")
 
 
@@ -47,7 +51,10 @@ class GmailClient:
         self._users, self._messages = users, users.messages()
         self._history, self._labels = users.history(), users.labels()
         query = [("format", "metadata"), *(("metadataHeaders", name) for name in wanted_headers)]
-        self._get_query = urlencode([*query, ("fields", MESSAGE_FIELDS), ("prettyPrint", "false")])
+        query.append(("fields", MESSAGE_FIELDS))
+        if self.can_search:
+            query = [("format", "full"), ("fields", PART_FIELDS)]
+        self._get_query = urlencode([*query, ("prettyPrint", "false")])
 
     @property
     def can_search(self) -> bool:

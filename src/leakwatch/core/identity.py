@@ -63,6 +63,12 @@ def mail_key(message_id: str) -> str:
     return MAIL_PREFIX + _digest(message_id)
 
 
+def key_of(message_id_header: str) -> str | None:
+    """Return the key that a Message-ID header gives, or None if it names nothing."""
+    message_id = normalise_message_id(message_id_header)
+    return mail_key(message_id) if message_id is not None else None
+
+
 def fingerprint(sender: str, date_header: str, subject: str, recipients: Iterable[str]) -> str:
     """Return a digest of what all copies of one mail share besides the Message-ID.
 

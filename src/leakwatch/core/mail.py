@@ -64,7 +64,7 @@ def read_mail(
     outbound = in_sent and _is_owner(sender, owner)
     reason = None if outbound else skip_reason(found, sender)
     if reason is not None:
-        return Decision(ref, Outcome.SKIPPED, reason, start)
+        return Decision(ref, Outcome.SKIPPED, reason, start, key=identity.key_of(first(found, "message-id")))
     return _activity(ref, found, sender=(name, sender), start=start, sent_at=sent_at, outbound=outbound)
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol, cast
 
+from leakwatch.core.identity import key_of
 from leakwatch.core.mail import EPOCH, plausible, read_mail
 from leakwatch.errors import CursorError, TransientError
 from leakwatch.model import (
@@ -156,15 +157,16 @@ class GmailSource:
         ref = SourceRef(self.name, principal.address, str(item.get("id") or ""))
         labels = _labels(item)
         received_at = _received_at(item)
+        payload = _mapping(item.get("payload"))
+        headers = _headers(payload.get("headers"))
         reason = _skip(item, labels)
+        if reason is None and "SENT" not in labels and _is_invitation(payload):
+            reason = SkipReason.CALENDAR_INVITATION
         if reason is not None:
-            return Decision(ref, Outcome.SKIPPED, reason, received_at or EPOCH)
-        payload = item.get("payload")
-        if not isinstance(payload, Mapping):
-            return Decision(
-                ref, Outcome.QUARANTINED, "unreadable", received_at or EPOCH, detail="Gmail sent no headers"
-            )
-        headers = _headers(cast(Mapping[str, Any], payload).get("headers"))
+            return Decision(ref, Outcome.SKIPPED, reason, received_at or EPOCH, key=_key(headers))
+        if not payload:
+            why = "Gmail sent no headers"
+            return Decision(ref, Outcome.QUARANTINED, "unreadable", received_at or EPOCH, detail=why)
         return read_mail(ref, headers, owner=principal, received_at=received_at, in_sent="SENT" in labels)
 
     # --- ids and labels ---
@@ -265,6 +267,25 @@ def _is_draft(labels: frozenset[str]) -> bool:
 def _labels(item: Mapping[str, Any]) -> frozenset[str]:
     found = item.get("labelIds")
     return frozenset(str(label) for label in found) if isinstance(found, list | tuple) else frozenset()
+
+
+def _mapping(raw: Any) -> Mapping[str, Any]:
+    return cast(Mapping[str, Any], raw) if isinstance(raw, Mapping) else {}
+
+
+def _is_invitation(payload: Mapping[str, Any]) -> bool:
+    """Return whether a mail offers an appointment as one of its alternatives; an attached .ics file is none."""
+    parts = payload.get("parts")
+    if not isinstance(parts, list | tuple):
+        return False
+    children = [_mapping(part) for part in cast(Sequence[Any], parts)]
+    if payload.get("mimeType") == "multipart/alternative":
+        return any(part.get("mimeType") == "text/calendar" and not part.get("filename") for part in children)
+    return any(_is_invitation(part) for part in children)
+
+
+def _key(headers: Sequence[tuple[str, str]]) -> str | None:
+    return key_of(next((value for name, value in headers if name.lower() == "message-id"), ""))
 
 
 def _headers(raw: Any) -> list[tuple[str, str]]:

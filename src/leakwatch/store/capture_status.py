@@ -70,13 +70,14 @@ class CaptureStatus:
         return tuple(found)
 
     def counts(self) -> Mapping[str, int]:
-        """Return how many activities have each outcome (`waiting`: none yet), and skipped items by reason."""
+        """Return how many activities have each outcome (`waiting`: none yet), and items not captured by reason."""
         table, skipped = tables.activities, tables.decisions
         with transaction(self._engine) as connection:
             outcomes = connection.execute(select(table.c.outcome, func.count()).group_by(table.c.outcome)).all()
-            reasons = connection.execute(select(skipped.c.reason, func.count()).group_by(skipped.c.reason)).all()
+            query = select(skipped.c.outcome, skipped.c.reason, func.count())
+            reasons = connection.execute(query.group_by(skipped.c.outcome, skipped.c.reason)).all()
         found = {str(outcome or "waiting"): int(number) for outcome, number in outcomes}
-        return found | {f"skipped.{reason}": int(number) for reason, number in reasons}
+        return found | {f"{outcome}.{reason}": int(number) for outcome, reason, number in reasons}
 
     def explain(self, term: str) -> tuple[Explanation, ...]:
         """Return what became of the items that `term` names.
