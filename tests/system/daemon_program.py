@@ -42,8 +42,8 @@ def main() -> int:
     log.configure(json=True)
 
     def say(*words: str) -> None:
-        sys.stdout.write(" ".join(words) + "\n")
-        sys.stdout.flush()
+        sys.stderr.write(" ".join(words) + "\n")  # one stream with the log: their order is what tests look at
+        sys.stderr.flush()
 
     def run_flow(flow: str, options: Mapping[str, Any], should_stop: Callable[[], bool]) -> Run:
         say("begin", flow)

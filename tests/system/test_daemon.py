@@ -31,7 +31,7 @@ JUST_BEFORE = "2026-06-01T05:59:59.500+00:00"  # a Monday; half a second before 
 
 
 class Daemon:
-    """A daemon process and the lines it prints (flows on stdout, log on stderr)."""
+    """A daemon process and the lines it prints to standard error: its log, and what its flows say."""
 
     def __init__(
         self, store: Path, jobs: Path, *, start: str = JUST_BEFORE, drain_s: float = 8, notify: str | None = None
@@ -42,18 +42,16 @@ class Daemon:
             environment["NOTIFY_SOCKET"] = notify
         self.process = subprocess.Popen(
             [sys.executable, str(PROGRAM), str(store), str(jobs), start, str(drain_s)],
-            stdout=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
             env=environment,
         )
         self.seen: list[str] = []
         self._lines: queue.Queue[str] = queue.Queue()
-        self._readers: list[threading.Thread] = []
-        for stream in (self.process.stdout, self.process.stderr):
-            assert stream is not None
-            self._readers.append(threading.Thread(target=self._read, args=(stream,), daemon=True))
-            self._readers[-1].start()
+        assert self.process.stderr is not None
+        self._reader = threading.Thread(target=self._read, args=(self.process.stderr,), daemon=True)
+        self._reader.start()
 
     def _read(self, stream: IO[str]) -> None:
         with stream:
@@ -92,8 +90,7 @@ class Daemon:
     def all_lines(self) -> list[str]:
         """Return every line, once the process has ended."""
         self.process.wait(PATIENCE_S)
-        for reader in self._readers:
-            reader.join(PATIENCE_S)
+        self._reader.join(PATIENCE_S)
         while not self._lines.empty():
             self.seen.append(self._lines.get())
         return self.seen

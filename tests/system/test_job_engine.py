@@ -13,7 +13,7 @@ import pytest
 from leakwatch.clock import SystemClock
 from leakwatch.errors import AuthError
 from leakwatch.jobs import Job, JobEngine, Outcome, Phase, Slot, open_engine, wanted
-from leakwatch.jobs.ledger import JobStatus
+from leakwatch.jobs.ledger import JobStatus, open_database
 from leakwatch.model import Run
 
 CLOCK = SystemClock()
@@ -146,3 +146,12 @@ def test_blocked_job_waits_an_hour_and_is_tried_again_at_the_next_start(tmp_path
     (status,) = second.status()
     second.drain(timedelta(seconds=PATIENCE_S))
     assert wanted(JOB, status, soon) == Slot("mirror", soon.replace(second=0, microsecond=0))
+
+
+def test_time_stamp_that_the_engine_asks_sqlite_for_is_never_null_on_old_versions_of_it(tmp_path: Path) -> None:
+    """On Python 3.12 and later the engine relies on `unixepoch('subsec')`, which SQLite before 3.42 answers with NULL."""
+    database = open_database(tmp_path / "jobs.db")
+    with database.connect() as connection:
+        (stamp,) = connection.exec_driver_sql("SELECT unixepoch('subsec')").one()
+    database.dispose()
+    assert abs(stamp - CLOCK.now().timestamp()) < 5

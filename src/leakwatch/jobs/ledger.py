@@ -5,6 +5,7 @@ The table lies in the job engine's own file. It holds names, times and error tex
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
@@ -14,7 +15,10 @@ from typing import Any, get_type_hints
 
 from sqlalchemy import Column, Engine, Integer, MetaData, String, Table, create_engine, event, select
 
+from leakwatch.clock import SystemClock
+
 JOBS_FILE = "jobs.db"
+UNIXEPOCH_KNOWS_SUBSEC = (3, 42, 0)  # SQLite's release notes, 2023-05-16
 BUSY_TIMEOUT_MS = 30_000  # how long a writer waits for another before SQLite says "database is locked"
 
 
@@ -93,8 +97,19 @@ def open_database(path: Path) -> Engine:
         connection.isolation_level = "IMMEDIATE"  # what the job engine sets on engines it makes itself
         for pragma in ("journal_mode=WAL", "synchronous=NORMAL", f"busy_timeout={BUSY_TIMEOUT_MS}", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}")
+        if sqlite3.sqlite_version_info < UNIXEPOCH_KNOWS_SUBSEC:
+            connection.create_function("unixepoch", 1, _unixepoch)
 
     return engine
+
+
+def _unixepoch(modifier: str) -> float | None:
+    """Stand in for `unixepoch('subsec')`, which older SQLite answers with NULL.
+
+    The job engine stamps its rows with it on Python 3.12 and later, whatever SQLite that Python was built on (Debian 12
+    and Ubuntu 22.04 have an older one): every insert would fail.
+    """
+    return SystemClock().now().timestamp() if modifier == "subsec" else None
 
 
 class Ledger:
