@@ -149,7 +149,7 @@ def test_blocked_job_waits_an_hour_and_is_tried_again_at_the_next_start(tmp_path
 
 
 def test_time_stamp_that_the_engine_asks_sqlite_for_is_never_null_on_old_versions_of_it(tmp_path: Path) -> None:
-    """On Python 3.12 and later the engine relies on `unixepoch('subsec')`, which SQLite before 3.42 answers with NULL."""
+    """From Python 3.12 on it relies on `unixepoch('subsec')`, which SQLite before 3.42 answers with NULL."""
     database = open_database(tmp_path / "jobs.db")
     with database.connect() as connection:
         (stamp,) = connection.exec_driver_sql("SELECT unixepoch('subsec')").one()
