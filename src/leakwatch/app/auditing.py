@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ ALERTS_KEPT = timedelta(days=60)  # closed alert Tasks older than this no longer
 QUIET_CATEGORIES = frozenset({"response", "activity", "lead_follow_up"})
 
 
-def run_mirror(parts: Parts, *, full: bool = False) -> MirrorReport:
+def run_mirror(parts: Parts, *, full: bool = False, should_stop: Callable[[], bool] | None = None) -> MirrorReport:
     """Refresh the mirror and publish a snapshot.
 
     Raises:
@@ -44,6 +44,7 @@ def run_mirror(parts: Parts, *, full: bool = False) -> MirrorReport:
             derive=lambda: store.derive(settings, now=parts.clock.now()),
             now=parts.clock.now(),
             full=full,
+            should_stop=should_stop,
         )
         note.complete = report.complete
         note.counts = {table.sobject: table.rows for table in report.tables if table.rows}

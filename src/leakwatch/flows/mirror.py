@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from leakwatch import faultpoints, log
 from leakwatch.core.report_inputs import Note
 from leakwatch.core.tables import FieldSpec, MirrorConfig, ObjectSpec, fields_from_describe
-from leakwatch.errors import CursorError, NotFoundError, RecordError
+from leakwatch.errors import CursorError, NotFoundError, RecordError, TransientError
 from leakwatch.model import Snapshot
 from leakwatch.ports import Reader
 
@@ -112,6 +112,7 @@ def mirror(
     derive: Callable[[], tuple[Note, ...]],
     now: datetime,
     full: bool = False,
+    should_stop: Callable[[], bool] | None = None,
 ) -> MirrorReport:
     """Refresh every configured table and publish a snapshot; `derive()` works out the derived columns before.
 
@@ -120,7 +121,11 @@ def mirror(
             is published, and the next run goes on from there.
     """
     reader.forget_describes()
-    tables = [_refresh(reader, store, spec, full=full) for spec in config.objects]
+    tables: list[TableReport] = []
+    for spec in config.objects:
+        if should_stop is not None and should_stop():
+            raise TransientError("asked to stop; the tables read so far are kept, the next run goes on from there")
+        tables.append(_refresh(reader, store, spec, full=full))
     faultpoints.reach("mirror.before_derive")
     notes = derive()
     faultpoints.reach("mirror.before_publish")

@@ -1,0 +1,63 @@
+"""The daemon's flows: what a scheduled job runs, one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from leakwatch import log
+from leakwatch.app.auditing import run_act, run_audit, run_mirror
+from leakwatch.app.building import Parts
+from leakwatch.app.capturing import run_capture
+from leakwatch.app.reporting import weekly_result, write_files
+from leakwatch.config import Settings
+from leakwatch.errors import SafetyError
+from leakwatch.model import Run
+from leakwatch.ports import Clock
+
+KNOWN_OPTIONS: Mapping[str, frozenset[str]] = {
+    "capture": frozenset(),
+    "mirror": frozenset({"full"}),
+    "audit": frozenset(),
+    "act": frozenset(),
+    "report": frozenset(),
+}
+
+
+def flow_runner(settings: Settings, clock: Clock) -> Callable[[str, Mapping[str, Any], Callable[[], bool]], Run]:
+    """Return what the job engine calls. It calls one flow at a time; each opens its parts and closes them."""
+
+    def run_flow(flow: str, options: Mapping[str, Any], should_stop: Callable[[], bool]) -> Run:
+        with Parts(settings, clock=clock) as parts:
+            _one(parts, flow, options, should_stop)
+            return parts.runs.latest(flow, limit=1)[0]
+
+    return run_flow
+
+
+def _one(parts: Parts, flow: str, options: Mapping[str, Any], should_stop: Callable[[], bool]) -> None:
+    match flow:
+        case "capture":
+            if parts.settings.google.enabled:
+                run_capture(parts, should_stop=should_stop)
+            else:
+                _note_idle(parts, flow)
+        case "mirror":
+            run_mirror(parts, full=bool(options.get("full")), should_stop=should_stop)
+        case "audit":
+            run_audit(parts)
+        case "act":
+            run_act(parts)
+        case "report":
+            with parts.run("report") as note:
+                result = weekly_result(parts)
+                files = write_files(parts, result, f"leakwatch-week-{result['as_of']}")
+                note.complete = True
+            log.get(__name__).info(log.Event.REPORT_WRITTEN, path=str(files.html))
+        case _:
+            raise SafetyError(f"no flow is called {flow!r}")
+
+
+def _note_idle(parts: Parts, flow: str) -> None:
+    with parts.run(flow) as note:
+        note.complete = True

@@ -1,0 +1,181 @@
+"""`leakwatch doctor`: every prerequisite checked, each fault with the way to mend it. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+from leakwatch.app.building import Parts
+from leakwatch.app.capturing import GoogleParts, roster
+from leakwatch.errors import AuthError, ConfigError, LeakwatchError, NotFoundError, RecordError, TransientError
+from leakwatch.model import KEY_FIELD, Principal
+from leakwatch.salesforce.objects import selectable
+from leakwatch.store.snapshot_facts import UserFact
+
+State = Literal["ok", "note", "bad"]
+
+CLOCK_TOLERANCE = timedelta(minutes=2)  # a JWT is refused when clocks differ by more than its few minutes
+DEPLOY = "Deploy the salesforce/ folder (salesforce/README.md) and assign the permission set Leakwatch."
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One prerequisite."""
+
+    name: str
+    state: State
+    words: str
+    fix: str = ""
+    exit_code: int = 1
+
+
+def examine(parts: Parts) -> list[Check]:
+    """Return every check in the order they build on each other; a service that can't be reached ends its own part."""
+    checks = list(_settings(parts))
+    checks += _guarded("Salesforce", lambda: _salesforce(parts))
+    if parts.settings.google.enabled:
+        checks += _guarded("Google", lambda: _google(parts))
+    else:
+        checks.append(
+            Check("Google", "note", "no mailbox source is switched on", "Set google.enabled to capture mail.")
+        )
+    return checks
+
+
+def _guarded(name: str, part: Callable[[], Iterator[Check]]) -> list[Check]:
+    found: list[Check] = []
+    try:
+        for check in part():
+            found.append(check)  # noqa: PERF402  what was found before a failure is kept
+    except ConfigError as error:
+        found += [Check(name, "bad", problem, "Correct the settings.", error.exit_code) for problem in error.problems]
+    except AuthError as error:
+        found.append(Check(name, "bad", str(error), "Correct the access, then run doctor again.", error.exit_code))
+    except TransientError as error:
+        found.append(Check(name, "bad", str(error), "The service can't answer now: try again later.", error.exit_code))
+    except LeakwatchError as error:
+        found.append(Check(name, "bad", str(error), "", error.exit_code))
+    return found
+
+
+def _settings(parts: Parts) -> Iterator[Check]:
+    settings = parts.settings
+    try:
+        count = len(parts.loaded_rules)
+        yield Check("rules", "ok", f"{count} rules are well formed")
+    except ConfigError as error:
+        for problem in error.problems:
+            yield Check("rules", "bad", problem, "Correct the rule or its override.", error.exit_code)
+    if not settings.company.domains:
+        yield Check(
+            "company.domains", "bad", "not set: every mail would count as external",
+            "List your mail domains.", ConfigError.exit_code,
+        )  # fmt: skip
+    switched = [name for name in ("capture", "salesforce_task", "chatter_post") if getattr(settings.writes, name)]
+    words = f"switched on: {', '.join(switched)}" if switched else "nothing is written to the org"
+    yield Check("writes", "note", words)
+
+
+def _salesforce(parts: Parts) -> Iterator[Check]:
+    org = parts.org
+    kind = "sandbox" if org.is_sandbox else "production"
+    yield Check("Salesforce token", "ok", f"{org.name} ({org.org_id}, {kind}) as {parts.settings.salesforce.username}")
+    usage = parts.client.usage
+    if usage is not None:
+        used, allowed = usage
+        state: State = "ok" if used < allowed * (1 - parts.settings.salesforce.api_reserve_share) else "bad"
+        yield Check("API calls", state, f"{used:,} of {allowed:,} used in 24 hours", "Wait, or lower the reserve.", 75)
+    skew = abs(parts.reader.server_now() - parts.clock.now())
+    if skew > CLOCK_TOLERANCE:
+        yield Check("clock", "note", f"this machine and the org differ by {skew}", "Synchronise this machine's clock.")
+    zone = parts.settings.company.time_zone
+    if org.time_zone and org.time_zone != zone:
+        yield Check("time zone", "note", f"the org works in {org.time_zone}, company.time_zone is {zone}",
+                    f"Set company.time_zone: {org.time_zone}, unless you mean it.")  # fmt: skip
+    yield from _keys(parts)
+    yield from _objects(parts)
+
+
+def _keys(parts: Parts) -> Iterator[Check]:
+    org, settings = parts.org, parts.settings
+    wants_mail = settings.writes.capture and settings.capture.mail_as == "email_message"
+    wants_task = settings.writes.salesforce_task or settings.writes.chatter_post
+    if not org.has_email_message:
+        state: State = "bad" if wants_mail else "note"
+        yield Check("EmailMessage", state, "not in this org", "Switch Enhanced Email on, or set capture.mail_as: task.")
+    for sobject, there, wanted in (
+        ("Task", org.key_on_task, wants_task),
+        ("EmailMessage", org.key_on_email_message, wants_mail),
+    ):
+        if there:
+            entry = next(item for item in parts.reader.describe(sobject)["fields"] if item["name"] == KEY_FIELD)
+            good = bool(entry.get("unique")) and bool(entry.get("externalId"))
+            words = "deployed, unique and an external id" if good else "deployed, but not unique: writes are looked up"
+            yield Check(f"{sobject}.{KEY_FIELD}", "ok" if good else "note", words, "" if good else DEPLOY)
+        else:
+            yield Check(
+                f"{sobject}.{KEY_FIELD}", "bad" if wanted else "note", "not in this org, or not visible", DEPLOY
+            )
+
+
+def _objects(parts: Parts) -> Iterator[Check]:
+    missing: list[str] = []
+    for spec in parts.mirror_config.objects:
+        try:
+            describe = parts.reader.describe(spec.name)
+        except (NotFoundError, RecordError):
+            if not spec.optional:
+                missing.append(spec.name)
+            continue
+        _, absent = selectable(describe, [item.name for item in spec.fields if not item.optional])
+        missing += [f"{spec.name}.{name}" for name in absent]
+    if missing:
+        fix = "Give the integration user read access; rules that need them are switched off until then."
+        yield Check("mirror", "note", f"not readable: {', '.join(missing)}", fix)
+    else:
+        yield Check("mirror", "ok", f"all {len(parts.mirror_config.objects)} objects are readable")
+
+
+def _google(parts: Parts) -> Iterator[Check]:
+    google = GoogleParts(parts)
+    directory = google.directory()
+    yield Check("Directory", "ok", f"{len(directory)} users are visible")
+    principals = roster(parts, _people(parts), directory)
+    told = [one for one in principals if one.notice_date is not None]
+    if not principals:
+        yield Check("mailboxes", "bad", "no active Salesforce user has a mailbox in the directory",
+                    "Compare the users' e-mail addresses in Salesforce and Google.")  # fmt: skip
+        return
+    words = f"{len(principals)} may be read, {len(told)} of their owners have a recorded notice"
+    yield Check("mailboxes", "ok", words)
+    for one in principals:
+        if one.notice_date is None:
+            yield Check("notice", "note", f"{one.address}: no notice is recorded; this mailbox is not read",
+                        "Tell the employee, then record the day under capture.notices.")  # fmt: skip
+    if told:
+        yield _sample(parts, google, told[0])
+
+
+def _sample(parts: Parts, google: GoogleParts, principal: Principal) -> Check:
+    google.client.allow([parts.settings.google.admin_email, principal.address])
+    try:
+        google.gmail.profile(principal.address)
+    except AuthError as error:
+        return Check("sample mailbox", "bad", f"{principal.address}: {error}",
+                     "Check domain-wide delegation: the service account's client id and its scopes.",
+                     error.exit_code)  # fmt: skip
+    return Check("sample mailbox", "ok", f"{principal.address} can be read ({parts.settings.google.scope} scope)")
+
+
+def _people(parts: Parts) -> list[UserFact]:
+    query = "SELECT Id, Username, Name, Email, IsActive, ManagerId FROM User WHERE IsActive = true"
+    return [
+        UserFact(
+            str(row["Id"]), str(row.get("Username") or ""), str(row.get("Name") or ""),
+            str(row.get("Email") or "").lower(), True, row.get("ManagerId"),
+        )
+        for page in parts.reader.query(query)
+        for row in page
+    ]  # fmt: skip

@@ -1,0 +1,137 @@
+"""What `status`, `explain`, `quarantine` and `rules` show."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from leakwatch.app.building import Parts
+from leakwatch.errors import ConfigError
+from leakwatch.model import Delivery, Finding, FindingStatus, Run, Transition
+
+if TYPE_CHECKING:
+    from leakwatch.core.forecast import NoiseForecast
+    from leakwatch.rule_engine.testing import TestResult
+    from leakwatch.store.capture_status import Coverage, Explanation
+    from leakwatch.store.write_log import LoggedWrite
+
+NOTHING_KNOWN = (
+    "nothing is known of it here. A mail is known once its mailbox was read: `leakwatch status` says how far each was "
+    "read; a mailbox whose owner has no recorded notice is not read at all."
+)
+FORECAST_DAYS = 28  # two full fortnights: weekday patterns even out
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Where everything stands."""
+
+    mailboxes: tuple[Coverage, ...]
+    activities: Mapping[str, int]
+    snapshot_id: str | None
+    snapshot_at: datetime | None
+    findings: Mapping[str, int]  # by status
+    quarantined: int
+    undelivered: int
+    runs: tuple[Run, ...]
+    writes: Mapping[str, bool]
+
+
+def status_of(parts: Parts) -> Status:
+    """Return where everything stands. Reads this machine's files only; asks no service."""
+    from leakwatch.store.snapshots import latest_snapshot
+
+    snapshot = latest_snapshot(parts.mirror_folder)
+    writes = parts.settings.writes
+    findings = Counter(str(finding.status.value) for finding in parts.findings.findings())
+    return Status(
+        mailboxes=parts.capture_status.coverage(),
+        activities=parts.capture_status.counts(),
+        snapshot_id=snapshot.snapshot_id if snapshot else None,
+        snapshot_at=snapshot.published_at if snapshot else None,
+        findings=dict(sorted(findings.items())),
+        quarantined=len(parts.write_log.refused()),
+        undelivered=len(parts.findings.undelivered()),
+        runs=tuple(parts.runs.latest(limit=10)),
+        writes={name: getattr(writes, name) for name in ("capture", "salesforce_task", "chatter_post")},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """All that is known about one term."""
+
+    items: tuple[Explanation, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    transitions: tuple[Transition, ...] = ()
+    deliveries: tuple[Delivery, ...] = ()
+    hints: tuple[str, ...] = field(default_factory=tuple)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is known."""
+        return not (self.items or self.findings)
+
+
+def explain_term(parts: Parts, term: str) -> Told:
+    """Return what is known about a Message-ID, provider id, activity key, Salesforce id or finding fingerprint."""
+    items = parts.capture_status.explain(term)
+    findings = [
+        finding
+        for finding in parts.findings.findings()
+        if finding.fingerprint.startswith(term) or (len(term) >= 15 and finding.record_id[:15] == term[:15])
+    ]
+    marks = {finding.fingerprint for finding in findings}
+    transitions = [change for change in parts.findings.transitions() if change.fingerprint in marks]
+    deliveries = [one for mark in sorted(marks) for one in parts.findings.deliveries(fingerprint=mark)]
+    hints: tuple[str, ...] = ()
+    if not items and not findings:
+        hints = (NOTHING_KNOWN,)
+    return Told(tuple(items), tuple(findings), tuple(transitions), tuple(deliveries), hints)
+
+
+def quarantined(parts: Parts) -> Sequence[LoggedWrite]:
+    """Return the writes that Salesforce refuses, with its reasons."""
+    return parts.write_log.refused()
+
+
+def noise_forecast(parts: Parts) -> NoiseForecast:
+    """Return how many Tasks each rule would give each rep per week, whatever its mode is now."""
+    from leakwatch.core.forecast import forecast
+
+    now = parts.clock.now()
+    first_runs = parts.findings.first_runs()
+    return forecast(
+        parts.rules,
+        parts.findings.findings(),
+        parts.findings.transitions(since=now - timedelta(days=FORECAST_DAYS)),
+        first_runs=first_runs,
+        now=now,
+        days=FORECAST_DAYS,
+        per_owner_per_day=parts.settings.actions.per_owner_per_day,
+    )
+
+
+def test_rules(parts: Parts, folder: Path | None) -> list[TestResult]:
+    """Lint the rules and run the tests inside them: those of `folder`, or the loaded ones.
+
+    Raises:
+        ConfigError: a rule is broken; every fault is named with file and line.
+    """
+    from leakwatch.rule_engine.load import load_rules
+    from leakwatch.rule_engine.testing import run_rule_tests
+
+    catalog = parts.mirror_config.catalog()
+    if folder is not None and not folder.is_dir():
+        raise ConfigError(f"{folder} is no folder of rules")
+    rules = load_rules(catalog, user_folder=folder) if folder is not None else parts.loaded_rules
+    return [result for loaded in rules for result in run_rule_tests(loaded, catalog)]
+
+
+def open_findings(parts: Parts) -> list[Finding]:
+    """Return the findings that are not resolved."""
+    return [finding for finding in parts.findings.findings() if finding.status is not FindingStatus.RESOLVED]

@@ -1,0 +1,183 @@
+"""`leakwatch plan` and `leakwatch apply`: what would be written, and then exactly that.
+
+The plan is made by the same flows in dry run. Applying runs them again with a writer that lets through only what the
+plan holds, word for word: what changed since, or was not in it, is left out and named.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, cast
+
+import orjson
+
+from leakwatch.app.auditing import run_act, run_audit, run_mirror
+from leakwatch.app.building import Parts
+from leakwatch.app.capturing import run_capture
+from leakwatch.errors import ConfigError
+from leakwatch.model import WriteOp, WriteResult, WriteStatus
+from leakwatch.ports import Writer
+
+PLAN_FORMAT = "leakwatch-plan/1"
+HELD_BACK = "NOT_IN_PLAN"
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedWrite:
+    """One write of a plan, as a person reviews it; `digest` covers every field that would be sent."""
+
+    op_id: str
+    flow: str
+    sobject: str
+    verb: str
+    reason: str
+    fields: dict[str, Any]
+    digest: str
+    record_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What all flows would write now."""
+
+    made_at: datetime
+    org_id: str
+    writes: tuple[PlannedWrite, ...]
+    format: str = PLAN_FORMAT
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Applied:
+    """What came of a plan."""
+
+    written: int = 0
+    already_there: int = 0
+    refused: list[str] = field(default_factory=list[str])
+    changed: list[str] = field(default_factory=list[str])  # differs now from what the plan shows: not written
+    unplanned: int = 0  # wanted now, not in the plan: not written
+    no_longer: list[str] = field(default_factory=list[str])  # in the plan, not wanted any more
+
+
+def make_plan(parts: Parts) -> Plan:
+    """Return what capture and act would write now. Reads the org and the mailboxes, judges, writes nothing there."""
+    run_mirror(parts)
+    writes: list[PlannedWrite] = []
+    notes: list[str] = []
+    if parts.settings.google.enabled:
+        captured = run_capture(parts, dry_run=True)
+        writes += [_planned("capture", op) for op in captured.operations]
+        notes.append("After each EmailMessage, the Task that Salesforce makes for it is given to the rep.")
+        if not parts.settings.writes.capture:
+            notes.append("writes.capture is off: the captured mails are shown, and not written until it is on.")
+    run_audit(parts)
+    acted = run_act(parts, dry_run=True)
+    writes += [_planned("act", op) for op in acted.ops]
+    return Plan(parts.clock.now(), parts.org.org_id, tuple(writes), notes=tuple(notes))
+
+
+def save_plan(plan: Plan, path: Path) -> None:
+    """Write `plan` as JSON, readable by its owner only: it holds names and subjects."""
+    path.touch(mode=0o600)
+    path.write_bytes(orjson.dumps(asdict(plan), option=orjson.OPT_INDENT_2, default=str))
+
+
+def load_plan(path: Path) -> Plan:
+    """Return the plan in the file at `path`.
+
+    Raises:
+        ConfigError: it is no plan, or one of another format.
+    """
+    try:
+        body = cast(dict[str, Any], orjson.loads(path.read_bytes()))
+        writes = tuple(PlannedWrite(**entry) for entry in body["writes"])
+        made_at = datetime.fromisoformat(str(body["made_at"]))
+    except OSError as error:
+        raise ConfigError(f"{path} can't be read: {error.strerror}. Nothing was written.") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{path} is not a plan made by `leakwatch plan -o`. Nothing was written.") from error
+    if body.get("format") != PLAN_FORMAT:
+        raise ConfigError(f"{path} has the format {body.get('format')!r}, not {PLAN_FORMAT}. Make the plan again.")
+    return Plan(made_at, str(body["org_id"]), writes, notes=tuple(body.get("notes", ())))
+
+
+def apply_plan(parts: Parts, plan: Plan) -> Applied:
+    """Write what `plan` shows and nothing else.
+
+    Raises:
+        ConfigError: the plan was made for another org.
+    """
+    if plan.org_id != parts.org.org_id:
+        raise ConfigError(f"this plan is for the org {plan.org_id}, not for {parts.org.org_id}. Nothing was written.")
+    gate = PlannedOnly(parts.writer, plan)
+    parts.__dict__["writer"] = gate
+    if parts.settings.google.enabled and any(write.flow == "capture" for write in plan.writes):
+        run_capture(parts)
+    if any(write.flow == "act" for write in plan.writes):
+        run_act(parts)
+    gate.applied.no_longer = sorted(gate.planned.keys() - gate.seen)
+    return gate.applied
+
+
+class PlannedOnly:
+    """A Writer that lets through only what a plan holds (and what follows from it, such as a Task's owner)."""
+
+    def __init__(self, writer: Writer, plan: Plan) -> None:
+        self._writer = writer
+        self.planned = {write.op_id: write.digest for write in plan.writes}
+        self.seen: set[str] = set()
+        self.applied = Applied()
+
+    def apply(self, ops: Sequence[WriteOp], *, run_id: str) -> Sequence[WriteResult]:
+        """Write the planned ones of `ops`; the others come back as to be tried again, untouched."""
+        allowed: list[WriteOp] = []
+        held: list[WriteResult] = []
+        for op in ops:
+            follows = op.after is not None and op.after in self.planned
+            if self.planned.get(op.op_id) == _digest(op) or (follows and op.op_id not in self.planned):
+                allowed.append(op)
+            else:
+                self._hold(op)
+                held.append(WriteResult(op.op_id, WriteStatus.RETRY, code=HELD_BACK, message="not in the plan"))
+            self.seen.add(op.op_id)
+        results = {result.op_id: result for result in self._writer.apply(allowed, run_id=run_id)} if allowed else {}
+        for result in results.values():
+            self._count(result)
+        results |= {result.op_id: result for result in held}
+        return [results[op.op_id] for op in ops if op.op_id in results]
+
+    def settle(self, *, run_id: str) -> int:
+        """Find out what became of writes in flight when a process ended."""
+        settle = getattr(self._writer, "settle", None)
+        return int(settle(run_id=run_id)) if settle is not None else 0
+
+    def _hold(self, op: WriteOp) -> None:
+        if op.op_id in self.planned:
+            self.applied.changed.append(op.op_id)
+        else:
+            self.applied.unplanned += 1
+
+    def _count(self, result: WriteResult) -> None:
+        if result.status is WriteStatus.DONE:
+            self.applied.written += 1
+        elif result.status is WriteStatus.ALREADY_THERE:
+            self.applied.already_there += 1
+        elif result.status is WriteStatus.REFUSED:
+            self.applied.refused.append(f"{result.op_id}: {result.code}: {result.message}")
+
+
+def _planned(flow: str, op: WriteOp) -> PlannedWrite:
+    fields = cast(dict[str, Any], orjson.loads(orjson.dumps(dict(op.fields), default=str)))
+    return PlannedWrite(
+        op.op_id, flow, op.sobject, op.verb.value, op.reason, fields, _digest(op), record_id=op.record_id
+    )
+
+
+def _digest(op: WriteOp) -> str:
+    """Return a digest of all that would be sent for `op`."""
+    body = [op.sobject, op.verb.value, op.key, op.record_id, dict(op.fields)]
+    return hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS, default=str)).hexdigest()

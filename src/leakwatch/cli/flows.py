@@ -1,0 +1,258 @@
+"""The verbs: sync, mirror, audit, act, report, plan, apply, run. Each does one flow once, or the daemon all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from leakwatch.cli import output
+from leakwatch.cli.options import AsJson, Config, DryRun, Language, Quiet, opened, settings_from
+
+FINDINGS_FOUND = 4  # exit code of --fail-on
+SEVERITIES = ("low", "medium", "high", "critical")
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands to `app`."""
+    for command in (sync, mirror, audit, act, report, plan, apply, run):
+        app.command(name=command.__name__)(command)
+
+
+def sync(
+    config: Config = None,
+    dry_run: DryRun = False,
+    mailbox: Annotated[list[str] | None, typer.Option(help="Only this mailbox; may be given again.")] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Read the mailboxes and log what belongs to somebody in Salesforce."""
+    with opened(config, quiet=quiet) as parts:
+        from leakwatch.app.capturing import run_capture
+
+        found = run_capture(parts, dry_run=dry_run, only=mailbox or (), progress=output.progress(quiet=quiet))
+        if as_json:
+            output.print_json(found)
+        else:
+            from leakwatch.cli.words import capture_lines
+
+            typer.echo("\n".join(capture_lines(found)))
+
+
+def mirror(
+    config: Config = None,
+    full: Annotated[bool, typer.Option("--full", help="Read every object whole, not only what changed.")] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Copy what the rules need from Salesforce and publish a snapshot. Reads only."""
+    with opened(config, quiet=quiet) as parts:
+        from leakwatch.app.auditing import run_mirror
+
+        found = run_mirror(parts, full=full)
+        if as_json:
+            output.print_json(found)
+            return
+        rows = [
+            (table.sobject, table.rows, table.deleted, "whole" if table.whole else "changes") for table in found.tables
+        ]
+        typer.echo(output.table(["object", "rows read", "deleted", "read"], rows))
+        for table in found.tables:
+            if table.note:
+                typer.echo(f"! {table.note}", err=True)
+            if table.missing_fields:
+                typer.echo(f"! {table.sobject}: not in this org: {', '.join(table.missing_fields)}", err=True)
+        if found.snapshot is not None:
+            typer.echo(f"\nsnapshot {found.snapshot.snapshot_id}; {parts.client.calls} API calls")
+
+
+def audit(
+    config: Config = None,
+    export: Annotated[
+        list[Path] | None,
+        typer.Option(help="Audit a Salesforce Data Export instead: a folder, a ZIP, several ZIPs or CSV files."),
+    ] = None,
+    more: Annotated[list[Path] | None, typer.Argument(help="More files of the export.", show_default=False)] = None,
+    as_of: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="With --export: look from the end of this day.")
+    ] = None,
+    language: Language = None,
+    out: Annotated[Path | None, typer.Option(help="With --export: where the report is written.")] = None,
+    fail_on: Annotated[str | None, typer.Option(help="Exit with 4 on findings at or above this severity.")] = None,
+    accept_shrunk: Annotated[
+        bool, typer.Option("--accept-shrunk", help="Believe a table that lost most of its rows.")
+    ] = False,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Run the rules: on the mirror (findings are kept), or once on the files of a Data Export (nothing is kept)."""
+    if fail_on is not None and fail_on not in SEVERITIES:
+        raise typer.BadParameter(f"{fail_on!r} is none of {', '.join(SEVERITIES)}", param_hint="--fail-on")
+    if export or more:
+        paths = [*(export or ()), *(more or ())]
+        _audit_export(config, paths, as_of, language, out, fail_on, as_json=as_json, quiet=quiet)
+        return
+    if as_of is not None or out is not None:
+        raise typer.BadParameter("--as-of and --out go with --export", param_hint="audit")
+    with opened(config, quiet=quiet) as parts:
+        from leakwatch.app.auditing import run_audit
+        from leakwatch.app.looking import open_findings
+        from leakwatch.cli.words import audit_lines
+
+        found = run_audit(parts, dry_run=dry_run, accept_shrunk=accept_shrunk)
+        if as_json:
+            output.print_json({"snapshot": found.snapshot_id, "dry_run": found.dry_run, "rules": found.rules})
+        else:
+            typer.echo("\n".join(audit_lines(found)))
+        if fail_on and any(_at_least(finding.severity.value, fail_on) for finding in open_findings(parts)):
+            raise typer.Exit(FINDINGS_FOUND)
+
+
+def _audit_export(
+    config: Path | None,
+    paths: list[Path],
+    as_of: datetime | None,
+    language: str | None,
+    out: Path | None,
+    fail_on: str | None,
+    *,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    overrides: dict[str, Any] = {}
+    if language:
+        overrides["company"] = {"language": language}
+    if out is not None:
+        overrides["report"] = {"folder": out}
+    with opened(config, overrides=overrides, quiet=True) as parts:
+        from leakwatch.app.reporting import export_result, write_files
+        from leakwatch.report.text import render_text
+
+        result = export_result(parts, paths, as_of=as_of.date() if as_of else None)
+        if as_json:
+            output.print_json(result)
+        else:
+            typer.echo(render_text(result), nl=False)
+        if out is not None or not as_json:
+            _say_files(write_files(parts, result, f"leakwatch-export-{result['as_of']}"), quiet=quiet)
+        if fail_on and any(_at_least(finding["severity"], fail_on) for finding in result["findings"]):
+            raise typer.Exit(FINDINGS_FOUND)
+
+
+def _at_least(severity: str, bound: str) -> bool:
+    return SEVERITIES.index(severity) >= SEVERITIES.index(bound)
+
+
+def _say_files(files: Any, *, quiet: bool) -> None:
+    if not quiet:
+        for name in ("html", "csv", "excel_csv", "json"):
+            path = getattr(files, name)
+            if path is not None:
+                typer.echo(f"report: {path}", err=True)
+
+
+def act(config: Config = None, dry_run: DryRun = False, as_json: AsJson = False, quiet: Quiet = False) -> None:
+    """Tell people about findings (Tasks, Chatter posts) and close what was mended, as far as it is switched on."""
+    with opened(config, quiet=quiet) as parts:
+        from leakwatch.app.auditing import run_act
+        from leakwatch.cli.words import act_lines
+
+        found = run_act(parts, dry_run=dry_run)
+        if as_json:
+            output.print_json(found)
+        else:
+            typer.echo("\n".join(act_lines(found)))
+
+
+def report(
+    config: Config = None,
+    week_to: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Last day of the week; default: yesterday.")
+    ] = None,
+    language: Language = None,
+    out: Annotated[Path | None, typer.Option(help="Folder; default: report.folder.")] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write the weekly report: HTML, CSV and the JSON result they are made from."""
+    overrides: dict[str, Mapping[str, Any]] = {}
+    if language:
+        overrides["company"] = {"language": language}
+    if out is not None:
+        overrides["report"] = {"folder": out}
+    with opened(config, overrides=overrides, quiet=quiet) as parts:
+        from leakwatch.app.reporting import weekly_result, write_files
+        from leakwatch.report.text import render_text
+
+        result = weekly_result(parts, as_of=week_to.date() if week_to else None)
+        files = write_files(parts, result, f"leakwatch-week-{result['as_of']}")
+        if as_json:
+            output.print_json(result)
+        else:
+            typer.echo(render_text(result), nl=False)
+        _say_files(files, quiet=quiet)
+
+
+def plan(
+    config: Config = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the plan to this file.")] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Show what all flows would write to Salesforce now. Writes nothing there."""
+    with opened(config, quiet=quiet) as parts:
+        from leakwatch.app.planning import make_plan, save_plan
+        from leakwatch.cli.words import plan_lines
+
+        found = make_plan(parts)
+        if out is not None:
+            save_plan(found, out)
+        if as_json:
+            output.print_json(found)
+        else:
+            typer.echo("\n".join(plan_lines(found)))
+        if out is not None and not quiet:
+            typer.echo(f"plan: {out}; carry it out with: leakwatch apply {out}", err=True)
+
+
+def apply(
+    file: Annotated[Path, typer.Argument(help="A plan written by `leakwatch plan -o`.")],
+    config: Config = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write exactly what a plan shows; what is no longer as planned is left out and named."""
+    with opened(config, quiet=quiet) as parts:
+        from leakwatch.app.planning import apply_plan, load_plan
+        from leakwatch.cli.words import applied_lines
+
+        found = apply_plan(parts, load_plan(file))
+        if as_json:
+            output.print_json(found)
+        else:
+            typer.echo("\n".join(applied_lines(found)))
+
+
+def run(config: Config = None) -> None:
+    """Run the daemon: the jobs of `jobs/` when they are due, until SIGTERM."""
+    with output.handled():
+        from leakwatch import daemon, log
+        from leakwatch.app.building import Parts
+        from leakwatch.app.daily import KNOWN_OPTIONS, flow_runner
+        from leakwatch.clock import SystemClock
+        from leakwatch.config import shipped
+        from leakwatch.jobs import load_jobs
+
+        settings = settings_from(config)
+        log.configure(level=settings.log.level)
+        clock = SystemClock()
+        folder = settings.jobs_folder or shipped("jobs")
+        jobs = load_jobs(folder, org_time_zone=settings.company.time_zone, known_options=KNOWN_OPTIONS)
+        with Parts(settings, clock=clock) as parts:
+            _ = parts.loaded_rules  # every fault of the rules is told now, not at six in the morning
+        code = daemon.run(jobs, flow_runner(settings, clock), clock=clock, store_folder=settings.store.folder)
+        raise typer.Exit(code)

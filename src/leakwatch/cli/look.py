@@ -1,0 +1,199 @@
+"""The verbs that look: status, explain, doctor, quarantine, rules, config."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from leakwatch.cli import output
+from leakwatch.cli.options import AsJson, Config, opened, settings_from
+
+UNHEALTHY = 1
+
+rules_app = typer.Typer(no_args_is_help=True, help="Look at the rules, check and test them.")
+config_app = typer.Typer(no_args_is_help=True, help="Look at the settings.")
+quarantine_app = typer.Typer(no_args_is_help=True, help="Mails and alerts that Salesforce refuses.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands to `app`."""
+    for command in (status, explain, doctor):
+        app.command(name=command.__name__)(command)
+    app.add_typer(rules_app, name="rules")
+    app.add_typer(config_app, name="config")
+    app.add_typer(quarantine_app, name="quarantine")
+
+
+def status(
+    config: Config = None,
+    probe: Annotated[
+        bool, typer.Option("--probe", help="Say only whether the daemon is healthy; exit 1 if not.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show mailboxes, mirror, findings, jobs and what waits."""
+    if probe:
+        with output.handled():
+            from leakwatch.clock import SystemClock
+            from leakwatch.daemon import probe as ask
+
+            healthy, words = ask(settings_from(config).store.folder, SystemClock())
+            output.print_json({"healthy": healthy, "words": words}) if as_json else typer.echo(words)
+            raise typer.Exit(0 if healthy else UNHEALTHY)
+    with opened(config, quiet=True) as parts:
+        from leakwatch.app.looking import status_of
+        from leakwatch.cli.words import status_lines
+        from leakwatch.jobs import read_status
+
+        found, jobs = status_of(parts), read_status(parts.settings.store.folder)
+        if as_json:
+            output.print_json({**output.plain(found), "jobs": output.plain(jobs)})
+        else:
+            typer.echo("\n".join(status_lines(found, jobs)))
+
+
+def explain(
+    term: Annotated[str, typer.Argument(help="A Message-ID, a provider id, a Salesforce record id, or a finding.")],
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say why something is in Salesforce, or why it is not."""
+    with opened(config, quiet=True) as parts:
+        from leakwatch.app.looking import explain_term
+        from leakwatch.cli.words import explanation_lines
+
+        found = explain_term(parts, term)
+        if as_json:
+            output.print_json(found)
+        else:
+            typer.echo("\n".join(explanation_lines(found, term)))
+        if found.is_empty:
+            raise typer.Exit(1)
+
+
+def doctor(config: Config = None, as_json: AsJson = False) -> None:
+    """Check settings, tokens, permissions, the key field and a sample mailbox; say how to mend what is wrong."""
+    with opened(config, quiet=True) as parts:
+        from leakwatch.app.doctoring import examine
+        from leakwatch.cli.words import check_lines
+
+        checks = examine(parts)
+        if as_json:
+            output.print_json(checks)
+        else:
+            typer.echo("\n".join(check_lines(checks)))
+        bad = [check for check in checks if check.state == "bad"]
+        if bad:
+            raise typer.Exit(bad[0].exit_code)
+
+
+@rules_app.command("list")
+def rules_list(config: Config = None, as_json: AsJson = False) -> None:
+    """List the rules with their mode, severity and thresholds."""
+    with opened(config, quiet=True) as parts:
+        rules = parts.rules
+        if as_json:
+            output.print_json(rules)
+            return
+        language = parts.settings.company.language
+        rows = [
+            (rule.id, rule.title.get(language), rule.severity.value, rule.mode.value, _params(rule.params))
+            for rule in rules
+        ]
+        typer.echo(output.table(["rule", "title", "severity", "mode", "settings"], rows))
+
+
+def _params(values: object) -> str:
+    return ", ".join(f"{name}={value}" for name, value in dict(values).items())  # type: ignore[call-overload]
+
+
+@rules_app.command("test")
+def rules_test(
+    folder: Annotated[Path | None, typer.Argument(help="Your rules; default: the shipped ones.")] = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Lint the rules and run the tests inside them."""
+    with opened(config, quiet=True) as parts:
+        from leakwatch.app.looking import test_rules
+        from leakwatch.cli.words import rule_test_lines
+
+        results = test_rules(parts, folder)
+        if as_json:
+            output.print_json(results)
+        else:
+            typer.echo("\n".join(rule_test_lines(results)))
+        if any(result.problems for result in results):
+            raise typer.Exit(1)
+
+
+@rules_app.command("schema")
+def rules_schema() -> None:
+    """Print the JSON Schema of a rule file, for your editor."""
+    from leakwatch.rule_engine.schema import rule_schema
+
+    output.print_json(rule_schema())
+
+
+@rules_app.command("forecast")
+def rules_forecast(config: Config = None, as_json: AsJson = False) -> None:
+    """Say how many Tasks each rule would give each rep per week, before you switch it on."""
+    with opened(config, quiet=True) as parts:
+        from leakwatch.app.looking import noise_forecast
+
+        found = noise_forecast(parts)
+        if as_json:
+            output.print_json(found)
+            return
+        language = parts.settings.company.language
+        typer.echo("\n".join(rule.sentence.get(language) for rule in found.rules))
+
+
+@config_app.command("sample")
+def config_sample() -> None:
+    """Print every setting with its default."""
+    from leakwatch.config import sample
+
+    typer.echo(sample(), nl=False)
+
+
+@config_app.command("check")
+def config_check(config: Config = None) -> None:
+    """Read settings, mirror and rules, and report every fault."""
+    with opened(config, quiet=True) as parts:
+        count = len(parts.loaded_rules)
+        typer.echo(f"the configuration is good: {count} rules, {len(parts.mirror_config.objects)} mirrored objects")
+
+
+@config_app.command("schema")
+def config_schema() -> None:
+    """Print the JSON Schema of the settings, for your editor."""
+    from leakwatch.config import Settings
+
+    output.print_json(Settings.model_json_schema())
+
+
+@quarantine_app.command("list")
+def quarantine_list(config: Config = None, as_json: AsJson = False) -> None:
+    """List what Salesforce refuses, with its reason."""
+    with opened(config, quiet=True) as parts:
+        from leakwatch.app.looking import quarantined
+
+        found = quarantined(parts)
+        if as_json:
+            output.print_json(found)
+            return
+        rows = [(entry.op.key, entry.op.sobject, entry.code, entry.message) for entry in found]
+        typer.echo(output.table(["key", "object", "code", "reason"], rows) or "nothing is quarantined")
+
+
+@quarantine_app.command("retry")
+def quarantine_retry(
+    keys: Annotated[list[str], typer.Argument(help="Keys from `quarantine list`.")], config: Config = None
+) -> None:
+    """Let the next sync try these again."""
+    with opened(config, quiet=True) as parts:
+        count = parts.journal.release_quarantined(keys, now=parts.clock.now())
+        typer.echo(f"{count} of {len(keys)} released; the next sync tries them again")

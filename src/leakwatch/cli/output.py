@@ -1,0 +1,113 @@
+"""How the command line speaks: JSON or tables on standard output, progress and errors on standard error."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime
+from decimal import Decimal
+from enum import Enum
+from pathlib import Path
+from typing import Any, cast
+
+import typer
+
+from leakwatch.errors import ConfigError, LeakwatchError
+
+INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+
+Progress = Callable[[str], None]
+
+
+@contextmanager
+def handled() -> Generator[None]:
+    """Turn leakwatch's errors into one clear message and the right exit code."""
+    try:
+        yield
+    except ConfigError as error:
+        for problem in error.problems:
+            typer.echo(f"error: {problem}", err=True)
+        raise typer.Exit(error.exit_code) from None
+    except LeakwatchError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(error.exit_code) from None
+    except KeyboardInterrupt:
+        typer.echo("interrupted; what was done is kept, run it again to go on", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    except BrokenPipeError:
+        sys.stderr.close()
+        raise typer.Exit(0) from None
+
+
+def print_json(value: Any) -> None:
+    """Print `value` as indented JSON on standard output: decimals and dates as text, UTF-8."""
+    import orjson
+
+    options = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS
+    sys.stdout.write(orjson.dumps(plain(value), option=options).decode("utf-8") + "\n")
+
+
+def plain(value: Any) -> Any:
+    """Return `value` as JSON can hold it: dataclasses as mappings, decimals, dates and paths as text."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {item.name: plain(getattr(value, item.name)) for item in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(plain(key)): plain(item) for key, item in cast(Mapping[Any, Any], value).items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        items = cast(Iterable[Any], value)
+        return [plain(item) for item in (sorted(items, key=str) if isinstance(value, set | frozenset) else items)]
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, (datetime, date)):
+        return value.isoformat()
+    return str(value) if isinstance(value, Path) else value
+
+
+def table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Return a plain table, columns padded, numbers to the right; nothing for no rows."""
+    cells = [[_cell(value) for value in row] for row in rows]
+    if not cells:
+        return ""
+    widths = [max(len(header), *(len(row[i]) for row in cells)) for i, header in enumerate(headers)]
+    right = [all(_is_number(row[i]) for row in cells) for i in range(len(headers))]
+    lines = ["  ".join(_pad(header, widths[i], right[i]) for i, header in enumerate(headers)).rstrip()]
+    lines.append("  ".join("-" * width for width in widths))
+    lines += ["  ".join(_pad(text, widths[i], right[i]) for i, text in enumerate(row)).rstrip() for row in cells]
+    return "\n".join(lines)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    text = value.isoformat(" ", "minutes") if isinstance(value, datetime) else str(value)
+    # CRM text may hold control characters: a terminal must not be driven by a record's name.
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
+def _is_number(text: str) -> bool:
+    return text == "-" or text.replace(",", "").replace(".", "").lstrip("-").isdigit()
+
+
+def _pad(text: str, width: int, right: bool) -> str:
+    return text.rjust(width) if right else text.ljust(width)
+
+
+def progress(*, quiet: bool = False) -> Progress:
+    """Return a function that shows where a long run stands: on a terminal only, one line that rewrites itself."""
+    if quiet or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+        return lambda _text: None
+
+    def show(text: str) -> None:
+        sys.stderr.write(f"\r\x1b[2K{text[:110]}" if text else "\r\x1b[2K")
+        sys.stderr.flush()
+
+    return show

@@ -1,0 +1,59 @@
+"""`leakwatch demo` and `leakwatch sandbox`: both start the sandbox as the program it is."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from leakwatch.cli import output
+
+sandbox_app = typer.Typer(no_args_is_help=True, help="The emulated Salesforce org and Google Workspace.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands to `app`."""
+    app.command(name="demo")(demo)
+    app.add_typer(sandbox_app, name="sandbox")
+
+
+def demo(
+    world: Annotated[str, typer.Option(help="small, medium, or a world file of yours.")] = "small",
+    seed: Annotated[int, typer.Option(help="Seed of a generated world.")] = 7,
+    days: Annotated[int, typer.Option(help="Simulated days.", min=1, max=60)] = 14,
+    mail: Annotated[
+        Path | None, typer.Option(help="Import an mbox file into a sandbox mailbox and capture it.")
+    ] = None,
+    folder: Annotated[Path, typer.Option(help="Where state and reports are kept; emptied first.")] = Path("demo"),
+    language: Annotated[str, typer.Option(help="en or tr.")] = "en",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")] = False,
+) -> None:
+    """Play two weeks on the sandbox: capture, audit, alerts, fixes, an escalation and the weekly report."""
+    with output.handled():
+        from leakwatch import log
+        from leakwatch.demo.mail import run_mail
+        from leakwatch.demo.stage import DemoOptions
+        from leakwatch.demo.story import run_story
+        from leakwatch.demo.words import mail_lines, story_lines
+
+        log.configure(level="ERROR")
+        options = DemoOptions(folder.resolve(), world=world, seed=seed, days=days, language=language)
+        if mail is not None:
+            outcome = run_mail(options, mail, progress=output.progress())
+            lines = mail_lines(outcome)
+        else:
+            outcome = run_story(options, progress=output.progress())
+            lines = story_lines(outcome)
+        output.print_json(outcome) if as_json else typer.echo("\n".join(lines))
+        if not outcome.as_expected:
+            raise typer.Exit(1)
+
+
+@sandbox_app.command("serve", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def serve(context: typer.Context) -> None:
+    """Start the emulators alone; the same as `python -m leakwatch.sandbox serve`. Try `--help` after it."""
+    arguments = context.args or ["--help"]
+    raise typer.Exit(subprocess.call([sys.executable, "-m", "leakwatch.sandbox", "serve", *arguments]))

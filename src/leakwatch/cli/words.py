@@ -1,0 +1,194 @@
+"""What each command prints: lines of plain text from what a flow returned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from leakwatch.cli.output import table
+
+if TYPE_CHECKING:
+    from leakwatch.app.doctoring import Check
+    from leakwatch.app.looking import Status, Told
+    from leakwatch.app.planning import Applied, Plan
+    from leakwatch.flows.act_sending import ActReport
+    from leakwatch.flows.audit import AuditReport
+    from leakwatch.flows.capture_report import CaptureReport
+    from leakwatch.jobs import JobStatus
+    from leakwatch.model import Delivery, Transition
+    from leakwatch.rule_engine.testing import TestResult
+
+MOST_LINES = 40
+
+
+def capture_lines(found: CaptureReport) -> list[str]:
+    """Return what a sync did."""
+    head = "would read" if found.dry_run else "read"
+    lines = [
+        f"mailboxes {head}: {found.mailboxes_read}; mails seen: {found.items_seen}; captured: {found.captured}",
+        f"skipped: {_counts(found.skipped)}",
+        f"matched: {_counts(found.matched)}; unmatched: {found.unmatched}; held: {found.held}",
+    ]
+    if found.dry_run:
+        lines.append(f"would write: {_counts(found.planned)}")
+        lines += _some([f"  {op.verb.value} {op.sobject}: {op.reason}" for op in found.operations])
+    else:
+        lines.append(
+            f"written: {_counts(found.written)}; already there: {found.already_there}; "
+            f"Tasks given to their rep: {found.owners_given}; waiting: {found.waiting}"
+        )
+    if found.quarantined:
+        lines.append(f"! quarantined: {_counts(found.quarantined)}; see leakwatch quarantine list")
+    if found.reconciled:
+        lines.append(f"reconciled: {found.reconciled} mailboxes whose change log had expired")
+    lines += [f"! {address}: parked: {reason}" for address, reason in found.mailboxes_parked.items()]
+    lines += [f"! {address}: not read to the end: {words}" for address, words in found.mailboxes_failed.items()]
+    lines += [f"! {address}: not read: no recorded notice" for address in found.mailboxes_without_notice]
+    if found.units:
+        lines.append(f"quota units: {_counts(found.units)}")
+    return lines
+
+
+def audit_lines(found: AuditReport) -> list[str]:
+    """Return what an audit found, rule by rule."""
+    rows = [
+        (rule.rule_id, rule.population, rule.rows, rule.new, rule.baseline, rule.resolved, rule.reopened, rule.held)
+        for rule in found.rules
+    ]
+    headers = ["rule", "examined", "leaking", "new", "baseline", "fixed", "reopened", "held"]
+    lines = [
+        table(headers, rows),
+        f"snapshot {found.snapshot_id}" + ("; dry run: nothing kept" if found.dry_run else ""),
+    ]
+    lines += [f"! {rule.rule_id}: {rule.note}" for rule in found.rules if rule.note]
+    lines += [f"! {rule.rule_id}: failed: {rule.error}" for rule in found.rules if rule.error]
+    lines += [f"! {rule.rule_id}: switched off: {rule.switched_off}" for rule in found.rules if rule.switched_off]
+    return lines
+
+
+def act_lines(found: ActReport) -> list[str]:
+    """Return who was told what."""
+    if found.dry_run:
+        lines = [f"would write {len(found.ops)} times:"]
+        lines += _some([f"  {op.verb.value} {op.sobject}: {op.reason}" for op in found.ops])
+    else:
+        made = f"Tasks made: {found.tasks_made}; posts made: {found.posts_made}"
+        lines = [f"{made}; Tasks closed: {found.tasks_closed}; lines added: {found.lines_added}"]
+    if found.waiting:
+        reasons: dict[str, int] = {}
+        for waiting in found.waiting:
+            reasons[waiting.reason] = reasons.get(waiting.reason, 0) + 1
+        lines.append(f"not told yet: {_counts(reasons)}")
+    if found.unsent:
+        lines.append(f"! {found.unsent} could not be sent; the next run tries again")
+    lines += [f"! {failure.kind} {failure.key}: {failure.code}: {failure.reason}" for failure in found.failed]
+    return lines
+
+
+def plan_lines(plan: Plan) -> list[str]:
+    """Return a plan as a person reviews it."""
+    lines = [f"{len(plan.writes)} writes planned for the org {plan.org_id}:"]
+    lines += _some([f"  {write.flow}: {write.verb} {write.sobject}: {write.reason}" for write in plan.writes])
+    return lines + [f"note: {note}" for note in plan.notes]
+
+
+def applied_lines(found: Applied) -> list[str]:
+    """Return what came of a plan."""
+    lines = [f"written: {found.written}; already there: {found.already_there}"]
+    if found.changed:
+        lines.append(f"! {len(found.changed)} differ now from the plan and were not written; make a new plan")
+    if found.unplanned:
+        lines.append(f"{found.unplanned} are wanted now that the plan does not hold; not written")
+    if found.no_longer:
+        lines.append(f"{len(found.no_longer)} of the plan are not wanted any more")
+    return lines + [f"! refused: {words}" for words in found.refused]
+
+
+def status_lines(found: Status, jobs: Sequence[JobStatus]) -> list[str]:
+    """Return where everything stands."""
+    on = [name for name, value in found.writes.items() if value]
+    lines = [f"writes switched on: {', '.join(on) or 'none'}"]
+    rows = [(one.principal, one.covered_from, one.read_at, one.parked_reason or "ok") for one in found.mailboxes]
+    lines.append(table(["mailbox", "read from", "read to", "state"], rows) or "no mailbox was read yet")
+    lines.append(f"activities: {_counts(found.activities)}")
+    lines.append(f"mirror: {f'{found.snapshot_id}' if found.snapshot_id else 'none yet; run leakwatch mirror'}")
+    lines.append(f"findings: {_counts(found.findings)}")
+    lines.append(f"quarantined: {found.quarantined}; messages not sent yet: {found.undelivered}")
+    rows = [
+        (one.job, one.phase.value, one.next_due, one.last_success_at, one.paused_reason or one.error or "")
+        for one in jobs
+    ]
+    if rows:
+        lines.append(table(["job", "phase", "next due", "last success", "last error"], rows))
+    runs = [(run.run_id, run.finished_at, "yes" if run.complete else "no", run.error or "") for run in found.runs]
+    if runs:
+        lines.append(table(["run", "finished", "complete", "error"], runs))
+    return lines
+
+
+def explanation_lines(found: Told, term: str) -> list[str]:
+    """Return why something is there, or why not."""
+    if found.is_empty:
+        return [f"{term}: {hint}" for hint in found.hints]
+    lines: list[str] = []
+    for item in found.items:
+        lines.append(f"{item.ref.principal} {item.ref.provider_id}: {item.outcome} ({item.at:%Y-%m-%d %H:%M} UTC)")
+        lines.append(f"  why: {item.reason or 'it matched'}")
+        if item.record_ids:
+            lines.append(f"  records: {', '.join(item.record_ids)}")
+        if item.who_ids or item.what_id:
+            lines.append(f"  people: {', '.join(item.who_ids) or '-'}; about: {item.what_id or '-'}")
+        lines += [f"  might also have been: {rival}" for rival in item.runners_up]
+    for finding in found.findings:
+        lines.append(f"finding {finding.fingerprint}: {finding.rule_id} on {finding.record_name} ({finding.record_id})")
+        lines.append(f"  {finding.message_en}; {finding.status.value} since {finding.since:%Y-%m-%d}")
+        lines.append(
+            f"  rule version {finding.rule_version}, snapshot {finding.snapshot_id}, proof {finding.proof.value}"
+        )
+        lines += [_change(change) for change in found.transitions if change.fingerprint == finding.fingerprint]
+        lines += [_message(one) for one in found.deliveries if finding.fingerprint in one.fingerprints]
+    return lines
+
+
+def _change(change: Transition) -> str:
+    old = change.old.value if change.old else "-"
+    return f"  {change.at:%Y-%m-%d %H:%M} {old} -> {change.new.value}: {change.reason}"
+
+
+def _message(one: Delivery) -> str:
+    sent = one.remote_id or "not sent"
+    return f"  {one.created_at:%Y-%m-%d %H:%M} {one.kind} to {one.recipient_id} by {one.channel}: {sent}"
+
+
+def check_lines(checks: Sequence[Check]) -> list[str]:
+    """Return doctor's checks."""
+    signs = {"ok": "ok  ", "note": "note", "bad": "BAD "}
+    lines: list[str] = []
+    for check in checks:
+        lines.append(f"{signs[check.state]} {check.name}: {check.words}")
+        if check.fix and check.state != "ok":
+            lines.append(f"       -> {check.fix}")
+    bad = sum(1 for check in checks if check.state == "bad")
+    lines.append(f"{bad} of {len(checks)} checks need mending" if bad else f"all {len(checks)} checks passed")
+    return lines
+
+
+def rule_test_lines(results: Sequence[TestResult]) -> list[str]:
+    """Return how the rules' own tests went."""
+    lines: list[str] = []
+    for result in results:
+        lines.append(f"{'FAIL' if result.problems else 'ok  '} {result.rule_id}: {result.name}")
+        lines += [f"       {problem}" for problem in result.problems]
+    failed = sum(1 for result in results if result.problems)
+    lines.append(f"{len(results) - failed} passed, {failed} failed")
+    return lines
+
+
+def _counts(values: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in sorted(values.items()) if count) or "none"
+
+
+def _some(lines: list[str]) -> list[str]:
+    if len(lines) <= MOST_LINES:
+        return lines
+    return [*lines[:MOST_LINES], f"  ... and {len(lines) - MOST_LINES} more (--json lists all)"]

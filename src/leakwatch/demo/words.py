@@ -1,0 +1,92 @@
+"""What a demo prints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from leakwatch.demo.mail import MailOutcome
+from leakwatch.demo.story import Story
+
+MOST_NAMED = 10
+GOOD = "Nothing was missed, nothing wrongly raised."
+BAD = "NOT as the world's truth has it: see above."
+
+
+def story_lines(story: Story) -> list[str]:
+    """Return what two weeks came to."""
+    planted = sum(score.planted for score in story.scores.values())
+    found = sum(score.found for score in story.scores.values())
+    lines = [
+        f"World {story.world}, {story.days} days, one capture, audit and round of alerts a day",
+        "",
+        f"Mailboxes read        {story.mailboxes}",
+        *(f"  not read            {address}: {reason}" for address, reason in story.mailboxes_not_read.items()),
+        f"Mails read            {story.mails_read}",
+        f"Records written       {_counts(story.written)}",
+        f"  Tasks given to reps {story.tasks_given}",
+        f"Matched by            {_counts(story.matched)}",
+        f"Unmatched             {story.unmatched}",
+        f"Skipped               {_counts(story.skipped)}",
+        f"Quarantined           {_counts(story.quarantined)}",
+        f"Against the truth     {story.mails_right} mails where they belong, {len(story.mails_wrong)} not",
+        *_named(story.mails_wrong),
+        "",
+        f"First day             {story.baseline} leaks there already (baseline), {story.told_on_first_day} people told",
+        f"{'Rule':<28}{'planted':>8}{'found':>8}{'missed':>8}{'wrongly raised':>16}",
+    ]
+    for rule, score in sorted(story.scores.items()):
+        lines.append(
+            f"  {rule:<26}{score.planted:>8}{score.found:>8}{len(score.missed):>8}{len(score.wrongly_raised):>16}"
+        )
+        lines += _named([f"missed {record}" for record in score.missed])
+        lines += _named([f"wrongly raised {record}" for record in score.wrongly_raised])
+    lines += [
+        f"  {'together':<26}{planted:>8}{found:>8}",
+        "",
+        f"Tasks made            {story.tasks_made}",
+        f"Chatter posts made    {story.posts_made}",
+        f"Escalations           {story.escalated}",
+        f"Leaks fixed           {story.fixed}",
+        f"Tasks closed by us    {story.tasks_closed}; lines added to a person's Task: {story.lines_added}",
+        *_named([f"refused: {words}" for words in story.refused]),
+        "",
+        f"Salesforce API calls  {story.api_calls}",
+        *(f"  {count:>6}  {kind}" for kind, count in list(story.api_calls_by_kind.items())[:MOST_NAMED]),
+        f"Gmail quota units     {story.gmail_units}",
+        "",
+        f"Report                {story.report}",
+        f"Settings              {story.settings} (the sandbox is stopped; its state is beside it)",
+        "",
+        "Nothing was missed, nothing wrongly raised."
+        if story.as_expected
+        else "NOT as the world's truth has it: see above.",
+    ]
+    return lines
+
+
+def mail_lines(outcome: MailOutcome) -> list[str]:
+    """Return the fate of every message of an mbox."""
+    return [
+        f"Messages imported     {outcome.messages} in {outcome.conversations} conversations",
+        f"Contacts made         {outcome.contacts_made} (the senders of every second conversation)",
+        "",
+        f"Written               {outcome.written} messages, as {outcome.records} EmailMessage records",
+        f"Unmatched             {outcome.unmatched}",
+        f"Skipped               {sum(outcome.skipped.values())}: {_counts(outcome.skipped)}",
+        f"Quarantined           {sum(outcome.quarantined.values())}: {_counts(outcome.quarantined)}",
+        f"Together              {outcome.accounted_for} of {outcome.messages}",
+        "",
+        f"Personal mails of a known contact: {outcome.known_personal}",
+        f"  of them not written               {len(outcome.known_personal_missing)}",
+        *_named(outcome.known_personal_missing),
+        f"Settings              {outcome.settings}",
+    ]
+
+
+def _counts(values: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in sorted(values.items()) if count) or "none"
+
+
+def _named(entries: list[str]) -> list[str]:
+    shown = [f"    ! {entry}" for entry in entries[:MOST_NAMED]]
+    return shown if len(entries) <= MOST_NAMED else [*shown, f"    ! and {len(entries) - MOST_NAMED} more"]
