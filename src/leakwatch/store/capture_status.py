@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Engine, func, or_, select
 
 from leakwatch.core import identity
 from leakwatch.model import SourceRef
@@ -87,10 +87,14 @@ class CaptureStatus:
         message_id = identity.normalise_message_id(term)
         keys = {term} | ({identity.mail_key(message_id)} if message_id is not None else set())
         with transaction(self._engine) as connection:
-            keys |= set(
-                connection.execute(select(tables.writes.c.key).where(tables.writes.c.record_id == term)).scalars()
-            ) - {None}
+            keys |= set(connection.execute(select(tables.writes.c.key).where(_same_record(term))).scalars()) - {None}
             return (*_explain_copies(connection, term, keys), *_explain_decisions(connection, term, keys))
+
+
+def _same_record(term: str) -> ColumnElement[bool]:
+    """Return whether a write made the record `term`; 15 and 18 characters name the same one."""
+    column = tables.writes.c.record_id
+    return func.substr(column, 1, 15) == term[:15] if len(term) in (15, 18) else column == term
 
 
 def _explain_copies(connection: Connection, term: str, keys: set[str]) -> Iterator[Explanation]:
