@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.message import Message
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ MAIL_BACKFILL_DAYS = 12_000  # deep enough for an mbox of 1995
 # What makes a mail a list's or a machine's, judged here on its own and not by the code under demonstration.
 LIST_HEADERS = ("List-Id", "List-Post", "List-Unsubscribe", "List-Help", "Mailing-List")
 BULK_WORDS = ("bulk", "list", "junk")
+SYSTEM_SENDERS = ("mailer-daemon@", "postmaster@")  # a mail system reporting, not a person (RFC 5321 §4.5.1, §6.1)
 
 
 @dataclass(slots=True)
@@ -102,11 +104,13 @@ def _mail_outcome(parts: Parts, imported: Mapping[str, Any], mbox: Path, records
 
 
 def _personal(mbox: Path) -> list[bool]:
-    """Return, message by message, whether it carries no header of a list or a mass mailing."""
-    box = mailbox.mbox(str(mbox), create=False)
-    return [not _is_bulk(message) for message in box]
+    """Return, message by message, whether a person wrote it: no list, no mass mailing, no mail system."""
+    return [not _is_bulk(message) for message in mailbox.mbox(str(mbox), create=False)]
 
 
 def _is_bulk(message: Message) -> bool:
     precedence = str(message.get("Precedence", "")).lower()
+    sender = parseaddr(str(message.get("From", "")))[1].lower()
+    if sender.startswith(SYSTEM_SENDERS):
+        return True
     return any(name in message for name in LIST_HEADERS) or any(word in precedence for word in BULK_WORDS)
