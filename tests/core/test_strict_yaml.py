@@ -57,6 +57,11 @@ def test_on_and_off_are_words_and_numbers_with_a_point_are_exact() -> None:
     assert data == {"on": "off", "share": Decimal("0.10"), "yes": True}
 
 
+def test_a_record_id_of_digits_stays_text_instead_of_turning_octal() -> None:
+    data = strict_yaml.parse("id: 006000000000001\ncount: 12\nzero: 0\nminus: -3\n", name="x").data
+    assert data == {"id": "006000000000001", "count": 12, "zero": 0, "minus": -3}
+
+
 def test_a_file_that_is_no_utf8_or_not_there_is_refused_by_name(tmp_path: Path) -> None:
     path = tmp_path / "x.yaml"
     with pytest.raises(ConfigError, match="x.yaml"):

@@ -1,7 +1,7 @@
 """YAML files read strictly: every fault is reported with its file and line, a misspelt key with the nearest known one.
 
 YAML 1.1's surprises are off: `on`, `off`, `yes` and `no` are words, only `true` and `false` are booleans; a number with
-a point is a Decimal; a key given twice is an error instead of a silent loss.
+a point is a Decimal, one that begins with 0 (a record id) stays text instead of turning octal; a key given twice is an error instead of a silent loss.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ class _Loader(yaml.SafeLoader):
     """SafeLoader with YAML 1.2's booleans and with Decimal for numbers that have a point."""
 
 
+_YAML_1_1 = ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:float", "tag:yaml.org,2002:int")
 _Loader.yaml_implicit_resolvers = {
-    letter: [
-        (tag, pattern) for tag, pattern in resolvers if tag not in ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:float")
-    ]
+    letter: [(tag, pattern) for tag, pattern in resolvers if tag not in _YAML_1_1]
     for letter, resolvers in cast("dict[str, list[tuple[str, Any]]]", yaml.SafeLoader.yaml_implicit_resolvers).items()
 }
 _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), list("tf"))
+_Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?(?:0|[1-9][0-9]*)$"), list("-+0123456789"))
 _Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+\.[0-9]+$"), list("-+0123456789"))
 _Loader.add_constructor("tag:yaml.org,2002:float", lambda _loader, node: Decimal(str(node.value)))
 

@@ -56,6 +56,7 @@ TextSpec = Annotated[
 Duration = Annotated[
     timedelta, PlainValidator(_duration), WithJsonSchema({"type": "string", "pattern": r"^\d+(m|h|d|w)$"})
 ]
+Whole = Annotated[int, Field(strict=True, ge=1)]  # `version: true` is no version
 Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Sql = Annotated[str, BeforeValidator(_one_line), Field(min_length=1)]
 Share = Annotated[Decimal, Field(ge=0, le=1)]
@@ -157,7 +158,7 @@ class ProcessSpec(Strict):
     """When nearly every row breaks the rule, that is one finding about the process instead of one per row."""
 
     share: Share = Decimal("0.95")
-    min_rows: Annotated[int, Field(ge=1)] = 20
+    min_rows: Whole = 20
     severity: Severity | None = None
     message: TextSpec
 
@@ -172,8 +173,8 @@ class EscalationSpec(Strict):
 class LifecycleSpec(Strict):
     """How findings are born, confirmed, closed and escalated. What is left out has the default of `model.Lifecycle`."""
 
-    confirm_runs: Annotated[int, Field(ge=1)] | None = None
-    keep_open_runs: Annotated[int, Field(ge=1)] | None = None
+    confirm_runs: Whole | None = None
+    keep_open_runs: Whole | None = None
     reopen_within: Duration | None = None
     remind_every: Duration | None = None
     ack_timeout: Duration | None = None
@@ -186,8 +187,8 @@ class LifecycleSpec(Strict):
 class LimitsSpec(Strict):
     """Limits on harm."""
 
-    per_owner_per_day: Annotated[int, Field(ge=1)] | None = None
-    new_per_run: Annotated[int, Field(ge=1)] | None = None
+    per_owner_per_day: Whole | None = None
+    new_per_run: Whole | None = None
     new_share: Share | None = None
 
 
@@ -239,7 +240,7 @@ class RuleSpec(Strict):
     """One rule file."""
 
     id: Word
-    version: Annotated[int, Field(ge=1)]
+    version: Whole
     title: TextSpec
     category: Word
     severity: Severity

@@ -1,0 +1,61 @@
+"""Sentences of findings in English and Turkish."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from leakwatch.rule_engine.messages import parse
+
+VALUES: dict[str, Any] = {
+    "amount": Decimal("1234.50"),
+    "reference": Decimal("2469.000000"),
+    "none": None,
+    "zero": Decimal(0),
+    "count": 12345,
+    "as_of_date": date(2026, 3, 31),
+    "close_date": date(2026, 3, 16),
+    "name": "Şirket {x}",
+    "flag": True,
+}
+
+
+@pytest.mark.parametrize(
+    ("sentence", "currency", "english", "turkish"),
+    [
+        ("{amount}", None, "1,234.5", "1.234,5"),
+        ("{amount:money}", "EUR", "1,234.5 EUR", "1.234,5 EUR"),
+        ("{amount:money}", "TRY", "1,234.5 TRY", "₺1.234,5"),
+        ("{amount:money}", None, "1,234.5", "1.234,5"),
+        ("{reference}", None, "2,469", "2.469"),
+        ("{count}", None, "12,345", "12.345"),
+        ("{close_date}", None, "2026-03-16", "16.03.2026"),
+        ("{as_of_date - close_date}", None, "15", "15"),
+        ("{amount / reference}", None, "50%", "%50"),
+        ("{amount / zero}", None, "–", "–"),
+        ("{amount / none}", None, "–", "–"),
+        ("{none:money} {none}", "EUR", "– –", "– –"),
+        ("{zero:money}", "EUR", "0 EUR", "0 EUR"),
+        ("{name}", None, "Şirket {x}", "Şirket {x}"),
+        ("{flag}", None, "yes", "evet"),
+        ("plain", None, "plain", "plain"),
+    ],
+)
+def test_values_read_as_people_of_each_language_write_them(
+    sentence: str, currency: str | None, english: str, turkish: str
+) -> None:
+    assert parse(sentence, turkish=False).fill(VALUES, currency) == english
+    assert parse(sentence, turkish=True).fill(VALUES, currency) == turkish
+
+
+@pytest.mark.parametrize("sentence", ["{amount", "amount}", "{a.b}", "{amount + 1}", "{0}", "{amount!r}", "{}"])
+def test_a_placeholder_that_cannot_be_read_is_refused(sentence: str) -> None:
+    with pytest.raises(ValueError, match="placeholder"):
+        parse(sentence, turkish=False)
+
+
+def test_the_names_a_sentence_uses_are_known() -> None:
+    assert parse("{a - b} of {c:money} and {a / d}", turkish=False).names() == {"a", "b", "c", "d"}

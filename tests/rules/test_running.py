@@ -1,0 +1,215 @@
+"""Running rules over a snapshot: what is missing, stale or broken is said, and nothing else suffers."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mirror_data import NOON, publish, shipped_config
+from rule_samples import CATALOG, load_sample, sample
+
+from leakwatch.errors import LeakwatchError
+from leakwatch.model import RuleOutcome, Severity, Text
+from leakwatch.rule_engine.load import LoadedRule
+from leakwatch.rule_engine.run import RuleEngine, run_rules
+from leakwatch.rule_engine.testing import run_rule_tests
+
+DEALS = [
+    {"Id": f"00600000000000{n}AAA", "Name": f"Deal {n}", "StageName": "Müzakere", "Amount": n * 30, "OwnerId": "005"}
+    for n in range(1, 6)
+]  # 30, 60, 90 are below 100
+
+
+def run(folder: Path, *rules: LoadedRule, data: dict[str, Any] | None = None, **options: Any) -> list[RuleOutcome]:
+    snapshot = publish(folder / "mirror", {"Opportunity": DEALS} if data is None else data)
+    as_of = options.pop("as_of", NOON)
+    return run_rules(
+        snapshot.path,
+        rules,
+        catalog=CATALOG,
+        as_of_date=NOON.date(),
+        as_of=as_of,
+        label=shipped_config().label,
+        **options,
+    )
+
+
+def without(*names: str) -> list[dict[str, Any]]:
+    return [{key: value for key, value in row.items() if key not in names} for row in DEALS]
+
+
+def test_findings_come_sorted_by_money_with_their_sentence(tmp_path: Path) -> None:
+    (outcome,) = run(tmp_path, load_sample(tmp_path, shipped=True))
+    assert [row.impact for row in outcome.rows] == [Decimal("90.00"), Decimal("60.00"), Decimal("30.00")]
+    assert outcome.rows[0].message_en == "Only 90 TRY"
+    assert outcome.rows[0].message_tr == "Yalnızca ₺90"
+    assert (outcome.complete, outcome.population, outcome.error) == (True, None, None)
+
+
+def test_a_missing_table_or_column_switches_off_the_rule_that_needs_it_and_names_it(tmp_path: Path) -> None:
+    rule = load_sample(tmp_path, shipped=True)
+    (outcome,) = run(tmp_path / "a", rule, data={"Opportunity": without("Amount")})
+    assert outcome.switched_off == "not in the data: Opportunity.Amount"
+    assert outcome.switched_off_tr == "veride yok: Opportunity.Amount"
+    assert (outcome.complete, outcome.rows) == (False, ())
+    (outcome,) = run(tmp_path / "b", rule, data={"Lead": [{"Id": "00Q"}]})
+    assert outcome.switched_off == "not in the data: Opportunity"
+
+
+def test_an_optional_column_may_be_missing_and_that_is_said(tmp_path: Path) -> None:
+    said = {"en": "No amounts here.", "tr": "Tutar yok."}
+    rule = load_sample(
+        tmp_path, shipped=True, optional={"sf_opportunity": {"columns": {"amount": said, "name": None}}},
+        sql="SELECT o.id AS record_id, o.owner_id, o.name, o.amount, o.currency FROM sf_opportunity AS o"
+        " WHERE COALESCE(o.amount, 0) < $least",
+    )  # fmt: skip
+    (outcome,) = run(tmp_path, rule, data={"Opportunity": without("Amount", "Name")})
+    assert len(outcome.rows) == len(DEALS)
+    assert outcome.rows[0].impact is None
+    assert outcome.assumptions[:2] == (
+        "No amounts here.",
+        "Opportunity.Name is not in the data; the rule ran without it.",
+    )
+    assert outcome.assumptions_tr[0] == "Tutar yok."
+
+
+def test_an_optional_table_may_be_missing_as_a_whole(tmp_path: Path) -> None:
+    sql = (
+        "SELECT o.id AS record_id, o.owner_id, o.name, o.amount, o.currency FROM sf_opportunity AS o"
+        " LEFT JOIN sf_user AS u ON u.id = o.owner_id WHERE COALESCE(u.is_active, FALSE) = FALSE AND o.amount < $least"
+    )
+    rule = load_sample(tmp_path, shipped=True, optional={"sf_user": {}}, sql=sql)
+    (outcome,) = run(tmp_path, rule)
+    assert len(outcome.rows) == 3
+    assert "User is not in the data; the rule ran without it." in outcome.assumptions
+
+
+def test_a_table_that_could_not_be_read_is_not_taken_for_missing(tmp_path: Path) -> None:
+    sql = (
+        "SELECT o.id AS record_id, o.owner_id, o.name, o.amount, o.currency FROM sf_opportunity AS o"
+        " LEFT JOIN sf_user AS u ON u.id = o.owner_id WHERE u.is_active AND o.amount < $least"
+    )
+    rule = load_sample(tmp_path, shipped=True, optional={"sf_user": {}}, sql=sql)
+    snapshot = publish(tmp_path / "mirror", {"Opportunity": DEALS})
+    engine = RuleEngine([rule], catalog=CATALOG)
+    why = Text(en="User.csv is broken", tr="User.csv bozuk")
+    (outcome,) = engine.run(snapshot.path, as_of_date=NOON.date(), as_of=NOON, unreadable={"sf_user": why})
+    assert (outcome.switched_off, outcome.switched_off_tr) == (why.en, why.tr)
+
+
+@pytest.mark.parametrize(("age", "complete"), [(timedelta(hours=6), True), (timedelta(hours=6, seconds=1), False)])
+def test_data_older_than_a_rule_allows_may_open_findings_but_prove_nothing_fixed(
+    tmp_path: Path, age: timedelta, complete: bool
+) -> None:
+    rule = load_sample(tmp_path, shipped=True, needs={"sf_opportunity": {"fresh_within": "6h"}})
+    (outcome,) = run(tmp_path, rule, as_of=NOON + age)
+    assert len(outcome.rows) == 3
+    assert outcome.complete is complete
+    assert any("Too old" in text and "Opportunity" in text for text in outcome.assumptions) is not complete
+
+
+def test_a_rule_that_fails_is_an_error_of_that_rule_only(tmp_path: Path) -> None:
+    broken = load_sample(
+        tmp_path / "broken", shipped=True, id="custom_broken",
+        sql="SELECT o.id AS record_id, o.owner_id, o.name, o.amount, o.currency FROM sf_opportunity AS o"
+        " JOIN sf_opportunity AS other ON other.owner_id = o.owner_id WHERE o.amount < $least",
+    )  # fmt: skip
+    fine = load_sample(tmp_path / "fine", shipped=True)
+    first, second = run(tmp_path, broken, fine)
+    assert first.error is not None
+    assert "two rows have the same key" in first.error
+    assert not first.complete
+    assert second.error is None
+    assert len(second.rows) == 3
+
+
+def test_a_value_that_breaks_the_arithmetic_is_an_error_of_that_rule_only(tmp_path: Path) -> None:
+    huge = "o.amount * 99999999999999999999999999999.9 * 99999999.9"
+    broken = load_sample(
+        tmp_path / "broken", shipped=True,
+        sql=f"SELECT o.id AS record_id, o.owner_id, o.name, {huge} AS amount, o.currency FROM sf_opportunity AS o"
+        " WHERE o.amount < $least",
+    )  # fmt: skip
+    (outcome,) = run(tmp_path, broken)
+    assert outcome.error
+    assert outcome.rows == ()
+
+
+def test_a_snapshot_that_is_gone_is_told_with_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(LeakwatchError, match="leakwatch mirror"):
+        run_rules(tmp_path / "no.duckdb", [], catalog=CATALOG, as_of_date=NOON.date(), as_of=NOON)
+
+
+def test_severity_follows_the_first_condition_that_holds(tmp_path: Path) -> None:
+    finding = sample()["finding"]
+    when = [
+        {"if": {"amount": {"gte": 90}}, "then": "critical"},
+        {"if": {"amount": {"gt": 30, "lt": 90}}, "then": "high"},
+    ]
+    rule = load_sample(tmp_path, shipped=True, finding={**finding, "severity_when": when})
+    (outcome,) = run(tmp_path, rule)
+    assert [row.severity for row in outcome.rows] == [Severity.CRITICAL, Severity.HIGH, Severity.LOW]
+
+
+def test_the_manager_is_looked_up_unless_the_rule_returns_one(tmp_path: Path) -> None:
+    users = [{"Id": "005", "Name": "Ayşe", "ManagerId": "005000000000002AAA"}]
+    (outcome,) = run(
+        tmp_path / "a", load_sample(tmp_path / "x", shipped=True), data={"Opportunity": DEALS, "User": users}
+    )
+    assert {(row.owner_name, row.manager_id) for row in outcome.rows} == {("Ayşe", "005000000000002AAA")}
+    told = load_sample(
+        tmp_path / "y", shipped=True, finding={**sample()["finding"], "manager": "boss"},
+        sql=sample()["sql"].replace("o.owner_id,", "o.owner_id, o.account_id AS boss,"),
+    )  # fmt: skip
+    data = {"Opportunity": [{**row, "AccountId": "005000000000009AAA"} for row in DEALS], "User": users}
+    (outcome,) = run(tmp_path / "b", told, data=data)
+    assert {row.manager_id for row in outcome.rows} == {"005000000000009AAA"}
+
+
+def test_amounts_of_several_currencies_make_no_sum_for_a_process(tmp_path: Path) -> None:
+    process = {"min_rows": 1, "share": 0.5, "message": "{count} of {population}, {impact:money}"}
+    count = "SELECT COUNT(*) AS n FROM sf_opportunity AS o"
+    rule = load_sample(tmp_path, shipped=True, process=process, population_sql=count)
+    (outcome,) = run(tmp_path / "a", rule)
+    assert (outcome.rows[0].impact, outcome.rows[0].currency) == (Decimal("180.00"), "TRY")
+    mixed = [{**row, "CurrencyIsoCode": "EUR" if n else "TRY"} for n, row in enumerate(DEALS)]
+    (outcome,) = run(tmp_path / "b", rule, data={"Opportunity": mixed})
+    assert (outcome.rows[0].impact, outcome.rows[0].currency) == (None, None)
+
+
+def test_a_rules_own_test_fails_on_missing_and_on_extra_findings(tmp_path: Path) -> None:
+    test = sample()["tests"][0]
+    wrong = {**test, "expect": [{"record_id": "b"}]}
+    (result,) = run_rule_tests(load_sample(tmp_path, tests=[wrong]), CATALOG)
+    assert any("expected but not found: record_id: b" in problem for problem in result.problems)
+    assert any(problem.startswith("found but not expected: record_id: a") for problem in result.problems)
+
+
+def test_a_rules_own_test_may_not_invent_columns(tmp_path: Path) -> None:
+    test = {**sample()["tests"][0], "given": {"sf_opportunity": [{"id": "a", "amuont": 1}]}}
+    (result,) = run_rule_tests(load_sample(tmp_path, tests=[test]), CATALOG)
+    assert result.problems == ("sf_opportunity has no column amuont (did you mean `amount`?)",)
+
+
+# --- a customer's own rules run apart ---
+
+
+def test_a_customers_rule_gives_the_same_in_its_own_process(tmp_path: Path) -> None:
+    shipped = load_sample(tmp_path / "s", shipped=True)
+    own = load_sample(tmp_path / "o")
+    assert (shipped.shipped, own.shipped) == (True, False)
+    one, two = run(tmp_path, shipped, own)
+    assert one.rows == two.rows
+    assert len(two.rows) == 3
+
+
+def test_dates_and_exact_numbers_survive_the_way_back_from_the_process(tmp_path: Path) -> None:
+    sql = sample()["sql"].replace("o.amount, ", "o.amount, o.close_date, ")
+    rule = load_sample(tmp_path, sql=sql, finding={**sample()["finding"], "show": ["amount", "close_date"]})
+    data = {"Opportunity": [{**DEALS[0], "CloseDate": "2026-03-16", "Amount": 12.34}]}
+    (outcome,) = run(tmp_path, rule, data=data)
+    when = datetime(2026, 3, 16, tzinfo=UTC).date()
+    assert outcome.rows[0].evidence == {"amount": Decimal("12.34"), "close_date": when}

@@ -1,0 +1,234 @@
+"""The shipped rules: their own tests, their texts, their boundaries from the mirror's tables to the finding."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mirror_data import ISTANBUL, NOON, ROOT, publish, shipped_config
+
+from leakwatch.model import Mode, RuleOutcome, Severity
+from leakwatch.rule_engine.compile import bind, render
+from leakwatch.rule_engine.load import LoadedRule, load_rules
+from leakwatch.rule_engine.params import resolve
+from leakwatch.rule_engine.run import RuleEngine
+from leakwatch.rule_engine.testing import run_rule_tests
+
+CONFIG = shipped_config()
+CATALOG = CONFIG.catalog()
+RULES = {item.rule.id: item for item in load_rules(CATALOG, overrides=ROOT / "config" / "overrides.yaml")}
+CASES = [(rule_id, test.name) for rule_id, item in RULES.items() for test in item.spec.tests]
+
+
+def outcomes(folder: Path, data: dict[str, list[dict[str, Any]]], **options: Any) -> dict[str, RuleOutcome]:
+    snapshot = publish(folder, data, **options)
+    engine = RuleEngine(list(RULES.values()), catalog=CATALOG, label=CONFIG.label)
+    found = engine.run(snapshot.path, as_of_date=NOON.date(), as_of=NOON)
+    return {outcome.rule_id: outcome for outcome in found}
+
+
+def ids(outcome: RuleOutcome) -> set[str]:
+    assert outcome.error is None
+    assert outcome.switched_off is None
+    return {row.record_id for row in outcome.rows}
+
+
+@pytest.mark.parametrize(("rule_id", "name"), CASES)
+def test_a_shipped_rule_passes_the_test_in_its_file(rule_id: str, name: str) -> None:
+    result = next(result for result in run_rule_tests(RULES[rule_id], CATALOG) if result.name == name)
+    assert result.problems == ()
+
+
+def test_the_four_rules_are_there_and_none_writes_before_it_is_switched_on() -> None:
+    assert set(RULES) >= {"lead_stale", "opp_close_overdue", "opp_lost_without_reason", "opp_price_deviation"}
+    assert {item.rule.mode for item in RULES.values()} == {Mode.REPORT}
+
+
+def test_the_thresholds_are_those_of_the_specification() -> None:
+    assert {rule_id: dict(item.rule.params) for rule_id, item in RULES.items() if rule_id in {*CORE}} == CORE
+
+
+CORE = {
+    "lead_stale": {"days": 30},
+    "opp_close_overdue": {"grace_days": 14},
+    "opp_lost_without_reason": {"window_days": 365},
+    "opp_price_deviation": {"low": Decimal("0.50"), "high": Decimal("1.25"), "window_days": 0},
+}
+
+
+def test_an_overdue_deal_escalates_to_the_manager_after_10_days_and_to_revops_after_21() -> None:
+    steps = RULES["opp_close_overdue"].rule.lifecycle.escalate
+    assert [(step.after.days, step.to) for step in steps] == [(10, "manager"), (21, "revops")]
+
+
+def test_price_deviations_are_told_in_chatter_and_say_how_the_definition_was_read() -> None:
+    loaded = RULES["opp_price_deviation"]
+    assert [action.kind for action in loaded.rule.actions] == ["chatter"]
+    assert loaded.reading is not None
+    for text in (loaded.reading.en, loaded.rule.why.en):
+        assert "0.50" in text
+        assert "1.25" in text
+
+
+@pytest.mark.parametrize("loaded", RULES.values(), ids=RULES)
+def test_every_text_for_people_is_in_both_languages(loaded: LoadedRule) -> None:
+    rule = loaded.rule
+    texts = [rule.title, rule.why, rule.fix, rule.message]
+    texts += [param.help for param in loaded.spec.params.values() if param.help]
+    texts += [loaded.spec.process.message] if loaded.spec.process else []
+    for text in texts:
+        assert text.en != text.tr
+        assert text.en.isascii() or "“" in text.en
+
+
+@pytest.mark.parametrize("dialect", ["spark", "postgres"])
+@pytest.mark.parametrize("loaded", RULES.values(), ids=RULES)
+def test_a_rule_can_be_rendered_for_another_engine(loaded: LoadedRule, dialect: str) -> None:
+    values = resolve(loaded.spec.params, loaded.rule.params, as_of_date=NOON.date(), as_of=NOON)
+    assert "$" not in render(bind(loaded.query.tree, values), dialect=dialect)
+
+
+# --- from the org's rows to the finding ---
+
+USERS = [
+    {"Id": "005000000000001AAA", "Name": "Ayşe Yılmaz", "ManagerId": "005000000000002AAA", "IsActive": True},
+    {"Id": "005000000000002AAA", "Name": "Can Öz", "ManagerId": None, "IsActive": True},
+]
+
+
+def deal(number: int, **values: Any) -> dict[str, Any]:
+    base = {
+        "Id": f"006{number:012d}AAA", "IsDeleted": False, "Name": f"Deal {number}", "OwnerId": "005000000000001AAA",
+        "AccountId": "001000000000001AAA", "StageName": "Müzakere", "IsClosed": False, "IsWon": False,
+        "Amount": 1000, "CloseDate": "2026-06-30", "Loss_Reason__c": None, "Budget__c": None,
+        "LastStageChangeDate": "2026-03-01T09:00:00.000Z", "CreatedDate": "2026-01-01T09:00:00.000Z",
+    }  # fmt: skip
+    return {**base, **values}
+
+
+def test_an_overdue_deal_carries_owner_manager_money_and_a_sentence_in_both_languages(tmp_path: Path) -> None:
+    data = {
+        "User": USERS,
+        "Opportunity": [deal(1, CloseDate="2026-03-16", Amount=50000), deal(2, CloseDate="2026-03-17")],
+    }
+    outcome = outcomes(tmp_path, data)["opp_close_overdue"]
+    (row,) = outcome.rows
+    assert (row.record_id, row.record_name, row.sobject) == ("006000000000001AAA", "Deal 1", "Opportunity")
+    assert (row.owner_id, row.owner_name, row.manager_id) == ("005000000000001AAA", "Ayşe Yılmaz", "005000000000002AAA")
+    assert (row.impact, row.currency, row.impact_kind) == (Decimal("50000.00"), "TRY", "at_risk")
+    assert row.severity is Severity.HIGH
+    assert row.message_en == "Close date 2026-03-16 passed 15 days ago"
+    assert row.message_tr == "Kapanış tarihi 16.03.2026, üzerinden 15 gün geçti"
+    assert row.evidence["amount"] == Decimal("50000.00")
+    assert row.account_id == "001000000000001AAA"
+    assert (outcome.population, outcome.complete) == (2, True)
+
+
+def test_turkish_stages_are_judged_by_meaning(tmp_path: Path) -> None:
+    closed = {"IsClosed": True, "IsWon": False}
+    data = {
+        "Opportunity": [
+            deal(1, StageName="KAYBEDİLDİ", **closed),
+            deal(2, StageName="Askıya Alındı", IsClosed=False),
+            deal(3, StageName="vazgeçildi", **closed),
+            deal(4, StageName="Kazanıldı", IsClosed=True, IsWon=True),
+            deal(5, StageName="Kaybedildi", **closed, IsDeleted=True),
+            deal(6, StageName="Kaybedildi", Loss_Reason__c="Fiyat", **closed),
+            deal(7, StageName="Kaybedildi", Loss_Reason__c="\u00a0", **closed),
+        ]
+    }
+    data["Opportunity"][1]["IsClosed"] = False
+    outcome = outcomes(tmp_path, data)["opp_lost_without_reason"]
+    assert ids(outcome) == {f"006{number:012d}AAA" for number in (1, 2, 3, 7)}
+    assert outcome.population == 5
+
+
+def lost(count: int, with_reason: int) -> list[dict[str, Any]]:
+    return [
+        deal(n, StageName="Kaybedildi", IsClosed=True, Loss_Reason__c="Fiyat" if n < with_reason else None)
+        for n in range(count)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("count", "with_reason", "one_finding"),
+    [(20, 1, True), (20, 2, False), (19, 0, False), (100, 5, True), (100, 6, False), (40, 0, True)],
+)
+def test_from_95_percent_of_at_least_20_deals_on_a_missing_reason_is_one_finding_about_the_process(
+    tmp_path: Path, count: int, with_reason: int, one_finding: bool
+) -> None:
+    outcome = outcomes(tmp_path, {"Opportunity": lost(count, with_reason)})["opp_lost_without_reason"]
+    assert outcome.population == count
+    if not one_finding:
+        assert len(outcome.rows) == count - with_reason
+        assert not any(row.is_process for row in outcome.rows)
+        return
+    (row,) = outcome.rows
+    assert row.is_process
+    assert row.count == count - with_reason
+    assert row.record_id == "opp_lost_without_reason"
+    assert row.owner_id is None
+    assert row.impact == Decimal(1000) * (count - with_reason)
+    assert f"{count - with_reason} of the {count} deals" in row.message_en
+
+
+def won(number: int, amount: str, **values: Any) -> dict[str, Any]:
+    return deal(number, StageName="Kazanıldı", IsClosed=True, IsWon=True, Amount=amount, **values)
+
+
+def test_a_price_finding_states_its_reference_basis_and_reading(tmp_path: Path) -> None:
+    data = {
+        "Opportunity": [
+            won(1, "499.99", Budget__c=1000),
+            won(2, "500.00", Budget__c=1000),
+            won(3, "1300"),
+            won(4, "40"),
+        ],
+        "OpportunityLineItem": [
+            {
+                "Id": "00k1",
+                "OpportunityId": "006000000000003AAA",
+                "Quantity": 2,
+                "ListPrice": 500,
+                "PricebookEntryId": None,
+            }
+        ],
+        "OpportunityHistory": [
+            {
+                "Id": "0081",
+                "OpportunityId": "006000000000004AAA",
+                "Amount": 100,
+                "CreatedDate": "2026-01-01T00:00:00.000Z",
+            }
+        ],
+    }
+    outcome = outcomes(tmp_path, data)["opp_price_deviation"]
+    found = {row.record_id[-4]: row for row in outcome.rows}
+    assert {key: row.evidence["basis"] for key, row in found.items()} == {
+        "1": "budget", "3": "list_price", "4": "first_amount",
+    }  # fmt: skip
+    assert found["1"].impact == Decimal("500.01")
+    assert found["1"].impact_kind == "deviation"
+    assert found["1"].message_en == (
+        "Won at 499.99 TRY, that is 50% of its reference 1,000 TRY (the budget). Reported below 0.5 or above 1.25 of the"
+        " reference"
+    )
+    assert "₺1.300 ile kazanıldı" in found["3"].message_tr
+    assert "%130" in found["3"].message_tr
+    assert outcome.population == 4
+
+
+def test_a_lead_is_stale_by_the_calendar_of_the_org(tmp_path: Path) -> None:
+    lead = {"IsDeleted": False, "IsConverted": False, "Status": "Open", "OwnerId": "00G000000000001AAA", "Name": "x"}
+    rows = [
+        {"Id": "00Q000000000001AAA", "CreatedDate": "2026-03-01T20:59:00.000Z", **lead},  # 1 March in Istanbul
+        {"Id": "00Q000000000002AAA", "CreatedDate": "2026-03-01T21:00:00.000Z", **lead},  # 2 March in Istanbul
+    ]
+    none = {"Task": [{"Id": "00T0", "IsClosed": False}], "Event": [{"Id": "00U0", "ActivityDate": None}]}
+    queue = {"Group": [{"Id": "00G000000000001AAA", "Name": "Gelen Adaylar", "Type": "Queue"}]}
+    outcome = outcomes(tmp_path, {"Lead": rows, **none, **queue}, settings=ISTANBUL)["lead_stale"]
+    assert ids(outcome) == {"00Q000000000001AAA"}
+    assert outcome.rows[0].owner_name == "Gelen Adaylar"
+    assert outcome.rows[0].message_tr == "30 gündür temas yok; son temas 01.03.2026 (kayıt açılışı)"
