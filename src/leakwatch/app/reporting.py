@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +72,7 @@ def weekly_result(parts: Parts, *, as_of: date | None = None) -> Mapping[str, An
     snapshot = latest_snapshot(parts)
     now = parts.clock.now()
     last_day = as_of or now.astimezone(parts.zone).date() - timedelta(days=1)
+    trend_from = datetime.combine(last_day, time(), parts.zone) - TREND
     outcomes = rule_engine(parts).run(Path(snapshot.path), as_of_date=now.astimezone(parts.zone).date(), as_of=now)
     findings = parts.findings.findings()
     org = OrgFacts(
@@ -86,8 +87,8 @@ def weekly_result(parts: Parts, *, as_of: date | None = None) -> Mapping[str, An
         context,
         outcomes,
         findings=findings,
-        transitions=parts.findings.transitions(since=now - TREND),
-        rule_runs=parts.findings.rule_runs(since=now - TREND),
+        transitions=parts.findings.transitions(since=trend_from),
+        rule_runs=parts.findings.rule_runs(since=trend_from),
         capture=_capture(parts),
         exceptions=_exceptions(parts, findings),
     )
