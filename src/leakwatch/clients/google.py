@@ -314,7 +314,7 @@ def _pinned_hosts(connection: GoogleConnection, key: Mapping[str, Any]) -> froze
 
 def _untrusted(uri: str, error: ssl.SSLCertVerificationError) -> ConfigError:
     return ConfigError(
-        f"the certificate of {urlsplit(uri).netloc} is not trusted ({error.verify_message}). Nothing was sent. If a "
+        f"the certificate of {urlsplit(uri).netloc} is not trusted ({getattr(error, 'verify_message', error)}). Nothing was sent. If a "
         "company proxy stands in between, set google.ca_bundle to its CA file."
     )
 
