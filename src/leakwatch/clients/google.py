@@ -313,9 +313,10 @@ def _pinned_hosts(connection: GoogleConnection, key: Mapping[str, Any]) -> froze
 
 
 def _untrusted(uri: str, error: ssl.SSLCertVerificationError) -> ConfigError:
+    why = getattr(error, "verify_message", error)
     return ConfigError(
-        f"the certificate of {urlsplit(uri).netloc} is not trusted ({getattr(error, 'verify_message', error)}). Nothing was sent. If a "
-        "company proxy stands in between, set google.ca_bundle to its CA file."
+        f"the certificate of {urlsplit(uri).netloc} is not trusted ({why}). Nothing was sent. If a company proxy stands "
+        "in between, set google.ca_bundle to its CA file."
     )
 
 

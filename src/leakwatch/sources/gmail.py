@@ -29,6 +29,7 @@ from leakwatch.model import (
 from leakwatch.ports import WHOLE_MAILBOX
 
 NAME = "gmail"
+MAX_PART_DEPTH = 10  # of a mail's nested parts; people's mail has three
 OPT_OUT = "leakwatchOptOut"  # set on a raw item that carries one of the opt-out labels
 # A message that loses one of these is news; so is one that gains SENT (a scheduled mail went out).
 _HIDING = frozenset({"SPAM", "TRASH", "DRAFT", "SCHEDULED"})
@@ -273,15 +274,15 @@ def _mapping(raw: Any) -> Mapping[str, Any]:
     return cast(Mapping[str, Any], raw) if isinstance(raw, Mapping) else {}
 
 
-def _is_invitation(payload: Mapping[str, Any]) -> bool:
+def _is_invitation(payload: Mapping[str, Any], depth: int = 0) -> bool:
     """Return whether a mail offers an appointment as one of its alternatives; an attached .ics file is none."""
     parts = payload.get("parts")
-    if not isinstance(parts, list | tuple):
+    if not isinstance(parts, list | tuple) or depth > MAX_PART_DEPTH:
         return False
     children = [_mapping(part) for part in cast(Sequence[Any], parts)]
     if payload.get("mimeType") == "multipart/alternative":
         return any(part.get("mimeType") == "text/calendar" and not part.get("filename") for part in children)
-    return any(_is_invitation(part) for part in children)
+    return any(_is_invitation(part, depth + 1) for part in children)
 
 
 def _key(headers: Sequence[tuple[str, str]]) -> str | None:

@@ -1,0 +1,365 @@
+"""Gmail as pages: nothing lost, nothing fetched twice, no unit wasted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from capture_samples import ANN, NINE
+from leakwatch.core.identity import mail_key
+from leakwatch.errors import CursorError, TransientError
+from leakwatch.model import Activity, Cursor, CursorPhase, Decision, Direction, Outcome, Page, SkipReason
+from leakwatch.sources.gmail import GmailOptions, GmailSource
+
+NOW = NINE + timedelta(days=1)
+WINDOW = NINE - timedelta(days=90)
+
+
+def message(
+    message_id: str, *, at: datetime = NINE, labels: Sequence[str] = ("INBOX",), **headers: str
+) -> dict[str, Any]:
+    given = {"From": "eve@acme.com", "To": "ann@ourco.com", "Message-ID": f"<{message_id}@acme.com>", **headers}
+    return {
+        "id": message_id,
+        "labelIds": list(labels),
+        "internalDate": str(int(at.timestamp() * 1000)),
+        "payload": {"mimeType": "text/plain", "headers": [{"name": k, "value": v} for k, v in given.items()]},
+    }
+
+
+class FakeGmail:
+    """A mailbox in memory that counts what it is asked."""
+
+    def __init__(self, *messages: dict[str, Any], can_search: bool = False, history_id: int = 1000) -> None:
+        self.messages = {found["id"]: found for found in messages}
+        self.can_search = can_search
+        self.history_id = history_id
+        self.changes: list[dict[str, Any]] = []
+        self.page_size = 1_000
+        self.fetched: list[str] = []
+        self.searches: list[str | None] = []
+        self.label_calls = 0
+        self.names = {"inbox": "INBOX", "leakwatch-off": "Label_7"}
+        self.calls: list[str] = []
+
+    def profile(self, subject: str) -> Mapping[str, Any]:
+        self.calls.append("profile")
+        return {"historyId": str(self.history_id)}
+
+    def labels(self, subject: str) -> Mapping[str, str]:
+        self.label_calls += 1
+        return dict(self.names)
+
+    def list_messages(
+        self, subject: str, *, page_token: str | None = None, search: str | None = None, page_size: int = 500
+    ) -> Mapping[str, Any]:
+        self.calls.append("list")
+        self.searches.append(search)
+        newest = sorted(self.messages.values(), key=lambda found: -int(found["internalDate"]))
+        start = int(page_token or 0)
+        size = min(page_size, self.page_size)
+        answer: dict[str, Any] = {"messages": [{"id": found["id"]} for found in newest[start : start + size]]}
+        if start + size < len(newest):
+            answer["nextPageToken"] = str(start + size)
+        return answer
+
+    def history(self, subject: str, start: str, *, page_token: str | None = None) -> Mapping[str, Any]:
+        self.calls.append(f"history {start} {page_token}")
+        if page_token is None and len(self.changes) > 1:
+            return {"history": self.changes[:1], "historyId": str(self.history_id), "nextPageToken": "2"}
+        return {"history": self.changes[1 if page_token else 0 :], "historyId": str(self.history_id)}
+
+    def get_messages(self, subject: str, ids: Sequence[str]) -> tuple[list[Mapping[str, Any]], list[str]]:
+        self.fetched += ids
+        return [self.messages[one] for one in ids if one in self.messages], [o for o in ids if o not in self.messages]
+
+
+def read(source: GmailSource, cursor: Cursor) -> tuple[list[str], list[Page]]:
+    """Page to the end; return ids brought, and the pages."""
+    pages: list[Page] = []
+    while True:
+        pages.append(source.fetch_page(ANN, cursor))
+        cursor = pages[-1].next_cursor
+        if not pages[-1].has_more:
+            return [str(item["id"]) for page in pages for item in page.upserts], pages
+
+
+def begin(source: GmailSource) -> Cursor:
+    return source.first_cursor(ANN, window_start=WINDOW, now=NOW)
+
+
+def in_delta(source: GmailSource, token: str = "1000") -> Cursor:
+    return replace(begin(source), phase=CursorPhase.DELTA, token=token)
+
+
+# --- the first read ---
+
+
+def test_the_change_token_is_taken_before_anything_is_listed():
+    gmail = FakeGmail(message("a"))
+    source = GmailSource(gmail)
+    cursor = begin(source)
+    assert gmail.calls == ["profile"]
+    assert (cursor.token, cursor.phase, cursor.window_start, cursor.anchored_at) == ("1000", "snapshot", WINDOW, NOW)
+
+
+def test_a_mailbox_without_a_history_id_is_tried_later():
+    gmail = FakeGmail()
+    gmail.profile = lambda subject: {}  # type: ignore[method-assign]
+    with pytest.raises(TransientError):
+        begin(GmailSource(gmail))
+
+
+def test_the_snapshot_ends_in_changes_since_its_own_beginning():
+    gmail = FakeGmail(*[message(f"m{n}", at=NINE - timedelta(hours=n)) for n in range(7)])
+    gmail.page_size = 3
+    source = GmailSource(gmail)
+    ids, pages = read(source, begin(source))
+    assert sorted(ids) == sorted(gmail.messages)
+    assert [page.next_cursor.phase for page in pages] == ["snapshot", "snapshot", "delta", "delta"]
+    assert gmail.calls[-1] == "history 1000 None"
+
+
+def test_without_search_listing_ends_soon_after_the_window_does():
+    recent = [message(f"new{n}", at=NINE - timedelta(days=n)) for n in range(80)]
+    old = [message(f"old{n}", at=WINDOW - timedelta(days=1, hours=n)) for n in range(400)]
+    gmail = FakeGmail(*recent, *old)
+    gmail.page_size = 100
+    source = GmailSource(gmail)
+    ids, _ = read(source, begin(source))
+    assert {f"new{n}" for n in range(80)} <= set(ids)
+    assert len(gmail.fetched) <= 80 + 2 * 50
+    assert gmail.searches[0] is None
+
+
+def test_a_recent_mail_between_old_ones_is_still_found():
+    days = [*range(40), *range(100, 140)]
+    gmail = FakeGmail(*[message(f"m{n}", at=NINE - timedelta(days=day)) for n, day in enumerate(days)])
+    listed = gmail.list_messages
+    gmail.list_messages = lambda *a, **k: {
+        "messages": [*listed(*a, **k)["messages"][60:], *listed(*a, **k)["messages"][:60]]
+    }  # type: ignore[method-assign]
+    source = GmailSource(gmail)
+    ids, _ = read(source, begin(source))
+    assert {f"m{n}" for n in range(40)} <= set(ids)
+
+
+def test_with_search_gmail_leaves_out_what_is_old_or_no_mail():
+    gmail = FakeGmail(message("a"), can_search=True)
+    source = GmailSource(gmail)
+    read(source, begin(source))
+    assert gmail.searches == [f"after:{int(WINDOW.timestamp())} -in:chats -in:drafts -in:spam -in:trash"]
+
+
+def test_what_is_known_is_not_fetched_again():
+    gmail = FakeGmail(message("a"), message("b"))
+    source = GmailSource(gmail, known=lambda source, principal, ids: frozenset({"a"}) & frozenset(ids))
+    ids, _ = read(source, begin(source))
+    assert ids == ["b"]
+    assert gmail.fetched == ["b"]
+
+
+def test_an_id_that_vanished_is_named_as_gone():
+    gmail = FakeGmail(message("a"), message("b"))
+    source = GmailSource(gmail)
+    page = gmail.list_messages
+    gmail.list_messages = lambda *a, **k: {"messages": [*page(*a, **k)["messages"], {"id": "x"}]}  # type: ignore[method-assign]
+    assert source.fetch_page(ANN, begin(source)).gone == ("x",)
+
+
+# --- changes ---
+
+
+def added(message_id: str, *labels: str) -> dict[str, Any]:
+    return {"messagesAdded": [{"message": {"id": message_id, "labelIds": list(labels)}}]}
+
+
+def label(kind: str, message_id: str, *labels: str) -> dict[str, Any]:
+    return {kind: [{"message": {"id": message_id, "labelIds": []}, "labelIds": list(labels)}]}
+
+
+def deleted(message_id: str) -> dict[str, Any]:
+    return {"messagesDeleted": [{"message": {"id": message_id}}]}
+
+
+def changes(
+    *records: dict[str, Any], gmail: FakeGmail | None = None, **options: Any
+) -> tuple[FakeGmail, list[str], list[Page]]:
+    box = gmail or FakeGmail(message("a"), message("b"), history_id=2000)
+    box.changes = list(records)
+    source = GmailSource(box, **options)
+    ids, pages = read(source, in_delta(source))
+    return box, ids, pages
+
+
+def test_new_mail_is_fetched_and_the_token_moves_on():
+    _, ids, pages = changes(added("a", "INBOX"))
+    assert ids == ["a"]
+    assert pages[-1].next_cursor.token == "2000"
+
+
+def test_the_token_moves_only_with_the_last_page():
+    _, ids, pages = changes(added("a", "INBOX"), added("b", "INBOX"))
+    assert ids == ["a", "b"]
+    assert [(page.next_cursor.token, page.next_cursor.page_token) for page in pages] == [("1000", "2"), ("2000", None)]
+
+
+def test_a_page_without_changes_is_not_the_end():
+    _, ids, _ = changes({}, added("b", "INBOX"))
+    assert ids == ["b"]
+
+
+def test_drafts_cost_no_fetch_and_are_named_as_drafts():
+    box, ids, pages = changes(
+        {"messagesAdded": [{"message": {"id": f"d{n}", "labelIds": ["DRAFT"]}} for n in range(5)]}
+    )
+    assert box.fetched == []
+    assert len(ids) == 5
+    decision = GmailSource(box).to_activity(pages[0].upserts[0], ANN)
+    assert isinstance(decision, Decision)
+    assert decision.reason == SkipReason.DRAFT
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        label("labelsRemoved", "a", "UNREAD"),
+        label("labelsAdded", "a", "STARRED", "CATEGORY_UPDATES"),
+        label("labelsAdded", "a", "SPAM"),
+        label("labelsAdded", "a", "TRASH"),
+        {"messages": [{"id": "a"}]},
+    ],
+)
+def test_label_churn_costs_no_fetch(record: dict[str, Any]):
+    box, ids, _ = changes(record)
+    assert box.fetched == []
+    assert ids == []
+
+
+@pytest.mark.parametrize("hidden_by", ["SPAM", "TRASH", "SCHEDULED"])
+def test_what_comes_back_from_spam_trash_or_the_schedule_is_fetched(hidden_by: str):
+    assert changes(label("labelsRemoved", "a", hidden_by))[1] == ["a"]
+
+
+def test_a_scheduled_mail_that_goes_out_is_fetched():
+    assert changes(label("labelsAdded", "a", "SENT"))[1] == ["a"]
+
+
+def test_a_mail_whose_opt_out_label_is_taken_off_is_fetched():
+    options = GmailOptions(opt_out_labels=("Leakwatch-Off",))
+    assert changes(label("labelsRemoved", "a", "Label_7"), options=options)[1] == ["a"]
+    assert changes(label("labelsRemoved", "a", "Label_8"), options=options)[1] == []
+
+
+def test_changes_are_walked_in_order():
+    both = {**added("a", "INBOX")}
+    assert changes({"messagesAdded": both["messagesAdded"], **deleted("a")})[1] == []
+    _, ids, pages = changes({**added("a", "INBOX"), **added("b", "INBOX")}, deleted("b"))
+    assert ids == ["b"]
+    assert pages[1].removed == ("b",)
+
+
+def test_a_mail_deleted_before_it_was_fetched_is_skipped_not_an_error():
+    _, ids, pages = changes(added("nowhere", "INBOX"))
+    assert ids == []
+    assert pages[0].gone == ("nowhere",)
+
+
+def test_a_history_that_went_backwards_is_told():
+    source = GmailSource(FakeGmail(history_id=500))
+    with pytest.raises(CursorError, match="backwards"):
+        source.fetch_page(ANN, in_delta(source))
+
+
+# --- labels ---
+
+
+def test_a_mail_with_an_opt_out_label_is_marked_also_when_the_label_is_new():
+    gmail = FakeGmail(message("a", labels=("INBOX", "Label_9")), message("b"))
+    source = GmailSource(gmail, GmailOptions(opt_out_labels=("Private",)))
+    source._opt_out_ids(ANN)
+    gmail.names["private"] = "Label_9"
+    page = source.fetch_page(ANN, begin(source))
+    found = {str(item["id"]): source.to_activity(item, ANN) for item in page.upserts}
+    assert isinstance(found["a"], Decision)
+    assert found["a"].reason == SkipReason.OPT_OUT_LABEL
+    assert isinstance(found["b"], Activity)
+
+
+def test_without_opt_out_labels_no_labels_are_asked_for():
+    gmail = FakeGmail(message("a", labels=("INBOX", "Label_9")))
+    source = GmailSource(gmail)
+    read(source, begin(source))
+    assert gmail.label_calls == 0
+
+
+# --- one mail ---
+
+
+@pytest.mark.parametrize(
+    ("labels", "reason"),
+    [
+        (("DRAFT",), SkipReason.DRAFT),
+        (("SPAM",), SkipReason.SPAM),
+        (("TRASH", "SENT"), SkipReason.TRASH),
+        (("CHAT",), SkipReason.CHAT),
+        (("SCHEDULED",), SkipReason.SCHEDULED),
+    ],
+)
+def test_what_is_no_mail_or_not_sent_yet_is_skipped_with_its_reason(labels: tuple[str, ...], reason: SkipReason):
+    found = GmailSource(FakeGmail()).to_activity(message("a", labels=labels), ANN)
+    assert isinstance(found, Decision)
+    assert (found.outcome, found.reason) == (Outcome.SKIPPED, reason)
+    assert found.key == mail_key("a@acme.com")
+
+
+def test_a_sent_mail_is_outbound_and_timed_by_the_server():
+    sent = message(
+        "a", labels=("SENT",), From="Ann <ann@ourco.com>", To="eve@acme.com", Date="Thu, 1 Jan 1998 00:00:00 +0000"
+    )
+    found = GmailSource(FakeGmail()).to_activity(sent, ANN)
+    assert isinstance(found, Activity)
+    assert (found.direction, found.start) == (Direction.OUTBOUND, NINE)
+
+
+def test_an_invitation_among_the_alternatives_is_none_of_ours_but_an_attached_calendar_file_is():
+    invitation = message("a")
+    invitation["payload"]["mimeType"] = "multipart/mixed"
+    invitation["payload"]["parts"] = [
+        {"mimeType": "multipart/alternative", "parts": [{"mimeType": "text/plain"}, {"mimeType": "text/calendar"}]}
+    ]
+    found = GmailSource(FakeGmail()).to_activity(invitation, ANN)
+    assert isinstance(found, Decision)
+    assert found.reason == SkipReason.CALENDAR_INVITATION
+    forwarded = message("b")
+    forwarded["payload"]["mimeType"] = "multipart/mixed"
+    forwarded["payload"]["parts"] = [{"mimeType": "text/plain"}, {"mimeType": "text/calendar", "filename": "trip.ics"}]
+    assert isinstance(GmailSource(FakeGmail()).to_activity(forwarded, ANN), Activity)
+
+
+def test_parts_nested_without_end_do_no_harm():
+    deep = message("a")
+    part: dict[str, Any] = {"mimeType": "multipart/mixed", "parts": []}
+    for _ in range(5_000):
+        part = {"mimeType": "multipart/mixed", "parts": [part]}
+    deep["payload"]["parts"] = [part]
+    assert isinstance(GmailSource(FakeGmail()).to_activity(deep, ANN), Activity)
+
+
+@pytest.mark.parametrize("value", ["x", "", "-99999999999999999", "99999999999999999999", None])
+def test_an_odd_server_date_falls_back_to_the_header(value: object):
+    odd = message("a", Date="Wed, 01 Jul 2026 12:00:00 +0300")
+    odd["internalDate"] = value
+    found = GmailSource(FakeGmail()).to_activity(odd, ANN)
+    assert isinstance(found, Activity)
+    assert found.start == datetime(2026, 7, 1, 9, tzinfo=UTC)
+
+
+def test_an_item_without_headers_is_quarantined():
+    found = GmailSource(FakeGmail()).to_activity({"id": "a", "labelIds": ["INBOX"]}, ANN)
+    assert isinstance(found, Decision)
+    assert found.outcome == Outcome.QUARANTINED
