@@ -27,7 +27,7 @@ demo: $(VENV)/ready
 	$(BIN)/leakwatch demo $(ARGS)
 
 test: $(VENV)/ready
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto $(ARGS)
 
 # make -k check runs them all and fails at the end.
 check: lint types imports
