@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from mirror_data import shipped_config
 
 from leakwatch.rule_engine.load import LoadedRule, load_rules
+from mirror_data import shipped_config
 
 CATALOG = shipped_config().catalog()
 

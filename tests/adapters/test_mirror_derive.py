@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mirror_data import ISTANBUL, NOON, Rows, publish, shipped_config
 
 from leakwatch.core.tables import DERIVED, FieldType, MirrorConfig
 from leakwatch.store.mirror_derive import DeriveSettings
 from leakwatch.store.snapshots import open_snapshot
+from mirror_data import ISTANBUL, NOON, Rows, publish, shipped_config
 
 DEAL = "006000000000001AAA"
 LEAD = "00Q000000000001AAA"
@@ -182,7 +182,7 @@ def test_the_list_amount_is_the_list_price_else_the_price_book_entrys_times_the_
         "OpportunityLineItem": [
             {"Id": "00k000000000001AAA", "ListPrice": 10.10, **line},
             {"Id": "00k000000000002AAA", "ListPrice": None, **line},
-            {"Id": "00k000000000003AAA", "ListPrice": None, **{**line, "PricebookEntryId": None}},
+            {"Id": "00k000000000003AAA", "ListPrice": None, **line, "PricebookEntryId": None},
         ],
         "PricebookEntry": [{"Id": "01u000000000001AAA", "UnitPrice": 8}],
     }
@@ -373,7 +373,10 @@ def _whole(config: MirrorConfig) -> dict[str, list[dict[str, Any]]]:
 
 
 def test_a_whole_org_gives_exactly_the_tables_columns_and_types_that_rules_are_promised(tmp_path: Path) -> None:
-    sql = "SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE table_name LIKE 'sf_%' OR table_name = 'lw_last_touch'"
+    sql = (
+        "SELECT table_name, column_name, data_type FROM duckdb_columns()"
+        " WHERE table_name LIKE 'sf_%' OR table_name = 'lw_last_touch'"
+    )
     found: dict[str, dict[str, str]] = {}
     for table, column, kind in ask(tmp_path, _whole(shipped_config()), sql, settings=ISTANBUL):
         found.setdefault(table, {})[column] = kind

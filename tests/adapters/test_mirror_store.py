@@ -11,13 +11,13 @@ from typing import Any
 
 import duckdb
 import pytest
-from mirror_data import ISTANBUL, NOON, fields_of, publish, shipped_config
 
 from leakwatch import faultpoints
 from leakwatch.core.tables import FieldSpec, FieldType
-from leakwatch.errors import BusyError, LeakwatchError
+from leakwatch.errors import LeakwatchError
 from leakwatch.store.mirror import Mirror, MirrorReader
 from leakwatch.store.snapshots import open_snapshot
+from mirror_data import ISTANBUL, NOON, fields_of, publish, shipped_config
 
 ID = "00600000000000%dAAA"
 

@@ -64,7 +64,7 @@ def test_a_record_id_of_digits_stays_text_instead_of_turning_octal() -> None:
 
 def test_a_file_that_is_no_utf8_or_not_there_is_refused_by_name(tmp_path: Path) -> None:
     path = tmp_path / "x.yaml"
-    with pytest.raises(ConfigError, match="x.yaml"):
+    with pytest.raises(ConfigError, match=r"x\.yaml"):
         strict_yaml.read(path)
     path.write_bytes(b"name: \xfe")
     with pytest.raises(ConfigError, match="not UTF-8"):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from mirror_data import shipped_config
 
 from leakwatch.core.tables import FieldType, epoch_column, fields_from_describe, local_date_column, snake
+from mirror_data import shipped_config
 
 
 @pytest.mark.parametrize(

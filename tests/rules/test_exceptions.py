@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mirror_data import ROOT
 
 from leakwatch.errors import ConfigError
 from leakwatch.model import RuleRow, Severity
 from leakwatch.rule_engine.exceptions import load_exceptions
+from mirror_data import ROOT
 
 TODAY = date(2026, 3, 31)
 RULES = ["opp_close_overdue", "lead_stale"]

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from mirror_data import publish
 
 from leakwatch.errors import LeakwatchError
 from leakwatch.rule_engine.isolated import ChildLimits, run_isolated
+from mirror_data import publish
 
 SMALL = ChildLimits(cpu_seconds=2, wall_seconds=30, memory_mb=128, temp_mb=16, max_rows=1000)
 
 
 @pytest.fixture(scope="module")
-def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("snapshot")
-    yield Path(publish(folder, {"Lead": [{"Id": "00Q000000000001AAA", "Name": "x"}]}).path)
+    return Path(publish(folder, {"Lead": [{"Id": "00Q000000000001AAA", "Name": "x"}]}).path)
 
 
 def refused(snapshot: Path, sql: str, limits: ChildLimits = SMALL) -> str:
@@ -79,7 +77,7 @@ def test_waiting_too_long_is_an_error(snapshot: Path) -> None:
 def test_the_process_sees_no_environment_and_leaves_no_files(snapshot: Path, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
-    before = set(os.listdir(snapshot.parent))
+    before = set(snapshot.parent.iterdir())
     assert run_isolated(snapshot, "SELECT id AS record_id FROM sf_lead", SMALL) == [{"record_id": "00Q000000000001AAA"}]
-    assert os.listdir(tmp_path) == []
-    assert set(os.listdir(snapshot.parent)) == before
+    assert list(tmp_path.iterdir()) == []
+    assert set(snapshot.parent.iterdir()) == before

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mirror_data import NOON, publish, shipped_config
-from rule_samples import CATALOG, load_sample, sample
 
 from leakwatch.errors import LeakwatchError
 from leakwatch.model import RuleOutcome, Severity, Text
 from leakwatch.rule_engine.load import LoadedRule
 from leakwatch.rule_engine.run import RuleEngine, run_rules
 from leakwatch.rule_engine.testing import run_rule_tests
+from mirror_data import NOON, publish, shipped_config
+from rule_samples import CATALOG, load_sample, sample
 
 DEALS = [
     {"Id": f"00600000000000{n}AAA", "Name": f"Deal {n}", "StageName": "Müzakere", "Amount": n * 30, "OwnerId": "005"}

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mirror_data import ISTANBUL, NOON, ROOT, publish, shipped_config
 
 from leakwatch.model import Mode, RuleOutcome, Severity
 from leakwatch.rule_engine.compile import bind, render
@@ -15,6 +14,7 @@ from leakwatch.rule_engine.load import LoadedRule, load_rules
 from leakwatch.rule_engine.params import resolve
 from leakwatch.rule_engine.run import RuleEngine
 from leakwatch.rule_engine.testing import run_rule_tests
+from mirror_data import ISTANBUL, NOON, ROOT, publish, shipped_config
 
 CONFIG = shipped_config()
 CATALOG = CONFIG.catalog()
@@ -212,8 +212,8 @@ def test_a_price_finding_states_its_reference_basis_and_reading(tmp_path: Path) 
     assert found["1"].impact == Decimal("500.01")
     assert found["1"].impact_kind == "deviation"
     assert found["1"].message_en == (
-        "Won at 499.99 TRY, that is 50% of its reference 1,000 TRY (the budget). Reported below 0.5 or above 1.25 of the"
-        " reference"
+        "Won at 499.99 TRY, that is 50% of its reference 1,000 TRY (the budget)."
+        " Reported below 0.5 or above 1.25 of the reference"
     )
     assert "₺1.300 ile kazanıldı" in found["3"].message_tr
     assert "%130" in found["3"].message_tr

@@ -1,7 +1,8 @@
 """YAML files read strictly: every fault is reported with its file and line, a misspelt key with the nearest known one.
 
 YAML 1.1's surprises are off: `on`, `off`, `yes` and `no` are words, only `true` and `false` are booleans; a number with
-a point is a Decimal, one that begins with 0 (a record id) stays text instead of turning octal; a key given twice is an error instead of a silent loss.
+a point is a Decimal; digits that begin with 0 (a record id) stay text instead of turning octal; a key given twice is an
+error instead of a silent loss.
 """
 
 from __future__ import annotations
