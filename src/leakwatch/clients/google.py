@@ -315,7 +315,7 @@ def _pinned_hosts(connection: GoogleConnection, key: Mapping[str, Any]) -> froze
 def _untrusted(uri: str, error: ssl.SSLCertVerificationError) -> ConfigError:
     why = getattr(error, "verify_message", error)
     return ConfigError(
-        f"the certificate of {urlsplit(uri).netloc} is not trusted ({why}). Nothing was sent. If a company proxy stands "
+        f"the certificate of {urlsplit(uri).netloc} is not trusted ({why}). Nothing was sent. If a company proxy is "
         "in between, set google.ca_bundle to its CA file."
     )
 

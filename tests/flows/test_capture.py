@@ -1,0 +1,388 @@
+"""Capture as a whole: each mail once, whoever saw it; nothing lost, nothing written that was not wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+
+from capture_samples import ANN, BOB, NINE
+from flows.capture_world import EVE, NOW, World, fill, without_notice
+from leakwatch.core.plan import PlanRules
+from leakwatch.errors import AuthError, BudgetError, ConfigError, TransientError
+from leakwatch.model import CursorPhase, OpenOpportunity, Outcome, Person
+from leakwatch.store import capture_tables as tables
+from leakwatch.store.capture_status import CaptureStatus
+from leakwatch.store.database import transaction
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    made = World(tmp_path)
+    yield made
+    made.engine.dispose()
+
+
+def owners(world: World) -> dict[str, str]:
+    """Message-ID -> owner of its Task."""
+    tasks = world.org.tasks
+    return {row["MessageIdentifier"]: tasks[row["ActivityId"]]["OwnerId"] for row in world.org.mails.values()}
+
+
+def test_one_mail_in_two_mailboxes_is_one_record_and_its_task_the_reps(world: World):
+    fill(world)
+    report = world.capture()
+    assert owners(world) == {
+        "<both@acme.com>": "005ANN",
+        "<reply@ourco.com>": "005ANN",
+        **{f"<more{number}@acme.com>": "005BOB" for number in range(5)},
+    }
+    assert (report.mailboxes_read, report.unmatched, report.owners_given) == (2, 1, 7)
+    assert report.written == {"EmailMessage": 7}
+    assert report.matched == {"contact_email": 7}
+    assert report.skipped == {"internal_only": 1, "blocked": 1}
+    assert report.complete
+
+
+def test_run_again_at_once_it_reads_and_writes_nothing(world: World):
+    fill(world)
+    world.capture()
+    before, calls, fetched = world.org.state(), world.org.calls, world.gmail.fetched
+    again = world.capture()
+    assert world.org.state() == before
+    assert (world.org.calls, world.gmail.fetched) == (calls, fetched)
+    assert (again.items_seen, again.planned, again.unmatched) == (0, {}, 1)
+
+
+def test_new_mail_is_picked_up_from_where_it_stopped(world: World):
+    fill(world)
+    world.capture()
+    world.gmail.deliver(ANN, "late@acme.com")
+    assert world.capture().written == {"EmailMessage": 1}
+    assert "<late@acme.com>" in owners(world)
+
+
+def test_a_sent_mail_is_outgoing_and_a_received_one_incoming(world: World):
+    fill(world)
+    world.capture()
+    incoming = {row["MessageIdentifier"]: row["Incoming"] for row in world.org.mails.values()}
+    assert incoming["<reply@ourco.com>"] is False
+    assert incoming["<both@acme.com>"] is True
+
+
+def test_excluded_mail_leaves_a_reason_but_no_word_of_its_content(world: World, tmp_path: Path):
+    world.gmail.deliver(ANN, "legal@lawyer.com", From="x@lawyer.com", Subject="Unmistakable settlement")
+    world.gmail.deliver(ANN, "intern@ourco.com", From="bob@ourco.com", Subject="Unmistakable salaries")
+    world.capture()
+    world.engine.dispose()
+    stored = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert b"Unmistakable" not in stored
+    assert b"lawyer.com" not in stored
+    reasons = [
+        CaptureStatus(world.engine).explain(f"<{name}>")[0].reason for name in ("legal@lawyer.com", "intern@ourco.com")
+    ]
+    assert reasons == ["blocked", "internal_only"]
+
+
+def test_without_a_notice_to_the_employee_nothing_is_read(world: World):
+    fill(world)
+    world.roster = [without_notice(ANN), replace(BOB, notice_date=date(2026, 7, 2))]
+    report = world.capture()
+    assert world.gmail.opened == []
+    assert report.mailboxes_without_notice == (ANN.address, BOB.address)
+    assert CaptureStatus(world.engine).counts() == {"skipped.no_notice": 2}
+
+
+def test_mail_before_the_window_is_not_captured(world: World):
+    world.gmail.deliver(ANN, "old@acme.com", at=(NOW - timedelta(days=91)).isoformat())
+    world.gmail.deliver(ANN, "new@acme.com", at=(NOW - timedelta(days=89)).isoformat())
+    report = world.capture()
+    assert report.skipped == {"too_old": 1}
+    assert list(owners(world)) == ["<new@acme.com>"]
+
+
+# --- failures ---
+
+
+def test_a_mailbox_that_refuses_is_parked_and_the_other_goes_on(world: World):
+    fill(world)
+    world.gmail.failures[ANN.address] = AuthError("no", reason="invalid_grant")
+    report = world.capture()
+    assert report.mailboxes_parked == {ANN.address: "invalid_grant"}
+    assert report.mailboxes_read == 1
+    assert world.journal.parked()[ANN.address][0] == "invalid_grant"
+    assert len(world.org.mails) == 7
+
+
+def test_a_parked_mailbox_is_left_alone_for_hours_and_comes_back_by_itself(world: World):
+    fill(world)
+    world.gmail.failures[ANN.address] = AuthError("no", reason="invalid_grant")
+    world.capture()
+    world.gmail.failures.clear()
+    world.gmail.opened.clear()
+    assert world.capture(now=NOW + timedelta(hours=5)).mailboxes_parked == {ANN.address: "invalid_grant"}
+    assert ANN.address not in world.gmail.opened
+    assert world.capture(now=NOW + timedelta(hours=7)).mailboxes_parked == {}
+    assert world.journal.parked() == {}
+    assert "<reply@ourco.com>" in owners(world)
+
+
+def test_a_parked_mailbox_is_tried_at_once_when_asked(world: World):
+    world.gmail.failures[ANN.address] = AuthError("no", reason="invalid_grant")
+    world.capture()
+    world.gmail.failures.clear()
+    assert world.capture(retry_parked=True).mailboxes_parked == {}
+
+
+def test_a_mailbox_that_cannot_answer_now_is_read_in_the_next_run(world: World):
+    fill(world)
+    world.gmail.failures[ANN.address] = TransientError("503")
+    first = world.capture()
+    assert list(first.mailboxes_failed) == [ANN.address]
+    assert not first.complete
+    world.gmail.failures.clear()
+    assert world.capture().complete
+    assert len(owners(world)) == 7
+
+
+def test_a_colleagues_mail_waits_for_the_colleagues_own_copy(world: World):
+    fill(world)
+    world.gmail.failures[ANN.address] = TransientError("503")
+    assert world.capture().held == 1
+    assert "<reply@ourco.com>" not in owners(world)
+    world.gmail.failures.clear()
+    world.capture()
+    assert owners(world)["<reply@ourco.com>"] == "005ANN"
+
+
+def test_a_forged_sender_is_not_believed_and_does_not_wait_for_ever(world: World):
+    world.gmail.deliver(BOB, "forged@evil.net", From="ann@ourco.com", To="eve@acme.com", Cc="bob@ourco.com")
+    assert world.capture().held == 0
+    assert owners(world) == {"<forged@evil.net>": "005BOB"}
+
+
+def test_a_surprise_in_one_mailbox_does_not_cost_the_other_its_turn(world: World):
+    fill(world)
+    world.gmail.failures[ANN.address] = ValueError("a bug")  # type: ignore[assignment]
+    report = world.capture()
+    assert "ValueError" in report.mailboxes_failed[ANN.address]
+    assert report.mailboxes_read == 1
+
+
+def test_a_wrong_configuration_stops_everything(world: World):
+    world.gmail.failures[ANN.address] = ConfigError("no CA")
+    with pytest.raises(ConfigError):
+        world.capture()
+
+
+def test_an_unreadable_stored_cursor_is_said_and_nothing_is_wiped(world: World):
+    fill(world)
+    world.capture()
+    with transaction(world.engine) as connection:
+        connection.execute(update(tables.cursors).where(tables.cursors.c.principal == ANN.address).values(body=b"?"))
+    world.gmail.deliver(ANN, "late@acme.com")
+    report = world.capture()
+    assert "can't be used" in report.mailboxes_failed[ANN.address]
+    assert "<late@acme.com>" not in owners(world)
+
+
+def test_a_forgotten_cursor_starts_a_reconcile_that_fetches_only_what_is_new(world: World):
+    fill(world)
+    world.capture()
+    world.gmail.forgotten = {ANN.address}
+    world.gmail.deliver(ANN, "late@acme.com")
+    fetched, before = world.gmail.fetched, len(owners(world))
+    report = world.capture()
+    assert (report.reconciled, report.written) == (1, {"EmailMessage": 1})
+    assert world.gmail.fetched == fetched + 1
+    assert len(owners(world)) == before + 1
+    cursor = world.journal.cursor("gmail", ANN.address, "mailbox")
+    assert cursor is not None
+    assert (cursor.generation, cursor.phase) == (2, CursorPhase.DELTA)
+    assert cursor.window_start == NOW - timedelta(days=90)
+
+
+def test_an_odd_mail_is_quarantined_and_the_rest_written(world: World):
+    fill(world)
+    world.gmail.boxes[ANN.address][0]["payload"] = None
+    report = world.capture()
+    assert report.quarantined == {"unreadable": 1}
+    assert len(world.org.mails) == 7
+
+
+# --- Salesforce's answers ---
+
+
+def test_a_refused_mail_is_quarantined_with_its_reason_and_the_others_are_written(world: World):
+    fill(world)
+    world.org.refuse["More 3"] = "FIELD_CUSTOM_VALIDATION_EXCEPTION"
+    report = world.capture()
+    assert report.quarantined == {"FIELD_CUSTOM_VALIDATION_EXCEPTION": 1}
+    assert len(world.org.mails) == 6
+    (found,) = CaptureStatus(world.engine).explain("<more3@acme.com>")
+    assert (found.outcome, found.reason) == ("quarantined", "FIELD_CUSTOM_VALIDATION_EXCEPTION: not like this")
+    assert world.capture().planned == {}
+    world.org.refuse.clear()
+    assert world.journal.release_quarantined([found.key or ""], now=NOW) == 1
+    assert world.capture().written == {"EmailMessage": 1}
+
+
+def test_what_is_refused_for_now_waits_and_is_written_later(world: World):
+    fill(world)
+    world.org.delay = {"EmailMessage"}
+    assert world.capture().waiting == 7
+    world.org.delay = set()
+    assert world.capture().written == {"EmailMessage": 7}
+
+
+def test_an_owner_that_could_not_be_given_is_given_later(world: World):
+    fill(world)
+    world.org.delay = {"Task"}
+    first = world.capture()
+    assert (first.waiting, first.written) == (7, {"EmailMessage": 7})
+    world.org.delay = set()
+    second = world.capture()
+    assert (second.already_there, second.owners_given) == (7, 7)
+    assert set(owners(world).values()) == {"005ANN", "005BOB"}
+
+
+def test_a_task_whose_owner_is_refused_does_not_bring_the_mail_back_for_ever(world: World):
+    fill(world)
+    world.org.refuse["Task"] = "INACTIVE_OWNER_OR_USER"
+    assert world.capture().quarantined == {"task_owner.INACTIVE_OWNER_OR_USER": 7}
+    calls = world.org.calls
+    world.capture()
+    assert world.org.calls == calls
+
+
+def test_a_task_a_person_gave_away_stays_where_it_is(world: World):
+    fill(world)
+    world.capture()
+    for task in world.org.tasks.values():
+        task["OwnerId"] = "005CEM"
+    world.capture()
+    assert set(owners(world).values()) == {"005CEM"}
+
+
+def test_a_salesforce_outage_costs_no_reading_and_is_made_up_for(world: World):
+    fill(world)
+    world.org.failure = TransientError("503 for an hour")
+    report = world.capture()
+    assert isinstance(report.failure, TransientError)
+    assert (report.mailboxes_read, report.complete) == (2, False)
+    fetched = world.gmail.fetched
+    world.org.failure = None
+    assert world.capture().written == {"EmailMessage": 7}
+    assert world.gmail.fetched == fetched
+
+
+def test_a_spent_api_budget_stops_the_writing_only(world: World):
+    fill(world)
+    world.org.failure = BudgetError("reserve reached")
+    assert isinstance(world.capture().failure, BudgetError)
+
+
+# --- matching again ---
+
+
+def test_somebody_made_a_contact_since_gets_their_old_mail_without_a_provider_call(world: World):
+    fill(world)
+    world.capture()
+    world.people["zoe@nowhere.com"] = (Person("003ZOE", "Contact", "Zoe", "001NOW"),)
+    fetched = world.gmail.fetched
+    report = world.capture()
+    assert (report.written, report.unmatched) == ({"EmailMessage": 1}, 0)
+    assert world.gmail.fetched == fetched
+
+
+def test_an_open_deal_is_related_when_it_is_the_only_one(world: World):
+    world.deals["001ACME"] = (OpenOpportunity("006ONE", "001ACME", "Acme line", "005ANN"),)
+    world.gmail.deliver(ANN, "a@acme.com")
+    world.capture()
+    assert [row["RelatedToId"] for row in world.org.mails.values()] == ["006ONE"]
+
+
+# --- a dry run and other ways ---
+
+
+def test_a_dry_run_shows_what_would_be_written_and_leaves_no_trace(world: World):
+    fill(world)
+    dry = world.capture(dry_run=True)
+    assert world.org.mails == {}
+    assert world.journal.cursor("gmail", ANN.address, "mailbox") is None
+    assert list(world.journal.unsettled()) == []
+    assert CaptureStatus(world.engine).counts() == {}
+    assert world.journal.principals() == ()
+    assert (dry.planned, dry.unmatched, dry.skipped) == ({"EmailMessage": 7}, 1, {"internal_only": 1, "blocked": 1})
+    world.capture()
+    wanted = {op.key: {**op.fields} for op in dry.operations}
+    written = {
+        key: {k: v for k, v in row.items() if k not in ("Id", "ActivityId")} for key, row in world.org.mails.items()
+    }
+    assert wanted == written
+
+
+def test_a_dry_run_after_a_real_one_wants_only_what_is_new(world: World):
+    fill(world)
+    world.capture()
+    world.gmail.deliver(ANN, "late@acme.com")
+    world.gmail.deliver(BOB, "both@acme.com", To="ann@ourco.com, bob@ourco.com")
+    assert world.capture(dry_run=True).planned == {"EmailMessage": 1}
+
+
+def test_reading_alone_stores_and_writes_later(world: World):
+    fill(world)
+    assert world.capture(write=False).planned == {}
+    assert world.org.mails == {}
+    assert world.capture().written == {"EmailMessage": 7}
+
+
+def test_four_readers_at_once_end_where_one_does(world: World, tmp_path: Path):
+    fill(world)
+    world.options = replace(world.options, workers=4)
+    world.capture()
+    other = World(tmp_path / "other")
+    fill(other)
+    other.capture()
+    assert world.org.state() == other.org.state()
+    other.engine.dispose()
+
+
+def test_without_enhanced_email_mails_become_tasks(world: World):
+    world.options = replace(world.options, planning=PlanRules(mail_as="task"))
+    world.gmail.deliver(ANN, "a@acme.com")
+    report = world.capture()
+    assert report.planned == {"Task": 1}
+    (op,) = [entry.op for entry in world.log.by_run("run")]
+    assert (op.sobject, op.fields["OwnerId"], op.fields["WhoId"]) == ("Task", "005ANN", EVE.record_id)
+
+
+def test_progress_is_told_page_by_page(world: World):
+    fill(world)
+    seen: list[tuple[str, int]] = []
+    world.capture(on_page=lambda mailbox, items: seen.append((mailbox, items)))
+    assert sum(items for mailbox, items in seen if mailbox == ANN.address) == 4
+
+
+def test_coverage_starts_with_the_window_and_ends_with_the_last_whole_read(world: World):
+    world.gmail.failures[BOB.address] = TransientError("503")
+    world.capture()
+    ann, bob = CaptureStatus(world.engine).coverage()
+    assert (ann.covered_from, ann.read_at) == (NOW - timedelta(days=90), NOW)
+    assert bob.read_at is None
+
+
+def test_figures_add_up(world: World):
+    fill(world)
+    report = world.capture()
+    counts = report.counts()
+    assert (
+        counts["items.seen"] == counts["items.captured"] + counts["skipped.internal_only"] + counts["skipped.blocked"]
+    )
+    assert counts["written.EmailMessage"] == 7
+    assert Outcome.WRITTEN in {one.outcome for one in CaptureStatus(world.engine).explain("<both@acme.com>")}
+    assert NINE < NOW
