@@ -48,3 +48,25 @@ class SettableClock:
         """Set the clock to `moment` (aware)."""
         self._monotonic += max(0.0, (moment - self._now).total_seconds())
         self._now = moment.astimezone(UTC)
+
+
+class ShiftedClock:
+    """A clock begun at `start` (aware) that goes on with the machine's: for a sandbox, whose time is not ours."""
+
+    def __init__(self, start: datetime) -> None:
+        if start.tzinfo is None:
+            raise ValueError("a clock needs an aware datetime")
+        self._start = start.astimezone(UTC)
+        self._zero = time.monotonic()
+
+    def now(self) -> datetime:
+        """Return `start` and the time since this clock was made, aware UTC."""
+        return self._start + timedelta(seconds=time.monotonic() - self._zero)
+
+    def monotonic(self) -> float:
+        """Return seconds from an arbitrary start; never jumps."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Block for `seconds`."""
+        time.sleep(seconds)
