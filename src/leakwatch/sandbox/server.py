@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import sys
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ from leakwatch.sandbox.keys import SERVICE_ACCOUNT_EMAIL, SERVICE_ACCOUNT_ID, Ke
 from leakwatch.sandbox.ledger import Ledger
 from leakwatch.sandbox.salesforce import SalesforceSide, open_org
 from leakwatch.sandbox.stage import Stage, load_stage, read_kept_world, resume_stage
-from leakwatch.sandbox.wire import abort_connections, drop_connection, https_server, listen
+from leakwatch.sandbox.wire import PortError, abort_connections, drop_connection, https_server, listen
 from leakwatch.sandbox.world.model import World
 from leakwatch.sandbox.world.play import Player
 from leakwatch.sandbox.world.reader import read_world
@@ -39,6 +40,9 @@ from leakwatch.sandbox.world.seed import CUSTOMER
 
 #: After this long (seconds) a stopping server tears the connections that are still open.
 LINGER = 0.3
+
+#: Where a folder keeps the ports it was first served on: settings that name them stay good.
+PORTS_FILE = "ports.json"
 
 #: What makes up the state of a folder; `--reset` removes it and leaves the keys.
 STATE_FILES = ("world.json", "stage.json", "clock", "google.sqlite", "google.sqlite-wal", "google.sqlite-shm")
@@ -148,8 +152,35 @@ def serve(options: Options) -> int:
     return 0
 
 
+def open_sockets(options: Options) -> list[socket.socket]:
+    """Listening sockets for Salesforce, Google and the control API: on the ports asked for, else on those of before.
+
+    A port of before that somebody else took meanwhile is replaced by a free one, and that is said.
+    """
+    names = ("salesforce", "google", "control")
+    asked = (options.salesforce_port, options.google_port, options.control_port)
+    path = options.folder / PORTS_FILE
+    try:
+        before: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        before = {}
+    sockets: list[socket.socket] = []
+    for name, port in zip(names, asked, strict=True):
+        try:
+            sockets.append(listen(port or int(before.get(name, 0))))
+        except PortError as error:
+            if port:
+                raise
+            sockets.append(listen(0))
+            fresh = sockets[-1].getsockname()[1]
+            sys.stdout.write(f"{error}; {name} is served on {fresh} now: settings made for this folder name the old\n")
+    ports = {name: sock.getsockname()[1] for name, sock in zip(names, sockets, strict=True)}
+    path.write_text(json.dumps(ports), encoding="utf-8")
+    return sockets
+
+
 async def _run(options: Options, keys: Keys, stage: Stage, side: SalesforceSide) -> None:
-    sockets = [listen(port) for port in (options.salesforce_port, options.google_port, options.control_port)]
+    sockets = open_sockets(options)
     scheme = "http" if options.insecure_http else "https"
     urls = [f"{scheme}://localhost:{sock.getsockname()[1]}" for sock in sockets]
     ledger, book = Ledger(), FaultBook()
