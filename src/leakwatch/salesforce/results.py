@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
+from leakwatch.core.record_ids import long_id
 from leakwatch.errors import UnknownOutcomeError
 from leakwatch.model import KEY_FIELD, Verb, WriteOp, WriteResult, WriteStatus
 
@@ -31,7 +32,7 @@ def classify_row(op: WriteOp, row: Mapping[str, Any]) -> WriteResult:
     message = str(first.get("message", ""))
     if code == "DUPLICATE_VALUE" and (KEY_FIELD in message or KEY_FIELD in (first.get("fields") or ())):
         found = _RECORD_ID.search(message)
-        return WriteResult(op.op_id, WriteStatus.ALREADY_THERE, found[1] if found else None, code, message)
+        return WriteResult(op.op_id, WriteStatus.ALREADY_THERE, long_id(found[1]) if found else None, code, message)
     locked = code == "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY" and LOCKED in message
     if code in _REPEAT or locked:
         return WriteResult(op.op_id, WriteStatus.RETRY, None, code, message)
