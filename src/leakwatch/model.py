@@ -259,6 +259,7 @@ class WriteStatus(StrEnum):
     UNKNOWN = "unknown"  # the answer was lost: looked up by key before any retry
     RETRY = "retry"  # refused for now (lock, limit)
     REFUSED = "refused"  # will never be taken as it is
+    HELD = "held"  # not sent, on purpose: nothing was tried, and a later run sends it
 
 
 @dataclass(frozen=True, slots=True)

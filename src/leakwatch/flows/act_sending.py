@@ -139,6 +139,8 @@ class Sender:
             result = results.get(delivery.key)
             if refused is not None:
                 self._set_aside(delivery, refused.code, str(refused))
+            elif result is not None and result.status is WriteStatus.HELD:
+                self._unsent += 1  # nothing was tried: no failure, and no try is counted
             elif result is None or result.status in (WriteStatus.RETRY, WriteStatus.UNKNOWN):
                 self._leave(delivery, result)
             elif result.status in LANDED:

@@ -209,7 +209,7 @@ class Writing:
         return frozenset(late)
 
     def _note_owner(self, key: str, result: WriteResult | None, late: set[str], tally: Tally) -> None:
-        if result is None or result.status in (WriteStatus.RETRY, WriteStatus.UNKNOWN):
+        if result is None or result.status in (WriteStatus.RETRY, WriteStatus.UNKNOWN, WriteStatus.HELD):
             late.add(key)
         elif result.status is WriteStatus.REFUSED:
             # The mail is in Salesforce; only its Task stays with the integration user. Trying again would not help.
