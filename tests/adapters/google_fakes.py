@@ -68,6 +68,7 @@ class FakeHttp:
         self.token_answers: list[Answer] = []
         self.requests: list[tuple[str, dict[str, str], bytes | None]] = []
         self.claims: list[dict[str, Any]] = []
+        self.closed = False
 
     def request(
         self, uri: str, method: str = "GET", body: bytes | None = None, headers: Any = None, **_more: Any
@@ -86,6 +87,9 @@ class FakeHttp:
             return self._give(answer)
         assert self.handler is not None, f"nothing to answer to {uri}"
         return self._give(self.handler(uri, body))
+
+    def close(self) -> None:
+        self.closed = True
 
     def _give(self, answer: Answer) -> tuple[Response, bytes]:
         status, headers, body = answer

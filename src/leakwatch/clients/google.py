@@ -129,11 +129,18 @@ class GoogleClient:
         self._credentials: dict[tuple[str, tuple[str, ...]], _DelegatedCredentials] = {}
         self._lock = threading.Lock()
         self._local = threading.local()
+        self._opened: list[Any] = []  # every thread's connections
         self._skew = timedelta(0)  # Google's clock minus ours, once we were told that ours is off
 
     def allow(self, addresses: Iterable[str]) -> None:
         """Set whose mailboxes may be opened: the roster, and nobody else."""
         self._allowed = frozenset(addresses)
+
+    def close(self) -> None:
+        """Close every connection; the next call opens new ones."""
+        with self._lock:
+            for found in self._opened:
+                found.close()
 
     def request(
         self,
@@ -165,6 +172,7 @@ class GoogleClient:
         except ssl.SSLCertVerificationError as error:
             raise _untrusted(uri, error) from error
         except _NETWORK as error:
+            self._http().close()  # whatever is left of the connection is not to be used again
             raise TransientError(f"Google could not be reached for {operation} ({type(error).__name__})") from error
         if response.status == 200:
             return response, content
@@ -261,6 +269,8 @@ class GoogleClient:
                 options["proxy_info"] = None
             found = self._local.http = httplib2.Http(timeout=self.connection.timeout_s, **options)
             found.follow_redirects = False  # a redirect would carry the token elsewhere
+            with self._lock:
+                self._opened.append(found)
         return found
 
     def _check_host(self, uri: str) -> None:
