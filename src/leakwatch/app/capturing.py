@@ -106,10 +106,12 @@ def run_capture(
     progress: Callable[[str], None] | None = None,
     google: GoogleParts | None = None,
     should_stop: Callable[[], bool] | None = None,
+    mirror_max_age: timedelta = timedelta(0),
 ) -> CaptureReport:
     """Read the mailboxes and log what belongs to somebody in Salesforce.
 
-    The people and deals of the mirror decide what belongs to whom, so the mirror is refreshed before.
+    The people and deals of the mirror decide what belongs to whom, so the mirror is refreshed before, unless its newest
+    snapshot is younger than `mirror_max_age`.
 
     Raises:
         ConfigError, AuthError: nothing can be read at all. TransientError, SafetyError: what stopped the writing; what
@@ -117,10 +119,13 @@ def run_capture(
     """
     if not parts.settings.google.enabled:
         raise ConfigError("no mailbox source is switched on: set google.enabled. Nothing was read.")
-    run_mirror(parts, should_stop=should_stop)
-    snapshot = latest_snapshot(parts)
     from leakwatch.store.snapshot_facts import users
+    from leakwatch.store.snapshots import latest_snapshot as newest
 
+    known = newest(parts.mirror_folder)
+    if known is None or parts.clock.now() - known.published_at >= mirror_max_age:
+        run_mirror(parts, should_stop=should_stop)
+    snapshot = latest_snapshot(parts)
     google = google or GoogleParts(parts)
     people = users(snapshot)
     directory = google.directory()

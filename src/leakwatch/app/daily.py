@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any
 
 from leakwatch import log
@@ -14,6 +15,9 @@ from leakwatch.config import Settings
 from leakwatch.errors import SafetyError
 from leakwatch.model import Run
 from leakwatch.ports import Clock
+
+# A capture every five minutes need not read the org each time: the mirror job does, every quarter of an hour.
+MIRROR_MAX_AGE = timedelta(minutes=20)
 
 KNOWN_OPTIONS: Mapping[str, frozenset[str]] = {
     "capture": frozenset(),
@@ -39,7 +43,7 @@ def _one(parts: Parts, flow: str, options: Mapping[str, Any], should_stop: Calla
     match flow:
         case "capture":
             if parts.settings.google.enabled:
-                run_capture(parts, should_stop=should_stop)
+                run_capture(parts, should_stop=should_stop, mirror_max_age=MIRROR_MAX_AGE)
             else:
                 _note_idle(parts, flow)
         case "mirror":
