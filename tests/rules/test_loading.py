@@ -72,7 +72,7 @@ def test_a_breach_in_the_sql_names_its_line_in_the_file(tmp_path: Path) -> None:
         ({"needs": {"sf_lead": {}}}, "sf_opportunity is read but stands neither"),
         ({"params": {"least": {"type": "decimal", "default": "x"}}}, "the default of `least`"),
         ({"params": {"least": {"type": "decimal"}}}, "either `default` or `derive`"),
-        ({"params": {"least": {"type": "decimal", "default": 1}, "more": {"type": "int", "default": 1}}}, "used nowhere"),
+        ({"params": {"least": {"type": "decimal", "default": 1}, "more": {"type": "int", "default": 1}}}, "used no"),
         ({"params": {"as_of_date": {"type": "date", "derive": ["as_of_date", "-", 1]}}}, "is built in"),
         ({"params": {"least": {"type": "date", "derive": ["as_of_date", "-", "lest"]}}}, "neither a whole number"),
         ({"tests": []}, "tests"),

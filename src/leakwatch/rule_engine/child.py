@@ -1,7 +1,7 @@
 """The child process of `isolated.py`: limits itself, runs exactly one SELECT, writes rows as JSON lines, ends.
 
-Started as `python -I -m leakwatch.rule_engine.child` with no environment and a job on standard input. Exit code 3 and
-one line on standard error say what went wrong.
+Started in isolated mode with no environment and a job on standard input. Exit code 3 and one line on standard error say
+what went wrong.
 """
 
 from __future__ import annotations
@@ -64,7 +64,3 @@ def _limit(limits: dict[str, int]) -> None:
     )
     resource.setrlimit(resource.RLIMIT_FSIZE, (limits["temp_mb"] * megabyte, limits["temp_mb"] * megabyte))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -21,6 +21,12 @@ from leakwatch.errors import LeakwatchError
 
 Row = dict[str, Any]
 
+# -I ignores the environment and the working folder; our own package is found where it was found now.
+_START = (
+    f"import sys; sys.path.insert(0, {str(Path(__file__).parents[2])!r});"
+    " from leakwatch.rule_engine.child import main; sys.exit(main())"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class ChildLimits:
@@ -44,7 +50,7 @@ def run_isolated(snapshot: Path, sql: str, limits: ChildLimits) -> list[Row]:
         job = json.dumps({"snapshot": str(snapshot.resolve()), "sql": sql, "folder": folder, "limits": asdict(limits)})
         try:
             done = subprocess.run(
-                [sys.executable, "-I", "-m", "leakwatch.rule_engine.child"],
+                [sys.executable, "-I", "-c", _START],
                 input=job.encode(),
                 capture_output=True,
                 timeout=limits.wall_seconds,
@@ -69,7 +75,7 @@ def _reason(code: int, stderr: bytes, limits: ChildLimits) -> str:
         return lines[-1]
     if "MemoryError" in (lines[-1] if lines else "") or code in (-6, -11):
         return f"stopped: used more than {limits.memory_mb} MB of memory"
-    return f"the rule's process ended with code {code}"
+    return f"the rule's process ended with code {code}{': ' + lines[-1][:200] if lines else ''}"
 
 
 def encode(value: Any) -> Any:

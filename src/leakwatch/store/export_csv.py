@@ -119,7 +119,8 @@ def _read_header(file: ExportFile, spec: ObjectSpec, path: Path) -> CsvSource:
 
 def _first_record(text: str, delimiter: str) -> list[str]:
     try:
-        return [name.strip().strip("\ufeff") for name in next(csv.reader(io.StringIO(text), delimiter=delimiter), [])]
+        record = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
+        return [name.strip().strip("\ufeff") for name in record]
     except csv.Error:
         return []
 

@@ -2,50 +2,34 @@
 
 Nobody audits the live file. `derive` builds a copy with the derived columns beside it, `publish` makes that copy the
 newest read-only snapshot in one atomic step, and everything else reads snapshots (`store.snapshots`).
-
-Tables have no primary key and are merged by batched DELETE and INSERT: measured four times faster than MERGE.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Generator, Iterable, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import duckdb
 
-from leakwatch import faultpoints, log
+from leakwatch import faultpoints
 from leakwatch.core.report_inputs import Note
-from leakwatch.core.tables import FieldSpec, MirrorConfig, ObjectSpec
+from leakwatch.core.tables import MirrorConfig
 from leakwatch.errors import BusyError, LeakwatchError
 from leakwatch.model import AddressBook, Snapshot
 from leakwatch.store.mirror_derive import DeriveSettings, build_derived, org_time_zone
-from leakwatch.store.mirror_ingest import CsvSource, cast_sql, literal, prepare_connection, quoted, write_rows
+from leakwatch.store.mirror_ingest import literal, prepare_connection
+from leakwatch.store.mirror_tables import LiveTables
 from leakwatch.store.snapshots import address_book, latest_snapshot, prune, read_snapshot, snapshot_folder
 
 MEMORY_LIMIT = "1GB"  # of DuckDB's buffers; it spills to the temp folder beyond (rules ran under 128 MB when measured)
 
-_BOOKKEEPING = (
-    "CREATE TABLE IF NOT EXISTS lw_tables (sobject VARCHAR, table_name VARCHAR, watermark TIMESTAMP)",
-    "CREATE TABLE IF NOT EXISTS lw_columns (table_name VARCHAR, column_name VARCHAR, field VARCHAR, type VARCHAR)",
-)
 
-
-@dataclass(frozen=True, slots=True)
-class MergeResult:
-    """What a merge did: rows now in the table from it, and values per field that could not be read as their type."""
-
-    rows: int
-    unreadable: Mapping[str, int] = field(default_factory=dict[str, int])
-
-
-class Mirror:
+class Mirror(LiveTables):
     """The live mirror in `folder`, opened for writing. Use as a context manager or call `close`.
 
     Raises:
@@ -53,32 +37,14 @@ class Mirror:
     """
 
     def __init__(self, folder: Path, config: MirrorConfig, *, memory_limit: str = MEMORY_LIMIT) -> None:
-        self._folder = folder
-        self._config = config
-        self._memory_limit = memory_limit
-        self._staging = folder / "staging"
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._path = folder / "live.duckdb"
-        self._connection = self._open()
+        connection = _open(folder / "live.duckdb")
+        prepare_connection(connection, memory_limit=memory_limit, temp_folder=folder / "spill")
+        super().__init__(connection, config, folder / "staging")
+        self._folder = folder
+        self._derived = False
         shutil.rmtree(self._staging, ignore_errors=True)  # leftovers of a run that was killed; we hold the lock now
         self._staging.mkdir(mode=0o700)
-
-    def _open(self) -> duckdb.DuckDBPyConnection:
-        try:
-            connection = duckdb.connect(str(self._path))
-        except duckdb.IOException as error:
-            if "lock" in str(error).lower():
-                raise BusyError(
-                    f"another leakwatch process works on the mirror {self._path}; wait for it, or stop it"
-                ) from error
-            raise LeakwatchError(
-                f"the mirror {self._path} can't be opened ({type(error).__name__}). It holds nothing that is not in"
-                f" Salesforce: delete {self._path} and its .wal file and run `leakwatch mirror` again"
-            ) from error
-        prepare_connection(connection, memory_limit=self._memory_limit, temp_folder=self._folder / "spill")
-        for statement in _BOOKKEEPING:
-            connection.execute(statement)
-        return connection
 
     def __enter__(self) -> Self:
         return self
@@ -94,178 +60,6 @@ class Mirror:
         shutil.rmtree(self._staging, ignore_errors=True)
         shutil.rmtree(self._folder / "spill", ignore_errors=True)
 
-    # --- filling ---
-
-    def merge(
-        self,
-        sobject: str,
-        rows: Iterable[Mapping[str, Any]],
-        *,
-        fields: Mapping[str, FieldSpec],
-        watermark: datetime | None = None,
-    ) -> MergeResult:
-        """Replace the rows with the same Id by `rows` (Salesforce API names, JSON values), in one transaction.
-
-        `fields` (see `core.tables.fields_from_describe`) says which columns the table has from now on: new ones are
-        added (NULL in older rows, until those are fetched again), lost ones dropped. Of two rows with one Id the one
-        with the later stamp stays. `watermark` (aware: everything before it is in) is stored with the rows.
-        """
-        return self._store(sobject, rows, fields, watermark, whole=False)
-
-    def replace(
-        self,
-        sobject: str,
-        rows: Iterable[Mapping[str, Any]],
-        *,
-        fields: Mapping[str, FieldSpec],
-        watermark: datetime | None = None,
-    ) -> MergeResult:
-        """Make `rows` the whole content of the table, as `merge` otherwise."""
-        return self._store(sobject, rows, fields, watermark, whole=True)
-
-    def _store(
-        self,
-        sobject: str,
-        rows: Iterable[Mapping[str, Any]],
-        fields: Mapping[str, FieldSpec],
-        watermark: datetime | None,
-        *,
-        whole: bool,
-    ) -> MergeResult:
-        spec = self._spec(sobject)
-        path = self._staging / f"{spec.table}.csv"
-        try:
-            written = write_rows(path, rows, fields)
-            source = CsvSource(path, ",", len(fields), {name: place for place, name in enumerate(fields)})
-            with self._transaction():
-                self._ensure(spec, fields)
-                result = self._load(spec, source, fields, written, whole=whole)
-                if watermark is not None:
-                    self._set_watermark(spec, watermark)
-                faultpoints.reach("mirror.merge.before_commit")
-        finally:
-            path.unlink(missing_ok=True)
-        faultpoints.reach("mirror.merge.after_commit")
-        if result.unreadable:
-            log.get("mirror").warning(
-                log.Event.TABLE_REFRESHED, table=spec.table, rows=result.rows, unreadable=dict(result.unreadable)
-            )
-        return result
-
-    def _load(
-        self, spec: ObjectSpec, source: CsvSource, fields: Mapping[str, FieldSpec], written: int, *, whole: bool
-    ) -> MergeResult:
-        run = self._connection.execute
-        typed = [(item, f"c{source.columns[name]}") for name, item in fields.items()]
-        select = ", ".join(f"{cast_sql(text, item)} AS {quoted(item.column)}" for item, text in typed)
-        bad = ", ".join(
-            f"count(*) FILTER (WHERE {text} IS NOT NULL AND ({cast_sql(text, item)}) IS NULL)" for item, text in typed
-        )
-        run(f"CREATE OR REPLACE TEMP TABLE lw_batch AS SELECT {select} FROM {source.sql()}")
-        counts = run(f"SELECT count(*), {bad} FROM {source.sql()}").fetchone() or (0,)
-        if counts[0] != written:
-            raise LeakwatchError(
-                f"{spec.name}: {written} rows were fetched but {counts[0]} read back; nothing was stored"
-            )
-        stamp = fields.get(spec.stamp or "")
-        order = f"{quoted(stamp.column)} DESC NULLS LAST" if stamp else "rowid DESC"
-        run(
-            "DELETE FROM lw_batch WHERE rowid IN (SELECT rowid FROM (SELECT rowid, row_number() OVER"
-            f" (PARTITION BY id ORDER BY {order}, rowid DESC) AS place FROM lw_batch"
-            " WHERE id IN (SELECT id FROM lw_batch GROUP BY id HAVING count(*) > 1)) WHERE place > 1)"
-        )
-        table = quoted(spec.table)
-        run(f"DELETE FROM {table}" + ("" if whole else " WHERE id IN (SELECT id FROM lw_batch)"))
-        names = ", ".join(quoted(item.column) for item in fields.values())
-        run(f"INSERT INTO {table} ({names}) SELECT {names} FROM lw_batch WHERE id IS NOT NULL")
-        rows = run("SELECT count(*) FROM lw_batch WHERE id IS NOT NULL").fetchone()
-        run("DROP TABLE lw_batch")
-        unreadable = {item.name: int(count) for (item, _), count in zip(typed, counts[1:], strict=True) if count}
-        return MergeResult(int(rows[0]) if rows else 0, unreadable)
-
-    def _ensure(self, spec: ObjectSpec, fields: Mapping[str, FieldSpec]) -> None:
-        """Give the table exactly the columns of `fields`."""
-        run = self._connection.execute
-        table = quoted(spec.table)
-        if "Id" not in fields:
-            raise LeakwatchError(f"{spec.name} was read without its Id field; check the permissions of our user")
-        known: dict[str, str] = dict(
-            run("SELECT column_name, type FROM lw_columns WHERE table_name = ?", [spec.table]).fetchall()
-        )
-        wanted = {item.column: item for item in fields.values()}
-        if not known:
-            run(
-                f"CREATE OR REPLACE TABLE {table} ("
-                + ", ".join(f"{quoted(name)} {item.sql_type}" for name, item in wanted.items())
-                + ")"
-            )
-            run("INSERT INTO lw_tables VALUES (?, ?, NULL)", [spec.name, spec.table])
-        else:
-            for name in known.keys() - wanted.keys():
-                run(f"ALTER TABLE {table} DROP COLUMN {quoted(name)}")
-            for name, item in wanted.items():
-                if name not in known:
-                    run(f"ALTER TABLE {table} ADD COLUMN {quoted(name)} {item.sql_type}")
-                elif known[name] != item.sql_type:
-                    kind = item.sql_type
-                    run(
-                        f"ALTER TABLE {table} ALTER COLUMN {quoted(name)} SET DATA TYPE {kind}"
-                        f" USING TRY_CAST({quoted(name)} AS {kind})"
-                    )
-        if known != {name: item.sql_type for name, item in wanted.items()}:
-            run("DELETE FROM lw_columns WHERE table_name = ?", [spec.table])
-            for name, item in wanted.items():
-                run("INSERT INTO lw_columns VALUES (?, ?, ?, ?)", [spec.table, name, item.name, item.sql_type])
-
-    def delete(self, sobject: str, ids: Iterable[str]) -> int:
-        """Remove the rows with these 18-character ids; return how many there were. Unknown ids do nothing."""
-        spec = self._spec(sobject)
-        wanted = list(ids)
-        if not wanted or not self.fields(sobject):
-            return 0
-        with self._transaction():
-            gone = self._connection.execute(
-                f"DELETE FROM {quoted(spec.table)} WHERE id IN (SELECT unnest(?::VARCHAR[]))", [wanted]
-            ).fetchone()
-        return int(gone[0]) if gone else 0
-
-    def ids(self, sobject: str) -> set[str]:
-        """Return the Id of every row, for finding out which were deleted for good."""
-        spec = self._spec(sobject)
-        if not self.fields(sobject):
-            return set()
-        return {row[0] for row in self._connection.execute(f"SELECT id FROM {quoted(spec.table)}").fetchall()}
-
-    def fields(self, sobject: str) -> dict[str, str]:
-        """Return the fields that the table holds: API name -> SQL type. Empty if the object was never merged."""
-        return dict(
-            self._connection.execute(
-                "SELECT field, type FROM lw_columns WHERE table_name = ?", [self._spec(sobject).table]
-            ).fetchall()
-        )
-
-    def watermark(self, sobject: str) -> datetime | None:
-        """Return the moment (aware UTC) before which everything of this object is in, or None."""
-        row = self._connection.execute("SELECT watermark FROM lw_tables WHERE sobject = ?", [sobject]).fetchone()
-        return row[0].replace(tzinfo=UTC) if row and row[0] else None
-
-    def set_watermark(self, sobject: str, watermark: datetime) -> None:
-        """Store the watermark alone, for an object in which nothing changed."""
-        with self._transaction():
-            self._set_watermark(self._spec(sobject), watermark)
-
-    def _set_watermark(self, spec: ObjectSpec, watermark: datetime) -> None:
-        naive = watermark.astimezone(UTC).replace(tzinfo=None)
-        self._connection.execute("UPDATE lw_tables SET watermark = ? WHERE sobject = ?", [naive, spec.name])
-
-    def drop(self, sobject: str) -> None:
-        """Forget an object that the org no longer has (or no longer shows us), with its watermark."""
-        spec = self._spec(sobject)
-        with self._transaction():
-            self._connection.execute(f"DROP TABLE IF EXISTS {quoted(spec.table)}")
-            self._connection.execute("DELETE FROM lw_tables WHERE sobject = ?", [spec.name])
-            self._connection.execute("DELETE FROM lw_columns WHERE table_name = ?", [spec.table])
-
     # --- publishing ---
 
     @property
@@ -277,13 +71,16 @@ class Mirror:
 
         `now` (aware) is the moment up to which touches count. Nothing is visible to readers before `publish`.
         """
+        self._derived = False
         for stale in (self._next, self._next.with_suffix(".duckdb.wal")):
             stale.unlink(missing_ok=True)
         self._connection.execute(f"ATTACH {literal(str(self._next))} AS next")
         try:
-            return build_derived(self._connection, self._config, settings, now=now, folder=self._staging)
+            notes = build_derived(self._connection, self._config, settings, now=now, folder=self._staging)
         finally:
             self._connection.execute("DETACH next")
+        self._derived = True
+        return notes
 
     def publish(self, now: datetime, org_id: str) -> Snapshot:
         """Make what `derive` built the newest snapshot, atomically; keep the last few; return it.
@@ -291,7 +88,7 @@ class Mirror:
         Raises:
             LeakwatchError: nothing was derived since the last publication.
         """
-        if not self._next.exists():
+        if not self._derived:  # a half-built one may lie there from a run that was killed
             raise LeakwatchError("nothing to publish: derive the mirror first")
         folder = snapshot_folder(self._folder)
         folder.mkdir(exist_ok=True, mode=0o700)
@@ -304,6 +101,8 @@ class Mirror:
                 "INSERT INTO lw_snapshot VALUES (?, ?, ?)",
                 [snapshot_id, now.astimezone(UTC).replace(tzinfo=None), org_id],
             )
+            connection.execute("CHECKPOINT")
+        self._derived = False
         _flush(self._next)
         faultpoints.reach("mirror.publish.before_rename")
         path = folder / f"{snapshot_id}.duckdb"
@@ -321,33 +120,6 @@ class Mirror:
         """Return who `addresses` belong to, from the newest snapshot (empty before the first)."""
         return address_book(self._folder, addresses)
 
-    # --- for the export loader beside us ---
-
-    def load_csv(self, sobject: str, select_sql: str, fields: Mapping[str, FieldSpec]) -> None:
-        """Make the typed rows of `select_sql`, in the order of `fields`, the whole content of the table."""
-        spec = self._spec(sobject)
-        with self._transaction():
-            self._ensure(spec, fields)
-            self._connection.execute(f"DELETE FROM {quoted(spec.table)}")
-            names = ", ".join(quoted(item.column) for item in fields.values())
-            self._connection.execute(f"INSERT INTO {quoted(spec.table)} ({names}) {select_sql}")
-
-    def drop_doubles(self, sobject: str) -> int:
-        """Keep of rows with one Id the one with the latest stamp; return how many went."""
-        spec = self._spec(sobject)
-        table = quoted(spec.table)
-        counts = self._connection.execute(f"SELECT count(*), count(DISTINCT id) FROM {table}").fetchone()
-        doubles = int(counts[0] - counts[1]) if counts else 0
-        if doubles:
-            stamp = spec.field(spec.stamp) if spec.stamp and spec.stamp in self.fields(sobject) else None
-            order = f"{quoted(stamp.column)} DESC NULLS LAST, " if stamp else ""
-            self._connection.execute(
-                f"DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM (SELECT rowid, row_number() OVER"
-                f" (PARTITION BY id ORDER BY {order}rowid DESC) AS place FROM {table} WHERE id IN"
-                f" (SELECT id FROM {table} GROUP BY id HAVING count(*) > 1)) WHERE place > 1)"
-            )
-        return doubles
-
     def time_zone(self, settings: DeriveSettings) -> str:
         """Return the IANA name of the time zone that `derive` would use."""
         return org_time_zone(self._connection, self._config, settings)
@@ -362,21 +134,17 @@ class Mirror:
         """A folder for temporary files, emptied on close."""
         return self._staging
 
-    def _spec(self, sobject: str) -> ObjectSpec:
-        spec = self._config.object(sobject)
-        if spec is None:
-            raise LeakwatchError(f"{sobject} is not among the objects of mirror.yaml")
-        return spec
 
-    @contextmanager
-    def _transaction(self) -> Generator[None]:
-        self._connection.execute("BEGIN")
-        try:
-            yield
-        except BaseException:
-            self._connection.execute("ROLLBACK")
-            raise
-        self._connection.execute("COMMIT")
+def _open(path: Path) -> duckdb.DuckDBPyConnection:
+    try:
+        return duckdb.connect(str(path))
+    except duckdb.IOException as error:
+        if "lock" in str(error).lower():
+            raise BusyError(f"another leakwatch process works on the mirror {path}; wait for it, or stop it") from error
+        raise LeakwatchError(
+            f"the mirror {path} can't be opened ({type(error).__name__}). It holds nothing that is not in Salesforce:"
+            f" delete {path} and its .wal file and run `leakwatch mirror` again"
+        ) from error
 
 
 class MirrorReader:

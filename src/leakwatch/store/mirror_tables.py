@@ -1,0 +1,255 @@
+"""The tables of the live mirror: their columns follow describe, their rows are merged in batches, in transactions.
+
+Tables have no primary key and are merged by batched DELETE and INSERT: measured four times faster than MERGE.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from leakwatch import faultpoints, log
+from leakwatch.core.tables import FieldSpec, MirrorConfig, ObjectSpec
+from leakwatch.errors import LeakwatchError
+from leakwatch.store.mirror_ingest import CsvSource, cast_sql, quoted, write_rows
+
+_BOOKKEEPING = (
+    "CREATE TABLE IF NOT EXISTS lw_tables (sobject VARCHAR, table_name VARCHAR, watermark TIMESTAMP)",
+    "CREATE TABLE IF NOT EXISTS lw_columns (table_name VARCHAR, column_name VARCHAR, field VARCHAR, type VARCHAR)",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class MergeResult:
+    """What a merge did: rows now in the table from it, and values per field that could not be read as their type."""
+
+    rows: int
+    unreadable: Mapping[str, int] = field(default_factory=dict[str, int])
+
+
+class LiveTables:
+    """The tables behind an open connection; `staging` is a folder for temporary files."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, config: MirrorConfig, staging: Path) -> None:
+        self._connection = connection
+        self._config = config
+        self._staging = staging
+        for statement in _BOOKKEEPING:
+            connection.execute(statement)
+
+    def merge(
+        self,
+        sobject: str,
+        rows: Iterable[Mapping[str, Any]],
+        *,
+        fields: Mapping[str, FieldSpec],
+        watermark: datetime | None = None,
+    ) -> MergeResult:
+        """Replace the rows with the same Id by `rows` (Salesforce API names, JSON values), in one transaction.
+
+        `fields` (see `core.tables.fields_from_describe`) says which columns the table has from now on: new ones are
+        added (NULL in older rows, until those are fetched again), lost ones dropped. Of two rows with one Id the one
+        with the later stamp stays. `watermark` (aware: everything before it is in) is stored with the rows.
+        """
+        return self._store(sobject, rows, fields, watermark, whole=False)
+
+    def replace(
+        self,
+        sobject: str,
+        rows: Iterable[Mapping[str, Any]],
+        *,
+        fields: Mapping[str, FieldSpec],
+        watermark: datetime | None = None,
+    ) -> MergeResult:
+        """Make `rows` the whole content of the table, as `merge` otherwise."""
+        return self._store(sobject, rows, fields, watermark, whole=True)
+
+    def _store(
+        self,
+        sobject: str,
+        rows: Iterable[Mapping[str, Any]],
+        fields: Mapping[str, FieldSpec],
+        watermark: datetime | None,
+        *,
+        whole: bool,
+    ) -> MergeResult:
+        spec = self._spec(sobject)
+        path = self._staging / f"{spec.table}.csv"
+        try:
+            written = write_rows(path, rows, fields)
+            source = CsvSource(path, ",", len(fields), {name: place for place, name in enumerate(fields)})
+            with self._transaction():
+                self._ensure(spec, fields)
+                result = self._load(spec, source, fields, written, whole=whole)
+                if watermark is not None:
+                    self._set_watermark(spec, watermark)
+                faultpoints.reach("mirror.merge.before_commit")
+        finally:
+            path.unlink(missing_ok=True)
+        faultpoints.reach("mirror.merge.after_commit")
+        if result.unreadable:
+            log.get("mirror").warning(
+                log.Event.TABLE_REFRESHED, table=spec.table, rows=result.rows, unreadable=dict(result.unreadable)
+            )
+        return result
+
+    def _load(
+        self, spec: ObjectSpec, source: CsvSource, fields: Mapping[str, FieldSpec], written: int, *, whole: bool
+    ) -> MergeResult:
+        run = self._connection.execute
+        typed = [(item, f"c{source.columns[name]}") for name, item in fields.items()]
+        select = ", ".join(f"{cast_sql(text, item)} AS {quoted(item.column)}" for item, text in typed)
+        bad = ", ".join(
+            f"count(*) FILTER (WHERE {text} IS NOT NULL AND ({cast_sql(text, item)}) IS NULL)" for item, text in typed
+        )
+        run(f"CREATE OR REPLACE TEMP TABLE lw_batch AS SELECT {select} FROM {source.sql()}")
+        counts = run(f"SELECT count(*), {bad} FROM {source.sql()}").fetchone() or (0,)
+        if counts[0] != written:
+            raise LeakwatchError(
+                f"{spec.name}: {written} rows were fetched but {counts[0]} read back; nothing was stored"
+            )
+        stamp = fields.get(spec.stamp or "")
+        order = f"{quoted(stamp.column)} DESC NULLS LAST" if stamp else "rowid DESC"
+        run(
+            "DELETE FROM lw_batch WHERE rowid IN (SELECT rowid FROM (SELECT rowid, row_number() OVER"
+            f" (PARTITION BY id ORDER BY {order}, rowid DESC) AS place FROM lw_batch"
+            " WHERE id IN (SELECT id FROM lw_batch GROUP BY id HAVING count(*) > 1)) WHERE place > 1)"
+        )
+        table = quoted(spec.table)
+        run(f"DELETE FROM {table}" + ("" if whole else " WHERE id IN (SELECT id FROM lw_batch)"))
+        names = ", ".join(quoted(item.column) for item in fields.values())
+        run(f"INSERT INTO {table} ({names}) SELECT {names} FROM lw_batch WHERE id IS NOT NULL")
+        rows = run("SELECT count(*) FROM lw_batch WHERE id IS NOT NULL").fetchone()
+        run("DROP TABLE lw_batch")
+        unreadable = {item.name: int(count) for (item, _), count in zip(typed, counts[1:], strict=True) if count}
+        return MergeResult(int(rows[0]) if rows else 0, unreadable)
+
+    def _ensure(self, spec: ObjectSpec, fields: Mapping[str, FieldSpec]) -> None:
+        """Give the table exactly the columns of `fields`."""
+        run = self._connection.execute
+        table = quoted(spec.table)
+        if "Id" not in fields:
+            raise LeakwatchError(f"{spec.name} was read without its Id field; check the permissions of our user")
+        known: dict[str, str] = dict(
+            run("SELECT column_name, type FROM lw_columns WHERE table_name = ?", [spec.table]).fetchall()
+        )
+        wanted = {item.column: item for item in fields.values()}
+        if not known:
+            run(
+                f"CREATE OR REPLACE TABLE {table} ("
+                + ", ".join(f"{quoted(name)} {item.sql_type}" for name, item in wanted.items())
+                + ")"
+            )
+            run("INSERT INTO lw_tables VALUES (?, ?, NULL)", [spec.name, spec.table])
+        else:
+            for name in known.keys() - wanted.keys():
+                run(f"ALTER TABLE {table} DROP COLUMN {quoted(name)}")
+            for name, item in wanted.items():
+                if name not in known:
+                    run(f"ALTER TABLE {table} ADD COLUMN {quoted(name)} {item.sql_type}")
+                elif known[name] != item.sql_type:
+                    kind = item.sql_type
+                    run(
+                        f"ALTER TABLE {table} ALTER COLUMN {quoted(name)} SET DATA TYPE {kind}"
+                        f" USING TRY_CAST({quoted(name)} AS {kind})"
+                    )
+        if known != {name: item.sql_type for name, item in wanted.items()}:
+            run("DELETE FROM lw_columns WHERE table_name = ?", [spec.table])
+            for name, item in wanted.items():
+                run("INSERT INTO lw_columns VALUES (?, ?, ?, ?)", [spec.table, name, item.name, item.sql_type])
+
+    def delete(self, sobject: str, ids: Iterable[str]) -> int:
+        """Remove the rows with these 18-character ids; return how many there were. Unknown ids do nothing."""
+        spec = self._spec(sobject)
+        wanted = list(ids)
+        if not wanted or not self.fields(sobject):
+            return 0
+        with self._transaction():
+            gone = self._connection.execute(
+                f"DELETE FROM {quoted(spec.table)} WHERE id IN (SELECT unnest(?::VARCHAR[]))", [wanted]
+            ).fetchone()
+        return int(gone[0]) if gone else 0
+
+    def ids(self, sobject: str) -> set[str]:
+        """Return the Id of every row, for finding out which were deleted for good."""
+        spec = self._spec(sobject)
+        if not self.fields(sobject):
+            return set()
+        return {row[0] for row in self._connection.execute(f"SELECT id FROM {quoted(spec.table)}").fetchall()}
+
+    def fields(self, sobject: str) -> dict[str, str]:
+        """Return the fields that the table holds: API name -> SQL type. Empty if the object was never merged."""
+        return dict(
+            self._connection.execute(
+                "SELECT field, type FROM lw_columns WHERE table_name = ?", [self._spec(sobject).table]
+            ).fetchall()
+        )
+
+    def watermark(self, sobject: str) -> datetime | None:
+        """Return the moment (aware UTC) before which everything of this object is in, or None."""
+        row = self._connection.execute("SELECT watermark FROM lw_tables WHERE sobject = ?", [sobject]).fetchone()
+        return row[0].replace(tzinfo=UTC) if row and row[0] else None
+
+    def set_watermark(self, sobject: str, watermark: datetime) -> None:
+        """Store the watermark alone, for an object in which nothing changed."""
+        with self._transaction():
+            self._set_watermark(self._spec(sobject), watermark)
+
+    def _set_watermark(self, spec: ObjectSpec, watermark: datetime) -> None:
+        naive = watermark.astimezone(UTC).replace(tzinfo=None)
+        self._connection.execute("UPDATE lw_tables SET watermark = ? WHERE sobject = ?", [naive, spec.name])
+
+    def drop(self, sobject: str) -> None:
+        """Forget an object that the org no longer has (or no longer shows us), with its watermark."""
+        spec = self._spec(sobject)
+        with self._transaction():
+            self._connection.execute(f"DROP TABLE IF EXISTS {quoted(spec.table)}")
+            self._connection.execute("DELETE FROM lw_tables WHERE sobject = ?", [spec.name])
+            self._connection.execute("DELETE FROM lw_columns WHERE table_name = ?", [spec.table])
+
+    def load_csv(self, sobject: str, select_sql: str, fields: Mapping[str, FieldSpec]) -> None:
+        """Make the typed rows of `select_sql`, in the order of `fields`, the whole content of the table."""
+        spec = self._spec(sobject)
+        with self._transaction():
+            self._ensure(spec, fields)
+            self._connection.execute(f"DELETE FROM {quoted(spec.table)}")
+            names = ", ".join(quoted(item.column) for item in fields.values())
+            self._connection.execute(f"INSERT INTO {quoted(spec.table)} ({names}) {select_sql}")
+
+    def drop_doubles(self, sobject: str) -> int:
+        """Keep of rows with one Id the one with the latest stamp; return how many went."""
+        spec = self._spec(sobject)
+        table = quoted(spec.table)
+        counts = self._connection.execute(f"SELECT count(*), count(DISTINCT id) FROM {table}").fetchone()
+        doubles = int(counts[0] - counts[1]) if counts else 0
+        if doubles:
+            stamp = spec.field(spec.stamp) if spec.stamp and spec.stamp in self.fields(sobject) else None
+            order = f"{quoted(stamp.column)} DESC NULLS LAST, " if stamp else ""
+            self._connection.execute(
+                f"DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM (SELECT rowid, row_number() OVER"
+                f" (PARTITION BY id ORDER BY {order}rowid DESC) AS place FROM {table} WHERE id IN"
+                f" (SELECT id FROM {table} GROUP BY id HAVING count(*) > 1)) WHERE place > 1)"
+            )
+        return doubles
+
+    def _spec(self, sobject: str) -> ObjectSpec:
+        spec = self._config.object(sobject)
+        if spec is None:
+            raise LeakwatchError(f"{sobject} is not among the objects of mirror.yaml")
+        return spec
+
+    @contextmanager
+    def _transaction(self) -> Generator[None]:
+        self._connection.execute("BEGIN")
+        try:
+            yield
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
