@@ -40,6 +40,11 @@ class _Round:
     matches: dict[str, Match] = field(default_factory=dict[str, Match])
     ops: list[WriteOp] = field(default_factory=list[WriteOp])
 
+    def take(self, number: int) -> _Round:
+        """Take the first `number` writes out, with their matches: full calls cost the org the fewest."""
+        ops, self.ops = self.ops[:number], self.ops[number:]
+        return _Round({op.key or "": self.matches.pop(op.key or "") for op in ops}, ops)
+
 
 @dataclass(frozen=True, slots=True)
 class Writing:
@@ -90,9 +95,8 @@ class Writing:
                 pending.matches[activity.key] = match
                 pending.ops += plan_mail(activity, match, self.planning)
             self.journal.record_matches(matches, outcomes, now=self.now, reasons=reasons)
-            if len(pending.ops) >= self.size:
-                self._apply(pending, tally)
-                pending = _Round()
+            while len(pending.ops) >= self.size:
+                self._apply(pending.take(self.size), tally)
         if pending.ops:
             self._apply(pending, tally)
 
