@@ -119,7 +119,18 @@ NO_FOLLOW_UP = RuleInfo(
     sobject="Event",
     category="follow_up",
 )
-RULES = (STALE_LEAD, OVERDUE, NO_REASON, PRICE, NO_FOLLOW_UP)
+NEXT_STEP = RuleInfo(
+    id="opp_next_step_empty",
+    version=1,
+    title=Text(en="Open deal without a next step", tr="Sonraki adımı olmayan açık fırsat"),
+    why=Text(en="A deal without a next step waits for the buyer.", tr="Sonraki adımı olmayan fırsat alıcıyı bekler."),
+    fix=Text(en="Enter the next step.", tr="Sonraki adımı girin."),
+    severity=Severity.LOW,
+    mode=Mode.REPORT,
+    sobject="Opportunity",
+    category="data_quality",
+)
+RULES = (STALE_LEAD, OVERDUE, NO_REASON, PRICE, NO_FOLLOW_UP, NEXT_STEP)
 
 MANAGERS = {"005M00000000001AAA": "Ingrid Solberg", "005M00000000002AAA": "Tomás Okafor"}
 OWNERS = (
@@ -239,7 +250,8 @@ def sample_findings(language: str, currency: str, count: int = 150) -> tuple[lis
     unused = replace(
         findings[0],
         fingerprint="f" * 32,
-        rule_id=NO_REASON.id,
+        rule_id=NEXT_STEP.id,
+        rule_version=1,
         sobject="Opportunity",
         record_id="Opportunity.Next_Step__c",
         record_name="Next_Step__c",
@@ -323,6 +335,7 @@ def sample_weekly(language: str = "en", *, count: int = 150, **changes: Any) -> 
         RuleOutcome(OVERDUE.id, 3, "", (), 418, complete=True),
         RuleOutcome(NO_REASON.id, 1, "", (), 1204, complete=False),
         RuleOutcome(PRICE.id, 2, "", (), 655, complete=True),
+        RuleOutcome(NEXT_STEP.id, 1, "", (), 418, complete=True),
         RuleOutcome(
             NO_FOLLOW_UP.id,
             1,

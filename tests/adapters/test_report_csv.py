@@ -88,6 +88,11 @@ def test_control_characters_at_the_beginning_are_disarmed_too(begin: str) -> Non
     assert cell(f"{begin}=1+1").startswith("'")
 
 
+@pytest.mark.parametrize("before", ["\x1b", "\u202e", "\ufeff", "\x1b\u2066 "])
+def test_a_sign_hidden_behind_characters_that_are_removed_is_found(before: str) -> None:
+    assert cell(f"{before}=1+1").startswith("'=")
+
+
 @pytest.mark.parametrize("name", ["Acme", "A-B", "Ayşe + Fatma", "5 = five", "e@mail", "'quoted'", ""])
 def test_ordinary_text_is_left_alone(name: str) -> None:
     assert cell(name) == name

@@ -166,11 +166,31 @@ def test_a_rule_that_could_not_speak_says_why_in_both_languages() -> None:
 
 
 def test_a_rule_on_incomplete_inputs_is_held_and_one_without_a_result_is_not_run() -> None:
-    result = export_audit(sample_context(), [outcome(OVERDUE, complete=False)])
+    result = weekly(sample_context(), [outcome(OVERDUE, complete=False)], findings=[], transitions=[])
     by_id = {rule["id"]: rule["status"] for rule in result["rules"]}
     assert by_id[OVERDUE.id] == "held"
     assert by_id[PRICE.id] == "not_run"
-    assert result["rule_counts"] == {"run": 0, "held": 1, "failed": 0, "switched_off": 0, "skipped": 0, "not_run": 4}
+    assert result["rule_counts"] == {"run": 0, "held": 1, "failed": 0, "switched_off": 0, "skipped": 0, "not_run": 5}
+
+
+def test_an_export_audit_holds_nothing_because_it_remembers_nothing() -> None:
+    result = export_audit(
+        sample_context(), [outcome(OVERDUE, complete=False), outcome(PRICE, complete=False, error="x")]
+    )
+    assert (result["rule_counts"]["run"], result["rule_counts"]["held"], result["rule_counts"]["failed"]) == (1, 0, 1)
+
+
+def test_what_several_rules_assume_is_said_once_and_of_no_rule_in_particular() -> None:
+    outcomes = [outcome(rule, assumptions=("no history",), assumptions_tr=("geçmiş yok",)) for rule in (OVERDUE, PRICE)]
+    notes = export_audit(sample_context(notes=()), outcomes)["notes"]
+    assert [(note["rule_id"], note["text"]["tr"]) for note in notes] == [(None, "geçmiş yok")]
+
+
+def test_a_process_finding_tells_how_many_records_it_stands_for() -> None:
+    result = export()
+    by_id = {rule["id"]: rule for rule in result["rules"]}
+    assert (by_id[NO_REASON.id]["process_findings"], by_id[NO_REASON.id]["process_records"]) == (1, 40)
+    assert result["kpis"]["process_records"] == {"at_risk": 0, "lost": 0, "deviation": 0, "none": 40}
 
 
 def test_the_worst_come_first_by_severity_then_size_and_other_currencies_after() -> None:

@@ -6,6 +6,7 @@ Pure: the same inputs give the same result, byte for byte. Its shape is `report/
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import zip_longest
 from typing import Any
@@ -60,6 +61,7 @@ def export_audit(context: ReportContext, outcomes: Sequence[RuleOutcome]) -> Res
 
     No baseline, no proof states, no trend: those fields are null.
     """
+    outcomes = [_without_hold(outcome) for outcome in outcomes]
     entries = [from_row(row, outcome, context.org.default_currency) for outcome in outcomes for row in outcome.rows]
     main = main_currency(entries, context.org.default_currency)
     figures = standing_kpis(entries, main) | dict.fromkeys(LIFE_KPIS)
@@ -232,8 +234,17 @@ def _notes(context: ReportContext, outcomes: Sequence[RuleOutcome]) -> list[dict
         for outcome in sorted(outcomes, key=lambda outcome: outcome.rule_id)
         for english, turkish in zip_longest(outcome.assumptions, outcome.assumptions_tr[: len(outcome.assumptions)])
     )
+    told: dict[Text, Note] = {}
+    for note in notes:  # what holds for several rules is said once, and of no rule in particular
+        first = told.get(note.text, note)
+        told[note.text] = first if first.rule_id == note.rule_id else replace(first, rule_id=None)
     lines = [
         {"code": note.code, "level": note.level, "rule_id": note.rule_id, "text": values.both(note.text)}
-        for note in dict.fromkeys(notes)
+        for note in told.values()
     ]
     return sorted(lines, key=lambda line: line["level"] != "warning")
+
+
+def _without_hold(outcome: RuleOutcome) -> RuleOutcome:
+    """Return the outcome as complete if it ran at all: without state there is nothing that could be held."""
+    return outcome if outcome.error or outcome.switched_off else replace(outcome, complete=True)

@@ -9,12 +9,13 @@ from typing import Any
 
 from leakwatch.core import report_sections as sections
 from leakwatch.core import report_values as values
-from leakwatch.core.report_entries import AT_RISK, STANDING, Entry
+from leakwatch.core.report_entries import AT_RISK, IMPACT_KINDS, NO_IMPACT, STANDING, Entry
 from leakwatch.core.report_inputs import ReportContext
 from leakwatch.core.report_numbers import Events, median_days, once_per_record
 from leakwatch.core.report_sections import Happened
 from leakwatch.model import FindingStatus, Mode, Proof
 
+KINDS = (*IMPACT_KINDS, NO_IMPACT)
 LIFE_KPIS = (  # null in an export audit, which remembers nothing
     "new",
     "fixed",
@@ -42,6 +43,7 @@ def standing_kpis(entries: Sequence[Entry], main: str) -> dict[str, Any]:
         for entry in entries
         if not entry.is_process and entry.proof is Proof.UNPROVEN and entry.status in STANDING
     ]
+    process = [entry for entry in entries if entry.is_process and entry.status in STANDING]
     severities = {
         severity: sum(1 for entry in standing if entry.severity.value == severity)
         for severity in ("critical", "high", "medium", "low")
@@ -51,7 +53,8 @@ def standing_kpis(entries: Sequence[Entry], main: str) -> dict[str, Any]:
         "findings": len(standing),
         "records": len({entry.record_id for entry in standing}),
         "severities": severities,
-        "process_findings": sum(1 for entry in entries if entry.is_process and entry.status in STANDING),
+        "process_findings": len(process),
+        "process_records": {kind: sum(entry.count for entry in process if entry.impact_kind == kind) for kind in KINDS},
         "unproven": len(unproven),
         "unproven_at_risk": values.amounts(once_per_record(unproven, AT_RISK), main),
     }

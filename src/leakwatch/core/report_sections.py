@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 from leakwatch.core import report_values as values
-from leakwatch.core.report_entries import IMPACT_KINDS, NO_CURRENCY, Entry
+from leakwatch.core.report_entries import IMPACT_KINDS, NO_CURRENCY, STANDING, Entry
 from leakwatch.core.report_inputs import ReportContext, RuleInfo, RuleRun
 from leakwatch.core.report_numbers import once_per_record
 from leakwatch.model import FindingStatus, Proof, RuleOutcome, Text
@@ -139,6 +139,7 @@ def _rule(
 ) -> dict[str, Any]:
     standing = [entry for entry in entries if entry.standing]
     complete = [run.at for run in runs if run.complete]
+    process = [entry for entry in entries if entry.is_process and entry.status in STANDING]
     before = [run for run in runs if week_began is not None and run.at < week_began]
     return {
         "id": info.id,
@@ -159,7 +160,8 @@ def _rule(
         "findings": len(standing),
         "findings_before": before[-1].open_count if before else None,
         "records": len({entry.record_id for entry in standing}),
-        "process_findings": sum(1 for entry in entries if entry.is_process and entry.status is not _RESOLVED),
+        "process_findings": len(process),
+        "process_records": sum(entry.count for entry in process),
         "unproven": sum(1 for entry in entries if _unproven(entry)),
         **happened.counts(entries),
         "amounts": money(standing, main),

@@ -17,9 +17,10 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 # What spreadsheets take for a formula, the full-width forms included (Excel folds them), even after spaces and quotes.
 _FORMULA_SIGNS = "=+\\-@＝＋－＠"
 _LEADING = "[\\s\"'`“”‘’«»\u00a0\u200b-\u200d\u2060\ufeff]*"
-_FORMULA = re.compile(f"^{_LEADING}[{_FORMULA_SIGNS}]|^[\t\r\n\x00]")
+_FORMULA = re.compile(f"{_LEADING}[{_FORMULA_SIGNS}]")
+_CONTROL_FIRST = ("\t", "\r", "\n", "\x00")
 # A file opened with the other list separator is cut at it: what follows would begin a cell of its own.
-_FORMULA_INSIDE = re.compile(f"([;,\t\r\n]{_LEADING})(?=[{_FORMULA_SIGNS}])")
+_FORMULA_INSIDE = re.compile(f"([;,]{_LEADING})(?=[{_FORMULA_SIGNS}])")
 
 _RECORD_ID = re.compile(r"[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?")  # Salesforce ids have 15 or 18 characters
 _BASE_URL = re.compile(r"https://[A-Za-z0-9.-]+(?::[0-9]+)?/?")
@@ -39,8 +40,9 @@ def cell(text: str) -> str:
 
     Numbers do not come through here: they stand in columns of their own and stay numbers.
     """
-    guarded = f"'{text}" if _FORMULA.match(text) else text
-    return clean(_FORMULA_INSIDE.sub(r"\1'", guarded))
+    calm = clean(text)  # first: what hides a sign from us (an escape, an invisible letter) goes away
+    inside = _FORMULA_INSIDE.sub(r"\1'", calm)
+    return f"'{inside}" if _FORMULA.match(calm) or text.startswith(_CONTROL_FIRST) else inside
 
 
 def record_url(base_url: str | None, record_id: str) -> str | None:

@@ -15,7 +15,7 @@ Json = Mapping[str, Any]
 
 TOP = 5
 _NOTES = 5
-_NAME_WIDTH = 44  # columns for a rule's title or a record's name; longer ones are cut
+_NAME_WIDTH = 50  # columns for a rule's title or a record's name; longer ones are cut
 _WRAP_AT = 100
 
 
@@ -70,6 +70,8 @@ def _rules(result: Json, words: Words) -> list[str]:
             for one in rule["amounts"][kind]
         ]
         count = words.number(rule["findings"])
+        if rule["process_findings"]:
+            amounts.append(words("rules.process", n=rule["process_records"]))
         title = _fit(words.text(rule["title"]))
         lines.append(f"{title}  {count:>{count_width}}  {', '.join(amounts) or '–'}")
     return lines

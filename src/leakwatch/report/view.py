@@ -132,6 +132,16 @@ def process_findings(result: Json) -> list[Json]:
     return sorted(found, key=lambda finding: (-finding["count"], finding["id"]))
 
 
+def valued(finding: Json) -> bool:
+    """Return whether the finding has an amount worth showing."""
+    return finding["impact"] is not None and Decimal(finding["impact"]) != 0
+
+
+def any_valued(findings: Iterable[Json]) -> bool:
+    """Return whether any of the findings has an amount worth showing."""
+    return any(valued(finding) for finding in findings)
+
+
 def standing(result: Json) -> int:
     """Return how many findings the top list was chosen from."""
     return sum(1 for finding in result["findings"] if finding["counted"])
