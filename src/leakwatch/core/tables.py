@@ -197,7 +197,7 @@ SNAPSHOT_SETTINGS: Mapping[str, str] = {
     "enable_external_access": "false",
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
-    "memory_limit": "1GB",
+    "memory_limit": "512MB",
 }
 
 MEANINGS = ("open", "won", "lost", "suspended", "abandoned")

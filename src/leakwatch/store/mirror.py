@@ -26,7 +26,7 @@ from leakwatch.store.mirror_ingest import literal, prepare_connection
 from leakwatch.store.mirror_tables import LiveTables
 from leakwatch.store.snapshots import address_book, latest_snapshot, prune, read_snapshot, snapshot_folder
 
-MEMORY_LIMIT = "1GB"  # of DuckDB's buffers; it spills to the temp folder beyond (rules ran under 128 MB when measured)
+MEMORY_LIMIT = "512MB"  # of DuckDB's buffers; beyond it spills to disk (a million deals took no longer than with 1 GB)
 
 
 class Mirror(LiveTables):
