@@ -63,8 +63,26 @@ def _redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Muta
     return event
 
 
+class _StandardError:
+    """Whatever standard error is when a line is written: it may be replaced or redirected meanwhile."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
+_stderr: Any = _StandardError()
+
+
 def configure(*, level: str = "INFO", json: bool | None = None) -> None:
     """Send logs to standard error: JSON lines unless it is a terminal (`json` overrides). Returns nothing."""
+    _configure(level, json=json)
+    logging.basicConfig(level=logging.WARNING, stream=_stderr, force=True)
+
+
+def _configure(level: str, *, json: bool | None = None) -> None:
     as_json = (not sys.stderr.isatty()) if json is None else json
     renderer: Any = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
     structlog.configure(
@@ -77,10 +95,12 @@ def configure(*, level: str = "INFO", json: bool | None = None) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(_stderr),
         cache_logger_on_first_use=False,
     )
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, force=True)
+
+
+_configure("WARNING")  # structlog's own default prints to standard output, where only data belongs
 
 
 def get(name: str) -> Any:

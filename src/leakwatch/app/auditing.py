@@ -11,7 +11,7 @@ from leakwatch.app.building import Parts
 from leakwatch.core.lifecycle import Signals
 from leakwatch.core.notice_policy import NoticePolicy, Recipient
 from leakwatch.core.tasks import TaskState, task_states
-from leakwatch.errors import NotFoundError, RecordError, SafetyError
+from leakwatch.errors import ConfigError, NotFoundError, RecordError, SafetyError
 from leakwatch.flows.act import TASK_FIELDS, OrgView, act
 from leakwatch.flows.act_sending import ActReport
 from leakwatch.flows.audit import AuditReport, audit
@@ -238,6 +238,8 @@ def exceptions(parts: Parts) -> Iterable[Any]:
     path = parts.settings.audit.exceptions_file
     if path is None:
         return ()
+    if not path.exists():  # left out in silence, every accepted leak would be told to somebody
+        raise ConfigError(f"audit.exceptions_file: {path} does not exist. Nothing was judged. Correct the path.")
     from leakwatch.rule_engine.exceptions import load_exceptions
 
     today = parts.clock.now().astimezone(parts.zone).date()

@@ -62,10 +62,13 @@ class Parts:
         self.close()
 
     def close(self) -> None:
-        """Close the state file, if it was opened."""
+        """Close the state file and the connections to the org, if they were opened."""
         engine = self.__dict__.pop("engine", None)
         if engine is not None:
             engine.dispose()
+        client = self.__dict__.pop("client", None)
+        if client is not None:
+            client.close()
 
     # --- state ---
 

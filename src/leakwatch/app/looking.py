@@ -23,6 +23,12 @@ NOTHING_KNOWN = (
     "nothing is known of it here. A mail is known once its mailbox was read: `leakwatch status` says how far each was "
     "read; a mailbox whose owner has no recorded notice is not read at all."
 )
+NO_MAIL_KNOWN = (
+    "no captured mail has this address or Message-ID. Of mails that were skipped (internal, private, blocked and so "
+    "on) no address is kept: look them up by their provider id. `leakwatch status` says how far each mailbox was read."
+)
+MOST_RUNS = 100_000  # a year of five-minute captures
+SHORTEST_MARK = 6  # letters of a finding's fingerprint that name it; fewer would name half of them
 FORECAST_DAYS = 28  # two full fortnights: weekday patterns even out
 
 
@@ -78,20 +84,52 @@ class Told:
 
 
 def explain_term(parts: Parts, term: str) -> Told:
-    """Return what is known about a Message-ID, provider id, activity key, Salesforce id or finding fingerprint."""
-    items = parts.capture_status.explain(term)
+    """Return what is known about a Message-ID, provider id, activity key, Salesforce id, finding or e-mail address.
+
+    An address shows the mails with it; a Message-ID may look like one, and comes first.
+    """
+    term = term.strip()
+    items = parts.capture_status.explain(term) if term else ()
+    by_address = "@" in term and not items
+    if by_address:
+        items = parts.capture_status.explain_address(term)
     findings = [
         finding
         for finding in parts.findings.findings()
-        if finding.fingerprint.startswith(term) or (len(term) >= 15 and finding.record_id[:15] == term[:15])
+        if (len(term) >= SHORTEST_MARK and finding.fingerprint.startswith(term))
+        or (len(term) in (15, 18) and finding.record_id[:15] == term[:15])
     ]
     marks = {finding.fingerprint for finding in findings}
     transitions = [change for change in parts.findings.transitions() if change.fingerprint in marks]
     deliveries = [one for mark in sorted(marks) for one in parts.findings.deliveries(fingerprint=mark)]
     hints: tuple[str, ...] = ()
     if not items and not findings:
-        hints = (NOTHING_KNOWN,)
+        hints = (NO_MAIL_KNOWN if by_address else NOTHING_KNOWN,)
     return Told(tuple(items), tuple(findings), tuple(transitions), tuple(deliveries), hints)
+
+
+@dataclass(frozen=True, slots=True)
+class RunShown:
+    """One run and every write it made or tried."""
+
+    run: Run
+    writes: tuple[LoggedWrite, ...]
+
+
+def show_run(parts: Parts, run_id: str) -> RunShown:
+    """Return a run with its writes, in the order they were begun. The beginning of an id is enough if only one has it.
+
+    Raises:
+        ConfigError: no run, or more than one, is called so.
+    """
+    run = parts.runs.get(run_id)
+    if run is None:
+        near = [one for one in parts.runs.latest(limit=MOST_RUNS) if one.run_id.startswith(run_id)]
+        if len(near) != 1:
+            words = f"{len(near)} runs begin with {run_id!r}" if near else f"no run is called {run_id!r}"
+            raise ConfigError(f"{words}. See `leakwatch runs list`.")
+        run = near[0]
+    return RunShown(run, tuple(parts.write_log.by_run(run.run_id)))
 
 
 def quarantined(parts: Parts) -> Sequence[LoggedWrite]:

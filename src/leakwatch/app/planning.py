@@ -24,6 +24,7 @@ from leakwatch.ports import Writer
 
 PLAN_FORMAT = "leakwatch-plan/1"
 HELD_BACK = "NOT_IN_PLAN"
+THERE_ALREADY = "the record is there; what is missing is its Task's owner"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,26 +65,48 @@ class Applied:
 
 
 def make_plan(parts: Parts) -> Plan:
-    """Return what capture and act would write now. Reads the org and the mailboxes, judges, writes nothing there."""
+    """Return what capture and act would write now. Reads the org and the mailboxes, judges, writes nothing there.
+
+    The mirror is refreshed and the findings are brought up to date, as any audit does; nobody is told.
+    """
     run_mirror(parts)
     writes: list[PlannedWrite] = []
     notes: list[str] = []
     if parts.settings.google.enabled:
         captured = run_capture(parts, dry_run=True)
-        writes += [_planned("capture", op) for op in captured.operations]
-        notes.append("After each EmailMessage, the Task that Salesforce makes for it is given to the rep.")
+        landed = parts.write_log.done([op.op_id for op in captured.operations])
+        writes += [
+            _planned("capture", op, THERE_ALREADY if op.op_id in landed else op.reason) for op in captured.operations
+        ]
+        if any(op.sobject == "EmailMessage" for op in captured.operations):
+            notes.append("After each EmailMessage, the Task that Salesforce makes for it is given to the rep.")
         if not parts.settings.writes.capture:
             notes.append("writes.capture is off: the captured mails are shown, and not written until it is on.")
+        notes += [f"{address} is not in this plan: parked: {why}" for address, why in captured.mailboxes_parked.items()]
+        notes += [f"{address} was not read to its end: {why}" for address, why in captured.mailboxes_failed.items()]
     run_audit(parts)
     acted = run_act(parts, dry_run=True)
     writes += [_planned("act", op) for op in acted.ops]
+    off = sum(1 for waiting in acted.waiting if waiting.reason == "writes_off")
+    if off:
+        notes.append(f"{off} people would be told more if writes.salesforce_task and writes.chatter_post were on.")
     return Plan(parts.clock.now(), parts.org.org_id, tuple(writes), notes=tuple(notes))
 
 
 def save_plan(plan: Plan, path: Path) -> None:
-    """Write `plan` as JSON, readable by its owner only: it holds names and subjects."""
-    path.touch(mode=0o600)
-    path.write_bytes(orjson.dumps(asdict(plan), option=orjson.OPT_INDENT_2, default=str))
+    """Write `plan` as JSON, whole or not at all, readable by its owner only: it holds names and subjects.
+
+    Raises:
+        ConfigError: the file can't be written.
+    """
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.unlink(missing_ok=True)
+        part.touch(mode=0o600)
+        part.write_bytes(orjson.dumps(asdict(plan), option=orjson.OPT_INDENT_2, default=str))
+        part.replace(path)
+    except OSError as error:
+        raise ConfigError(f"the plan can't be written to {path}: {error.strerror}. Nothing was written.") from error
 
 
 def load_plan(path: Path) -> Plan:
@@ -106,19 +129,30 @@ def load_plan(path: Path) -> Plan:
 
 
 def apply_plan(parts: Parts, plan: Plan) -> Applied:
-    """Write what `plan` shows and nothing else.
+    """Write what `plan` shows and nothing else. What was mended since the plan is left out: it is looked at again.
 
     Raises:
-        ConfigError: the plan was made for another org.
+        ConfigError: the plan was made for another org, or holds what is switched off now.
     """
     if plan.org_id != parts.org.org_id:
         raise ConfigError(f"this plan is for the org {plan.org_id}, not for {parts.org.org_id}. Nothing was written.")
+    flows = {write.flow for write in plan.writes}
+    if "capture" in flows and not (parts.settings.writes.capture and parts.settings.google.enabled):
+        raise ConfigError(
+            "the plan holds captured mails, but writes.capture or google.enabled is off. Nothing was written. Switch "
+            "them on, or make the plan again."
+        )
     gate = PlannedOnly(parts.writer, plan)
     parts.__dict__["writer"] = gate
-    if parts.settings.google.enabled and any(write.flow == "capture" for write in plan.writes):
-        run_capture(parts)
-    if any(write.flow == "act" for write in plan.writes):
-        run_act(parts)
+    try:
+        if "capture" in flows:
+            run_capture(parts)
+        if "act" in flows:
+            run_mirror(parts)
+            run_audit(parts)
+            run_act(parts)
+    finally:
+        parts.__dict__["writer"] = gate.inner
     gate.applied.no_longer = sorted(gate.planned.keys() - gate.seen)
     return gate.applied
 
@@ -127,13 +161,13 @@ class PlannedOnly:
     """A Writer that lets through only what a plan holds (and what follows from it, such as a Task's owner)."""
 
     def __init__(self, writer: Writer, plan: Plan) -> None:
-        self._writer = writer
+        self.inner = writer
         self.planned = {write.op_id: write.digest for write in plan.writes}
         self.seen: set[str] = set()
         self.applied = Applied()
 
     def apply(self, ops: Sequence[WriteOp], *, run_id: str) -> Sequence[WriteResult]:
-        """Write the planned ones of `ops`; the others come back as to be tried again, untouched."""
+        """Write the planned ones of `ops`; the others come back as held: not sent, no failure, no try counted."""
         allowed: list[WriteOp] = []
         held: list[WriteResult] = []
         for op in ops:
@@ -142,9 +176,9 @@ class PlannedOnly:
                 allowed.append(op)
             else:
                 self._hold(op)
-                held.append(WriteResult(op.op_id, WriteStatus.RETRY, code=HELD_BACK, message="not in the plan"))
+                held.append(WriteResult(op.op_id, WriteStatus.HELD, code=HELD_BACK, message="not in the plan"))
             self.seen.add(op.op_id)
-        results = {result.op_id: result for result in self._writer.apply(allowed, run_id=run_id)} if allowed else {}
+        results = {result.op_id: result for result in self.inner.apply(allowed, run_id=run_id)} if allowed else {}
         for result in results.values():
             self._count(result)
         results |= {result.op_id: result for result in held}
@@ -152,7 +186,7 @@ class PlannedOnly:
 
     def settle(self, *, run_id: str) -> int:
         """Find out what became of writes in flight when a process ended."""
-        settle = getattr(self._writer, "settle", None)
+        settle = getattr(self.inner, "settle", None)
         return int(settle(run_id=run_id)) if settle is not None else 0
 
     def _hold(self, op: WriteOp) -> None:
@@ -170,10 +204,10 @@ class PlannedOnly:
             self.applied.refused.append(f"{result.op_id}: {result.code}: {result.message}")
 
 
-def _planned(flow: str, op: WriteOp) -> PlannedWrite:
+def _planned(flow: str, op: WriteOp, reason: str | None = None) -> PlannedWrite:
     fields = cast(dict[str, Any], orjson.loads(orjson.dumps(dict(op.fields), default=str)))
     return PlannedWrite(
-        op.op_id, flow, op.sobject, op.verb.value, op.reason, fields, _digest(op), record_id=op.record_id
+        op.op_id, flow, op.sobject, op.verb.value, reason or op.reason, fields, _digest(op), record_id=op.record_id
     )
 
 

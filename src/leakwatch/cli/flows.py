@@ -10,9 +10,11 @@ from typing import Annotated, Any
 import typer
 
 from leakwatch.cli import output
-from leakwatch.cli.options import AsJson, Config, DryRun, Language, Quiet, opened, settings_from
+from leakwatch.cli.options import AsJson, Config, DryRun, Language, Quiet, clock_from, jobs_of, opened, settings_from
 
+FAILED = 1  # a part could not be done, and trying again alone will not mend it
 FINDINGS_FOUND = 4  # exit code of --fail-on
+TRY_AGAIN = 75  # a part could not be done for now
 SEVERITIES = ("low", "medium", "high", "critical")
 
 
@@ -40,6 +42,9 @@ def sync(
             from leakwatch.cli.words import capture_lines
 
             typer.echo("\n".join(capture_lines(found)))
+        if found.mailboxes_failed:
+            typer.echo("some mailboxes could not be read to the end: run the same command again later", err=True)
+            raise typer.Exit(TRY_AGAIN)
 
 
 def mirror(
@@ -108,6 +113,9 @@ def audit(
             output.print_json({"snapshot": found.snapshot_id, "dry_run": found.dry_run, "rules": found.rules})
         else:
             typer.echo("\n".join(audit_lines(found)))
+        if any(rule.error for rule in found.rules):
+            typer.echo("a rule failed: its findings are held as they are; see leakwatch rules test", err=True)
+            raise typer.Exit(FAILED)
         if fail_on and any(_at_least(finding.severity.value, fail_on) for finding in open_findings(parts)):
             raise typer.Exit(FINDINGS_FOUND)
 
@@ -166,6 +174,8 @@ def act(config: Config = None, dry_run: DryRun = False, as_json: AsJson = False,
             output.print_json(found)
         else:
             typer.echo("\n".join(act_lines(found)))
+        if found.unsent and not found.dry_run:
+            raise typer.Exit(TRY_AGAIN)
 
 
 def report(
@@ -241,18 +251,15 @@ def run(config: Config = None) -> None:
     """Run the daemon: the jobs of `jobs/` when they are due, until SIGTERM."""
     with output.handled():
         from leakwatch import daemon, log
+        from leakwatch.app.auditing import exceptions
         from leakwatch.app.building import Parts
-        from leakwatch.app.daily import KNOWN_OPTIONS, flow_runner
-        from leakwatch.clock import SystemClock
-        from leakwatch.config import shipped
-        from leakwatch.jobs import load_jobs
+        from leakwatch.app.daily import flow_runner
 
         settings = settings_from(config)
         log.configure(level=settings.log.level)
-        clock = SystemClock()
-        folder = settings.jobs_folder or shipped("jobs")
-        jobs = load_jobs(folder, org_time_zone=settings.company.time_zone, known_options=KNOWN_OPTIONS)
+        clock = clock_from(settings)
+        jobs = jobs_of(settings)
         with Parts(settings, clock=clock) as parts:
-            _ = parts.loaded_rules  # every fault of the rules is told now, not at six in the morning
+            _ = parts.loaded_rules, tuple(exceptions(parts))  # every fault is told now, not at six in the morning
         code = daemon.run(jobs, flow_runner(settings, clock), clock=clock, store_folder=settings.store.folder)
         raise typer.Exit(code)

@@ -8,12 +8,13 @@ from typing import Annotated
 import typer
 
 from leakwatch.cli import output
-from leakwatch.cli.options import AsJson, Config, opened, settings_from
+from leakwatch.cli.options import AsJson, Config, clock_from, jobs_of, opened, settings_from
 
 UNHEALTHY = 1
 
 rules_app = typer.Typer(no_args_is_help=True, help="Look at the rules, check and test them.")
 config_app = typer.Typer(no_args_is_help=True, help="Look at the settings.")
+runs_app = typer.Typer(no_args_is_help=True, help="What each run did, and every write it made.")
 quarantine_app = typer.Typer(no_args_is_help=True, help="Mails and alerts that Salesforce refuses.")
 
 
@@ -21,6 +22,7 @@ def register(app: typer.Typer) -> None:
     """Add this module's commands to `app`."""
     for command in (status, explain, doctor):
         app.command(name=command.__name__)(command)
+    app.add_typer(runs_app, name="runs")
     app.add_typer(rules_app, name="rules")
     app.add_typer(config_app, name="config")
     app.add_typer(quarantine_app, name="quarantine")
@@ -36,10 +38,10 @@ def status(
     """Show mailboxes, mirror, findings, jobs and what waits."""
     if probe:
         with output.handled():
-            from leakwatch.clock import SystemClock
             from leakwatch.daemon import probe as ask
 
-            healthy, words = ask(settings_from(config).store.folder, SystemClock())
+            settings = settings_from(config)
+            healthy, words = ask(settings.store.folder, clock_from(settings))
             output.print_json({"healthy": healthy, "words": words}) if as_json else typer.echo(words)
             raise typer.Exit(0 if healthy else UNHEALTHY)
     with opened(config, quiet=True) as parts:
@@ -55,7 +57,12 @@ def status(
 
 
 def explain(
-    term: Annotated[str, typer.Argument(help="A Message-ID, a provider id, a Salesforce record id, or a finding.")],
+    term: Annotated[
+        str,
+        typer.Argument(
+            help="A Message-ID, a provider id, a Salesforce record id, an e-mail address, or a finding's fingerprint."
+        ),
+    ],
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
@@ -89,6 +96,43 @@ def doctor(config: Config = None, as_json: AsJson = False) -> None:
             raise typer.Exit(bad[0].exit_code)
 
 
+@runs_app.command("list")
+def runs_list(
+    config: Config = None,
+    flow: Annotated[
+        str | None, typer.Option(help="Only runs of this flow: capture, mirror, audit, act or report.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="So many, the newest first.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List the latest runs."""
+    with opened(config, quiet=True) as parts:
+        found = parts.runs.latest(flow, limit=limit)
+        if as_json:
+            output.print_json(found)
+            return
+        rows = [(run.run_id, run.finished_at, run.complete, run.dry_run, run.error or "") for run in found]
+        typer.echo(output.table(["run", "finished", "complete", "dry run", "error"], rows) or "no run yet")
+
+
+@runs_app.command("show")
+def runs_show(
+    run_id: Annotated[str, typer.Argument(help="A run's id, or its beginning.", show_default=False)],
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what one run counted, and every write it made or tried."""
+    with opened(config, quiet=True) as parts:
+        from leakwatch.app.looking import show_run
+        from leakwatch.cli.words import run_lines
+
+        found = show_run(parts, run_id)
+        if as_json:
+            output.print_json(found)
+        else:
+            typer.echo("\n".join(run_lines(found)))
+
+
 @rules_app.command("list")
 def rules_list(config: Config = None, as_json: AsJson = False) -> None:
     """List the rules with their mode, severity and thresholds."""
@@ -111,7 +155,10 @@ def _params(values: object) -> str:
 
 @rules_app.command("test")
 def rules_test(
-    folder: Annotated[Path | None, typer.Argument(help="Your rules; default: the shipped ones.")] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Argument(help="Folder of your rules; default: the rules of the configuration.", show_default=False),
+    ] = None,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
@@ -130,8 +177,9 @@ def rules_test(
 
 
 @rules_app.command("schema")
-def rules_schema() -> None:
+def rules_schema(as_json: AsJson = True) -> None:
     """Print the JSON Schema of a rule file, for your editor."""
+    del as_json  # it is nothing else
     from leakwatch.rule_engine.schema import rule_schema
 
     output.print_json(rule_schema())
@@ -152,24 +200,36 @@ def rules_forecast(config: Config = None, as_json: AsJson = False) -> None:
 
 
 @config_app.command("sample")
-def config_sample() -> None:
-    """Print every setting with its default."""
+def config_sample(as_json: AsJson = False) -> None:
+    """Print every setting with its default, as a file to copy."""
     from leakwatch.config import sample
 
-    typer.echo(sample(), nl=False)
+    if as_json:
+        import yaml
+
+        output.print_json(yaml.safe_load(sample()))
+    else:
+        typer.echo(sample(), nl=False)
 
 
 @config_app.command("check")
-def config_check(config: Config = None) -> None:
-    """Read settings, mirror and rules, and report every fault."""
+def config_check(config: Config = None, as_json: AsJson = False) -> None:
+    """Read settings, mirror, rules, exceptions and jobs, and report every fault. Asks no service."""
     with opened(config, quiet=True) as parts:
-        count = len(parts.loaded_rules)
-        typer.echo(f"the configuration is good: {count} rules, {len(parts.mirror_config.objects)} mirrored objects")
+        from leakwatch.app.checking import check_files
+
+        found = check_files(parts, {"jobs": lambda: jobs_of(parts.settings)})
+        if as_json:
+            output.print_json(found)
+        else:
+            words = ", ".join(f"{count} {name}" for name, count in found.items())
+            typer.echo(f"the configuration is good: {words}")
 
 
 @config_app.command("schema")
-def config_schema() -> None:
+def config_schema(as_json: AsJson = True) -> None:
     """Print the JSON Schema of the settings, for your editor."""
+    del as_json  # it is nothing else
     from leakwatch.config import Settings
 
     output.print_json(Settings.model_json_schema())
@@ -191,9 +251,14 @@ def quarantine_list(config: Config = None, as_json: AsJson = False) -> None:
 
 @quarantine_app.command("retry")
 def quarantine_retry(
-    keys: Annotated[list[str], typer.Argument(help="Keys from `quarantine list`.")], config: Config = None
+    keys: Annotated[list[str], typer.Argument(help="Keys from `quarantine list`.", show_default=False)],
+    config: Config = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Let the next sync try these again."""
+    """Let the next sync try these mails again."""
     with opened(config, quiet=True) as parts:
         count = parts.journal.release_quarantined(keys, now=parts.clock.now())
-        typer.echo(f"{count} of {len(keys)} released; the next sync tries them again")
+        if as_json:
+            output.print_json({"asked": len(keys), "released": count})
+        else:
+            typer.echo(f"{count} of {len(keys)} released; the next sync tries them again")

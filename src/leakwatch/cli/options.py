@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
 
@@ -15,7 +17,10 @@ from leakwatch.cli import output
 if TYPE_CHECKING:
     from leakwatch.app.building import Parts
     from leakwatch.config import Settings
+    from leakwatch.jobs import Job
+    from leakwatch.ports import Clock
 
+LOOPBACK = ("localhost", "127.0.0.1")
 DEFAULT_CONFIG = Path("leakwatch.yaml")
 
 Config = Annotated[
@@ -23,7 +28,13 @@ Config = Annotated[
     typer.Option("--config", "-c", help="Settings file; default: $LEAKWATCH_CONFIG, else ./leakwatch.yaml if there."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done; store and write nothing.")]
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run",
+        help="Show what would be done: nothing is written to Salesforce, no mail, finding or message is stored.",
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no hints.")]
 Language = Annotated[str | None, typer.Option("--language", help="en or tr; default: company.language.")]
 
@@ -42,14 +53,55 @@ def settings_from(config: Path | None, overrides: Mapping[str, Any] | None = Non
     return settings.load(path, overrides)
 
 
+def clock_from(settings: Settings) -> Clock:
+    """Return the time to work by: the machine's, or the one $LEAKWATCH_NOW begins (a sandbox has a time of its own).
+
+    Raises:
+        ConfigError: $LEAKWATCH_NOW is set for anything but a sandbox on this machine, or is no moment.
+    """
+    from leakwatch.clock import ShiftedClock, SystemClock
+    from leakwatch.errors import ConfigError
+
+    said = os.environ.get("LEAKWATCH_NOW")
+    if not said:
+        return SystemClock()
+    if urlsplit(settings.salesforce.login_url).hostname not in LOOPBACK:
+        raise ConfigError(
+            f"LEAKWATCH_NOW is set, but {settings.salesforce.login_url} is no sandbox on this machine. Nothing was "
+            "done. Unset it: with a real org only the real time will do."
+        )
+    try:
+        return ShiftedClock(datetime.fromisoformat(said))
+    except ValueError as error:
+        raise ConfigError(
+            f"LEAKWATCH_NOW is {said!r}, which is no moment with a zone. Nothing was done. Write it like "
+            "2026-03-16T03:00:00Z."
+        ) from error
+
+
+def jobs_of(settings: Settings) -> Sequence[Job]:
+    """Return the daemon's jobs: those of `jobs_folder`, or the shipped ones.
+
+    Raises:
+        ConfigError: with every fault of every job.
+    """
+    from leakwatch.app.daily import KNOWN_OPTIONS
+    from leakwatch.config import shipped
+    from leakwatch.jobs import load_jobs
+
+    folder = settings.jobs_folder or shipped("jobs")
+    return load_jobs(folder, org_time_zone=settings.company.time_zone, known_options=KNOWN_OPTIONS)
+
+
 @contextmanager
 def opened(config: Path | None, *, overrides: Mapping[str, Any] | None = None, quiet: bool = False) -> Generator[Parts]:
     """Yield the parts that the configuration builds; errors become one clear message and an exit code."""
     with output.handled():
         from leakwatch import log
         from leakwatch.app.building import Parts
+        from leakwatch.clock import SystemClock
 
         settings = settings_from(config, overrides)
         log.configure(level="ERROR" if quiet else "WARNING")  # the daemon logs at log.level; a command prints
-        with Parts(settings) as parts:
+        with Parts(settings, clock=clock_from(settings), wall=SystemClock()) as parts:
             yield parts

@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import typer
 
-from leakwatch.errors import ConfigError, LeakwatchError
+from leakwatch.errors import AuthError, ConfigError, LeakwatchError, TransientError
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
@@ -24,15 +24,18 @@ Progress = Callable[[str], None]
 
 @contextmanager
 def handled() -> Generator[None]:
-    """Turn leakwatch's errors into one clear message and the right exit code."""
+    """Turn every error into one clear message on standard error and the right exit code; never a traceback.
+
+    An error that leakwatch did not foresee is named with its type; $LEAKWATCH_TRACEBACK=1 shows where it was.
+    """
     try:
         yield
-    except ConfigError as error:
-        for problem in error.problems:
-            typer.echo(f"error: {problem}", err=True)
-        raise typer.Exit(error.exit_code) from None
     except LeakwatchError as error:
-        typer.echo(f"error: {error}", err=True)
+        for problem in error.problems if isinstance(error, ConfigError) else [str(error)]:
+            typer.echo(f"error: {problem}", err=True)
+        advice = _advice(error)
+        if advice:
+            typer.echo(advice, err=True)
         raise typer.Exit(error.exit_code) from None
     except KeyboardInterrupt:
         typer.echo("interrupted; what was done is kept, run it again to go on", err=True)
@@ -40,6 +43,29 @@ def handled() -> Generator[None]:
     except BrokenPipeError:
         sys.stderr.close()
         raise typer.Exit(0) from None
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        typer.echo(f"error: {place}{error.strerror or type(error).__name__}", err=True)
+        typer.echo("What was stored before is kept. Check the path, its permissions and the free space.", err=True)
+        raise typer.Exit(1) from None
+    except (typer.Exit, typer.Abort, typer.BadParameter):
+        raise
+    except Exception as error:  # the last line: a stranger is told, and nothing of people's data is shown
+        if os.environ.get("LEAKWATCH_TRACEBACK"):
+            raise
+        words = (str(error).splitlines() or [""])[0][:200]
+        typer.echo(f"error: a fault of leakwatch itself: {type(error).__name__}: {words}", err=True)
+        typer.echo("What was stored before is kept. Please report it, with what LEAKWATCH_TRACEBACK=1 shows.", err=True)
+        raise typer.Exit(1) from None
+
+
+def _advice(error: LeakwatchError) -> str:
+    """Return what to do next, for the errors whose words come from a service and can't say it."""
+    if isinstance(error, TransientError):
+        return "What was read before is kept and nothing is lost: run the same command again in a few minutes."
+    if isinstance(error, AuthError) and "doctor" not in str(error):
+        return "Nothing more was read or written. `leakwatch doctor` checks every access and says how to mend it."
+    return ""
 
 
 def print_json(value: Any) -> None:

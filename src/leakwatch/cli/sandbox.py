@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -52,8 +52,28 @@ def demo(
             raise typer.Exit(1)
 
 
-@sandbox_app.command("serve", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
-def serve(context: typer.Context) -> None:
-    """Start the emulators alone; the same as `python -m leakwatch.sandbox serve`. Try `--help` after it."""
-    arguments = context.args or ["--help"]
-    raise typer.Exit(subprocess.call([sys.executable, "-m", "leakwatch.sandbox", "serve", *arguments]))
+@sandbox_app.command("serve")
+def serve(
+    folder: Annotated[
+        Path, typer.Option("--dir", help="Where its state lives; the same one goes on where it stopped.")
+    ] = Path("sandbox"),
+    world: Annotated[str, typer.Option(help="small, medium, or a world file of yours.")] = "small",
+    seed: Annotated[int, typer.Option(help="Seed of a generated world.")] = 7,
+    mail: Annotated[Path | None, typer.Option(help="Import an mbox file into one more mailbox.")] = None,
+    salesforce_port: Annotated[int, typer.Option(help="0: the port of before, or a free one.")] = 0,
+    google_port: Annotated[int, typer.Option(help="0: the port of before, or a free one.")] = 0,
+    control_port: Annotated[int, typer.Option(help="0: the port of before, or a free one.")] = 0,
+    deploy: Annotated[bool, typer.Option(help="Deploy leakwatch's own fields, or leave them out.")] = True,
+    quota: Annotated[str, typer.Option(help="Gmail's quota: real, legacy, generous or off.")] = "generous",
+    reset: Annotated[bool, typer.Option("--reset", help="Forget the folder's state; keep its keys and ports.")] = False,
+) -> None:
+    """Start the emulators alone and serve until Ctrl-C. What to connect to stands in DIR/sandbox.json."""
+    arguments = ["--dir", str(folder), "--world", world, "--seed", str(seed), "--quota", quota]
+    ports = {"salesforce": salesforce_port, "google": google_port, "control": control_port}
+    arguments += [word for name, port in ports.items() for word in (f"--{name}-port", str(port))]
+    arguments += ["--mail", str(mail)] if mail is not None else []
+    arguments += [] if deploy else ["--no-deploy"]
+    arguments += ["--reset"] if reset else []
+    command = [sys.executable, "-m", "leakwatch.sandbox", "serve", *arguments]
+    sys.stdout.flush()
+    os.execv(command[0], command)  # noqa: S606  the sandbox is a program of its own: signals and exit code are its own

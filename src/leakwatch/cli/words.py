@@ -9,7 +9,7 @@ from leakwatch.cli.output import table
 
 if TYPE_CHECKING:
     from leakwatch.app.doctoring import Check
-    from leakwatch.app.looking import Status, Told
+    from leakwatch.app.looking import RunShown, Status, Told
     from leakwatch.app.planning import Applied, Plan
     from leakwatch.flows.act_sending import ActReport
     from leakwatch.flows.audit import AuditReport
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from leakwatch.jobs import JobStatus
     from leakwatch.model import Delivery, Transition
     from leakwatch.rule_engine.testing import TestResult
+    from leakwatch.store.capture_status import Coverage
 
 MOST_LINES = 40
 
@@ -41,9 +42,13 @@ def capture_lines(found: CaptureReport) -> list[str]:
         lines.append(f"! quarantined: {_counts(found.quarantined)}; see leakwatch quarantine list")
     if found.reconciled:
         lines.append(f"reconciled: {found.reconciled} mailboxes whose change log had expired")
-    lines += [f"! {address}: parked: {reason}" for address, reason in found.mailboxes_parked.items()]
+    if found.mailboxes_parked:
+        lines += [f"! {address}: parked: {reason}" for address, reason in found.mailboxes_parked.items()]
+        lines.append("  a parked mailbox is tried again every 6 hours, or at once with --mailbox; see leakwatch doctor")
     lines += [f"! {address}: not read to the end: {words}" for address, words in found.mailboxes_failed.items()]
-    lines += [f"! {address}: not read: no recorded notice" for address in found.mailboxes_without_notice]
+    lines += [
+        f"! {address}: not read: no notice is recorded (capture.notices)" for address in found.mailboxes_without_notice
+    ]
     if found.units:
         lines.append(f"quota units: {_counts(found.units)}")
     return lines
@@ -69,7 +74,7 @@ def audit_lines(found: AuditReport) -> list[str]:
 def act_lines(found: ActReport) -> list[str]:
     """Return who was told what."""
     if found.dry_run:
-        lines = [f"would write {len(found.ops)} times:"]
+        lines = [f"would write {len(found.ops)} times:" if found.ops else "nothing would be written"]
         lines += _some([f"  {op.verb.value} {op.sobject}: {op.reason}" for op in found.ops])
     else:
         made = f"Tasks made: {found.tasks_made}; posts made: {found.posts_made}"
@@ -87,7 +92,8 @@ def act_lines(found: ActReport) -> list[str]:
 
 def plan_lines(plan: Plan) -> list[str]:
     """Return a plan as a person reviews it."""
-    lines = [f"{len(plan.writes)} writes planned for the org {plan.org_id}:"]
+    many = len(plan.writes)
+    lines = [f"{many} write{'' if many == 1 else 's'} planned for the org {plan.org_id}{':' if many else ''}"]
     lines += _some([f"  {write.flow}: {write.verb} {write.sobject}: {write.reason}" for write in plan.writes])
     return lines + [f"note: {note}" for note in plan.notes]
 
@@ -108,7 +114,7 @@ def status_lines(found: Status, jobs: Sequence[JobStatus]) -> list[str]:
     """Return where everything stands."""
     on = [name for name, value in found.writes.items() if value]
     lines = [f"writes switched on: {', '.join(on) or 'none'}"]
-    rows = [(one.principal, one.covered_from, one.read_at, one.parked_reason or "ok") for one in found.mailboxes]
+    rows = [(one.principal, one.covered_from, one.read_at, _mailbox_state(one)) for one in found.mailboxes]
     lines.append(table(["mailbox", "read from", "read to", "state"], rows) or "no mailbox was read yet")
     lines.append(f"activities: {_counts(found.activities)}")
     lines.append(f"mirror: {f'{found.snapshot_id}' if found.snapshot_id else 'none yet; run leakwatch mirror'}")
@@ -126,6 +132,12 @@ def status_lines(found: Status, jobs: Sequence[JobStatus]) -> list[str]:
     return lines
 
 
+def _mailbox_state(one: Coverage) -> str:
+    if one.parked_reason:
+        return f"parked: {one.parked_reason}"
+    return "ok" if one.read_at is not None else "not read yet"
+
+
 def explanation_lines(found: Told, term: str) -> list[str]:
     """Return why something is there, or why not."""
     if found.is_empty:
@@ -139,6 +151,8 @@ def explanation_lines(found: Told, term: str) -> list[str]:
         if item.who_ids or item.what_id:
             lines.append(f"  people: {', '.join(item.who_ids) or '-'}; about: {item.what_id or '-'}")
         lines += [f"  might also have been: {rival}" for rival in item.runners_up]
+    if len(found.items) > MOST_LINES:
+        lines.append(f"{len(found.items)} copies of mails in all (--json holds every one)")
     for finding in found.findings:
         lines.append(f"finding {finding.fingerprint}: {finding.rule_id} on {finding.record_name} ({finding.record_id})")
         lines.append(f"  {finding.message_en}; {finding.status.value} since {finding.since:%Y-%m-%d}")
@@ -158,6 +172,25 @@ def _change(change: Transition) -> str:
 def _message(one: Delivery) -> str:
     sent = one.remote_id or "not sent"
     return f"  {one.created_at:%Y-%m-%d %H:%M} {one.kind} to {one.recipient_id} by {one.channel}: {sent}"
+
+
+def run_lines(found: RunShown) -> list[str]:
+    """Return what a run did: its figures, then each write in the order it was begun."""
+    run = found.run
+    ended = f"{run.finished_at:%Y-%m-%d %H:%M:%S} UTC" if run.finished_at else "not ended (running, or killed)"
+    lines = [
+        f"{run.run_id}: {run.flow}{', dry run' if run.dry_run else ''}",
+        f"started {run.started_at:%Y-%m-%d %H:%M:%S} UTC; ended {ended}; complete: {'yes' if run.complete else 'no'}",
+        f"counts: {_counts(run.counts)}",
+    ]
+    if run.error:
+        lines.append(f"! {run.error}")
+    rows = [
+        (one.op.verb.value, one.op.sobject, one.op.record_id, one.status, one.op.reason or "", one.code)
+        for one in found.writes
+    ]
+    lines.append(table(["verb", "object", "record", "status", "why", "code"], rows) or "it wrote nothing to Salesforce")
+    return lines
 
 
 def check_lines(checks: Sequence[Check]) -> list[str]:

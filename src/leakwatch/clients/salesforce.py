@@ -141,6 +141,10 @@ class SalesforceClient:
                 f"Lower salesforce.api_reserve_share to let it go further."
             )
 
+    def close(self) -> None:
+        """Close the connections that are kept open for the next call."""
+        self._session.close()
+
     @property
     def base_path(self) -> str:
         """The version root, e.g. `/services/data/v66.0/`."""

@@ -41,6 +41,7 @@ class MailOutcome:
     known_personal: int = 0
     known_personal_missing: list[str] = field(default_factory=list[str])
     settings: Path | None = None
+    ends_at: datetime | None = None  # the sandbox's time at the end
 
     @property
     def accounted_for(self) -> int:
@@ -71,7 +72,9 @@ def run_mail(options: DemoOptions, mbox: Path, *, progress: Progress) -> MailOut
         with Parts(config.load(path), clock=clock, wall=SystemClock()) as parts:
             report = run_capture(parts, progress=progress)
             progress("")
-            return _mail_outcome(parts, imported, mbox, report.written.get("EmailMessage", 0), path)
+            outcome = _mail_outcome(parts, imported, mbox, report.written.get("EmailMessage", 0), path)
+            outcome.ends_at = clock.now()
+            return outcome
 
 
 def _mail_outcome(parts: Parts, imported: Mapping[str, Any], mbox: Path, records: int, path: Path) -> MailOutcome:

@@ -67,6 +67,7 @@ class Story:
     gmail_units: int = 0
     report: Path | None = None
     settings: Path | None = None
+    ends_at: datetime | None = None  # the sandbox's time at the end
 
     @property
     def as_expected(self) -> bool:
@@ -102,7 +103,7 @@ def run_story(options: DemoOptions, *, progress: Progress) -> Story:
                 seen[day] = _one_day(parts, google, story, day)
             progress("writing the report")
             files = write_files(parts, weekly_result(parts), f"leakwatch-week-{clock.now().astimezone(zone).date()}")
-            story.report = files.html
+            story.report, story.ends_at = files.html, clock.now()
             _judge(story, sandbox.truth(), seen, moments, parts)
             _count_up(story, parts, google)
         progress("")

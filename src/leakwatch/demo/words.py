@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
 
 from leakwatch.demo.mail import MailOutcome
 from leakwatch.demo.story import Story
@@ -56,12 +58,25 @@ def story_lines(story: Story) -> list[str]:
         "",
         f"Report                {story.report}",
         f"Settings              {story.settings} (the sandbox is stopped; its state is beside it)",
+        *going_on(story.settings, story.ends_at),
         "",
         "Nothing was missed, nothing wrongly raised."
         if story.as_expected
         else "NOT as the world's truth has it: see above.",
     ]
     return lines
+
+
+def going_on(settings: Path | None, now: datetime | None) -> list[str]:
+    """Return how to try every other command on what a demo left: its sandbox again, on the ports of before."""
+    if settings is None or now is None:
+        return []
+    at = now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return [
+        f"To go on              leakwatch sandbox serve --dir {settings.parent / 'sandbox'}",
+        f"  and beside it       export LEAKWATCH_CONFIG={settings} LEAKWATCH_NOW={at}",
+        "                      leakwatch status",
+    ]
 
 
 def mail_lines(outcome: MailOutcome) -> list[str]:
@@ -80,6 +95,7 @@ def mail_lines(outcome: MailOutcome) -> list[str]:
         f"  of them not written               {len(outcome.known_personal_missing)}",
         *_named(outcome.known_personal_missing),
         f"Settings              {outcome.settings}",
+        *going_on(outcome.settings, outcome.ends_at),
     ]
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, Engine, func, or_, select
 
 from leakwatch.core import identity
-from leakwatch.model import SourceRef
+from leakwatch.model import CursorPhase, SourceRef
 from leakwatch.store import capture_codec as codec
 from leakwatch.store import capture_tables as tables
 from leakwatch.store.capture_tables import when
@@ -55,6 +55,8 @@ class CaptureStatus:
         with transaction(self._engine) as connection:
             read_at = {row.principal: when(row.read_at) for row in connection.execute(select(reads))}
             bodies = {row.principal: codec.load(row.body) for row in connection.execute(select(cursors))}
+        # While a window is being read (again), nothing is claimed about it.
+        bodies = {name: body for name, body in bodies.items() if body.get("phase") == CursorPhase.DELTA}
         found: list[Coverage] = []
         for principal in SqlJournal(self._engine).principals():
             start = bodies.get(principal.address, {}).get("window_start")
@@ -89,6 +91,25 @@ class CaptureStatus:
         with transaction(self._engine) as connection:
             keys |= set(connection.execute(select(tables.writes.c.key).where(_same_record(term))).scalars()) - {None}
             return (*_explain_copies(connection, term, keys), *_explain_decisions(connection, term, keys))
+
+    def explain_address(self, address: str) -> tuple[Explanation, ...]:
+        """Return what became of the mails with `address` among their people, newest first.
+
+        Mails that were skipped are not among them: of those, no address is kept.
+        """
+        wanted = address.strip().lower()
+        copies, activities = tables.copies, tables.activities
+        named = func.instr(copies.c.body, wanted.encode())  # sorts out most; whose address it is, is looked at below
+        query = select(copies.c.key, copies.c.body).where(named > 0)
+        with transaction(self._engine) as connection:
+            keys = {
+                row.key
+                for row in connection.execute(query)
+                if any(person.address == wanted for person in codec.load_activity(row.body).participants)
+            }
+            newest = select(activities.c.key).order_by(activities.c.start.desc(), activities.c.key)
+            order = [key for key in connection.execute(newest).scalars() if key in keys]
+            return tuple(found for key in order for found in _explain_copies(connection, key, {key}))
 
 
 def _same_record(term: str) -> ColumnElement[bool]:
