@@ -195,7 +195,7 @@ def test_stored_and_finally_skipped_ids_need_no_fetching_but_passing_ones_do(jou
     }
     commit(journal, activity(), decisions=[skipped(name, reason) for name, reason in reasons.items()])
     known = journal.known_ids("gmail", ANN.address, ["m1", *reasons, "new"])
-    assert known == {"m1", "internal", "bulk", "old"}
+    assert known == {"m1", "internal", "bulk"}
     assert journal.known_ids("gmail", BOB.address, ["m1"]) == frozenset()
 
 
@@ -287,7 +287,9 @@ def test_the_roster_comes_back_and_parking_survives_its_refresh(journal: SqlJour
 
 def test_coverage_says_from_when_to_when_a_mailbox_is_known(engine: Engine, journal: SqlJournal):
     journal.sync_principals([ANN, BOB], now=NOW)
-    commit(journal)
+    first = commit(journal)
+    assert [one.covered_from for one in CaptureStatus(engine).coverage()] == [None, None]
+    commit(journal, cursor=replace(first, phase=CursorPhase.DELTA))
     journal.mailbox_read("gmail", ANN.address, now=NOW)
     ann, bob = CaptureStatus(engine).coverage()
     assert (ann.covered_from, ann.read_at) == (CURSOR.window_start, NOW)

@@ -105,6 +105,25 @@ def test_mail_before_the_window_is_not_captured(world: World):
     assert list(owners(world)) == ["<new@acme.com>"]
 
 
+def test_a_longer_backfill_brings_the_older_mail_and_nothing_twice(world: World):
+    world.gmail.deliver(ANN, "old@acme.com", at=(NOW - timedelta(days=200)).isoformat())
+    world.gmail.deliver(ANN, "new@acme.com")
+    world.capture()
+    world.options = replace(world.options, backfill=timedelta(days=365))
+    assert world.capture().written == {"EmailMessage": 1}
+    assert set(owners(world)) == {"<old@acme.com>", "<new@acme.com>"}
+    fetched = world.gmail.fetched
+    assert world.capture(now=NOW + timedelta(days=1)).items_seen == 0
+    assert world.gmail.fetched == fetched
+
+
+def test_a_shorter_backfill_changes_nothing(world: World):
+    fill(world)
+    world.capture()
+    world.options = replace(world.options, backfill=timedelta(days=1))
+    assert world.capture().items_seen == 0
+
+
 # --- failures ---
 
 

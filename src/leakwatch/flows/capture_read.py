@@ -36,6 +36,7 @@ from leakwatch.ports import WHOLE_MAILBOX, Journal, Source
 
 MAX_STANDSTILL = 5  # pages in a row that bring nothing and move nothing: the provider goes in circles
 MAX_RECONCILES = 2  # of one stream in one run
+WINDOW_SLACK = timedelta(hours=12)  # a backfill longer by less than this does not begin a stream anew
 
 _log = log.get(__name__)
 
@@ -122,6 +123,8 @@ class Reading:
         cursor = self.journal.cursor(self.source.name, principal.address, WHOLE_MAILBOX)
         if cursor is None:
             cursor = self._first(principal)
+        elif self._wants_more(cursor):
+            cursor = self._anew(principal, cursor, self.now - self.backfill)
         standstill = 0
         while True:
             try:
@@ -154,7 +157,16 @@ class Reading:
             raise TransientError(f"{error}. Begun anew {MAX_RECONCILES} times; read on in a later cycle")
         who = log.address_tag(principal.address)
         _log.warning(log.Event.STREAM_RECONCILED, mailbox=who, source=self.source.name, why=str(error))
-        fresh = self._first(principal, cursor.window_start)
+        return self._anew(principal, cursor, cursor.window_start)
+
+    def _wants_more(self, cursor: Cursor) -> bool:
+        """Return whether the admin has asked for a longer backfill since this stream's window was set."""
+        if cursor.window_start is None or cursor.anchored_at is None:
+            return False
+        return cursor.anchored_at - self.backfill < cursor.window_start - WINDOW_SLACK
+
+    def _anew(self, principal: Principal, cursor: Cursor, window_start: datetime | None) -> Cursor:
+        fresh = self._first(principal, window_start)
         return replace(fresh, generation=cursor.generation + 1, revision=cursor.revision)
 
     def _take(self, principal: Principal, cursor: Cursor, page: Page, tally: Tally) -> Cursor:

@@ -51,7 +51,7 @@ class Writing:
     """Matches what the journal holds and writes it.
 
     Attributes:
-        read: addresses of mailboxes read up to `now` in this run. unread: those that failed and will be read later.
+        principals: people whose mailboxes are read. unread: addresses of those that failed and are read later.
         size: activities matched and writes sent at a time (2,000 ids is what one read-back call takes).
     """
 

@@ -33,7 +33,14 @@ from leakwatch.store.database import transaction
 
 # These may change without the item's id changing: such an item is looked at again.
 PASSING_REASONS = frozenset(
-    {SkipReason.SPAM, SkipReason.TRASH, SkipReason.DRAFT, SkipReason.SCHEDULED, SkipReason.OPT_OUT_LABEL}
+    {
+        SkipReason.SPAM,
+        SkipReason.TRASH,
+        SkipReason.DRAFT,
+        SkipReason.SCHEDULED,
+        SkipReason.OPT_OUT_LABEL,
+        SkipReason.TOO_OLD,  # until the admin asks for a longer backfill
+    }
 )
 # Said about one copy, this holds for the mail: somebody on the "never log" list may show only in the sender's BCC. All
 # other reasons keep out a copy, not the mail: what a rep labels as private may still lie open in a colleague's mailbox.
@@ -154,6 +161,7 @@ class SqlJournal:
         """Store why items were not captured; the newest decision about an item stays."""
         with transaction(self._engine) as connection:
             _store_decisions(connection, decisions)
+        faultpoints.reach("journal.decisions.stored")
 
     def known_ids(self, source: str, principal: str, provider_ids: Sequence[str]) -> frozenset[str]:
         """Return those ids that need no fetching again: stored, or skipped for a reason that lasts."""
@@ -287,6 +295,7 @@ class SqlJournal:
         ]
         with transaction(self._engine) as connection:
             upsert(connection, tables.principals, rows)
+        faultpoints.reach("journal.principals.stored")
 
     def principals(self) -> tuple[Principal, ...]:
         """Return the stored roster, in order of address."""
@@ -316,6 +325,7 @@ class SqlJournal:
                 .where(table.c.address == principal)
                 .values(parked_reason=reason, parked_at=func.coalesce(table.c.parked_at, text(now)))
             )
+        faultpoints.reach("journal.mailbox_parked.stored")
 
     def unpark(self, principal: str, *, now: datetime) -> None:
         """Note that a mailbox can be read again."""
@@ -344,6 +354,7 @@ class SqlJournal:
                 tables.mailbox_reads,
                 [{"source": source, "principal": principal, "read_at": text(now)}],
             )
+        faultpoints.reach("journal.mailbox_read.stored")
 
 
 def _candidates(
