@@ -135,6 +135,34 @@ def test_deleting_takes_only_the_named_rows_and_forgives_unknown_ones(mirror: Mi
     assert mirror.ids("Opportunity") == {ID % 2}
 
 
+@pytest.mark.parametrize(
+    ("point", "left"), [("mirror.merge.before_commit", {1, 2}), ("mirror.merge.after_commit", {2})]
+)
+def test_deletions_are_stored_with_the_watermark_that_is_past_them_or_not_at_all(
+    mirror: Mirror, point: str, left: set[int]
+) -> None:
+    merge(mirror, deal(1), deal(2), watermark=NOON)
+
+    def end_there(name: str) -> None:
+        if name == point:
+            raise KeyboardInterrupt
+
+    faultpoints.install(end_there)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            mirror.merge(
+                "Opportunity",
+                [],
+                fields=fields_of(shipped_config(), "Opportunity", [deal(1)]),
+                watermark=NOON + timedelta(days=1),
+                deleted=[ID % 1, ID % 9],
+            )
+    finally:
+        faultpoints.install(None)
+    assert mirror.ids("Opportunity") == {ID % number for number in left}
+    assert mirror.watermark("Opportunity") == (NOON if 1 in left else NOON + timedelta(days=1))
+
+
 def test_an_object_without_rows_is_there_and_empty(mirror: Mirror) -> None:
     spec = shipped_config().object("Task")
     assert spec is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -71,22 +71,19 @@ class FakeStore:
     def watermark(self, sobject: str) -> datetime | None:
         return self.marks.get(sobject)
 
-    def merge(self, sobject, rows: Iterable[Mapping[str, Any]], *, fields, watermark=None) -> int:
+    def merge(self, sobject, rows: Iterable[Mapping[str, Any]], *, fields, watermark=None, deleted=()) -> int:
         got = list(rows)
-        self.tables.setdefault(sobject, {}).update({row["Id"]: row for row in got})
+        table = self.tables.setdefault(sobject, {})
+        table.update({row["Id"]: row for row in got})
+        gone = [table.pop(record_id) for record_id in deleted if record_id in table]
         self.marks[sobject] = watermark
-        return SimpleNamespace(rows=len(got))
+        return SimpleNamespace(rows=len(got), deleted=len(gone))
 
     def replace(self, sobject, rows: Iterable[Mapping[str, Any]], *, fields, watermark=None) -> int:
         got = {row["Id"]: row for row in rows}
         self.tables[sobject] = got
         self.marks[sobject] = watermark
-        return SimpleNamespace(rows=len(got))
-
-    def delete(self, sobject: str, ids: Sequence[str]) -> int:
-        for record_id in ids:
-            self.tables[sobject].pop(record_id, None)
-        return len(ids)
+        return SimpleNamespace(rows=len(got), deleted=0)
 
     def ids(self, sobject: str) -> Iterable[str]:
         return list(self.tables.get(sobject, {}))

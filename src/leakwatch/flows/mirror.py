@@ -8,7 +8,7 @@ that rules know they may not conclude anything from it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -35,6 +35,8 @@ class Merged(Protocol):
 
     @property
     def rows(self) -> int: ...
+    @property
+    def deleted(self) -> int: ...
 
 
 class MirrorWriter(Protocol):
@@ -49,6 +51,7 @@ class MirrorWriter(Protocol):
         *,
         fields: Mapping[str, FieldSpec],
         watermark: datetime | None = None,
+        deleted: Collection[str] = (),
     ) -> Merged: ...
 
     def replace(
@@ -60,7 +63,6 @@ class MirrorWriter(Protocol):
         watermark: datetime | None = None,
     ) -> Merged: ...
 
-    def delete(self, sobject: str, ids: Iterable[str]) -> int: ...
     def ids(self, sobject: str) -> Iterable[str]: ...
     def publish(self, now: datetime, org_id: str) -> Snapshot: ...
 
@@ -173,14 +175,15 @@ def _read_window(
     pages = reader.query(query + _window(stamped, since, upper), all_rows=stamped is not None)
     rows = (row for page in pages for row in page)
     if since is None:
-        count = store.replace(spec.name, rows, fields=fields, watermark=upper).rows
-        deleted = 0
+        merged = store.replace(spec.name, rows, fields=fields, watermark=upper)
     else:
-        count = store.merge(spec.name, rows, fields=fields, watermark=upper).rows
-        deleted = _hard_deleted(reader, store, spec, since, upper)
+        gone = _hard_deleted(reader, store, spec, since, upper)
+        merged = store.merge(spec.name, rows, fields=fields, watermark=upper, deleted=gone)
     faultpoints.reach(f"mirror.after_{spec.table}")
-    _log.info(log.Event.TABLE_REFRESHED, sobject=spec.name, rows=count, deleted=deleted, whole=since is None)
-    return TableReport(spec.name, rows=count, deleted=deleted, missing_fields=absent, whole=since is None)
+    _log.info(
+        log.Event.TABLE_REFRESHED, sobject=spec.name, rows=merged.rows, deleted=merged.deleted, whole=since is None
+    )
+    return TableReport(spec.name, rows=merged.rows, deleted=merged.deleted, missing_fields=absent, whole=since is None)
 
 
 def _window(stamped: str | None, since: datetime | None, upper: datetime) -> str:
@@ -194,20 +197,18 @@ def _window(stamped: str | None, since: datetime | None, upper: datetime) -> str
 
 def _hard_deleted(
     reader: DeletionReader, store: MirrorWriter, spec: ObjectSpec, since: datetime, upper: datetime
-) -> int:
+) -> Collection[str]:
+    """Return the ids of rows that are gone for good; some may never have been in the mirror."""
     if spec.name not in HARD_DELETED:
-        return 0
+        return ()
     start = since - OVERLAP
     if upper - start < GET_DELETED_REACH:
         try:
-            gone = reader.deleted_ids(spec.name, start, upper + timedelta(minutes=1))
+            return reader.deleted_ids(spec.name, start, upper + timedelta(minutes=1))
         except RecordError:
             pass  # not offered for this object: compare the keys below
-        else:
-            return store.delete(spec.name, gone) if gone else 0
     living = {str(row["Id"]) for page in reader.query(f"SELECT Id FROM {spec.name}") for row in page}  # noqa: S608
-    gone = [record_id for record_id in store.ids(spec.name) if record_id not in living]
-    return store.delete(spec.name, gone) if gone else 0
+    return sorted(set(store.ids(spec.name)) - living)
 
 
 def _stamp(moment: datetime) -> str:

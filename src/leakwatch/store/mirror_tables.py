@@ -5,9 +5,9 @@ Tables have no primary key and are merged by batched DELETE and INSERT: measured
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Collection, Generator, Iterable, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,10 +27,16 @@ _BOOKKEEPING = (
 
 @dataclass(frozen=True, slots=True)
 class MergeResult:
-    """What a merge did: rows now in the table from it, and values per field that could not be read as their type."""
+    """What a merge did.
+
+    Attributes:
+        rows: now in the table from it. unreadable: values per field that could not be read as their type.
+        deleted: rows it removed because they are gone from the org.
+    """
 
     rows: int
     unreadable: Mapping[str, int] = field(default_factory=dict[str, int])
+    deleted: int = 0
 
 
 class LiveTables:
@@ -50,14 +56,16 @@ class LiveTables:
         *,
         fields: Mapping[str, FieldSpec],
         watermark: datetime | None = None,
+        deleted: Collection[str] = (),
     ) -> MergeResult:
         """Replace the rows with the same Id by `rows` (Salesforce API names, JSON values), in one transaction.
 
         `fields` (see `core.tables.fields_from_describe`) says which columns the table has from now on: new ones are
         added (NULL in older rows, until those are fetched again), lost ones dropped. Of two rows with one Id the one
-        with the later stamp stays. `watermark` (aware: everything before it is in) is stored with the rows.
+        with the later stamp stays. `watermark` (aware: everything before it is in) is stored with the rows. Rows with
+        an id in `deleted` go, in the same transaction: the watermark is past them, they would not be asked for again.
         """
-        return self._store(sobject, rows, fields, watermark, whole=False)
+        return self._store(sobject, rows, fields, watermark, whole=False, deleted=deleted)
 
     def replace(
         self,
@@ -78,6 +86,7 @@ class LiveTables:
         watermark: datetime | None,
         *,
         whole: bool,
+        deleted: Collection[str] = (),
     ) -> MergeResult:
         spec = self._spec(sobject)
         path = self._staging / f"{spec.table}.csv"
@@ -87,6 +96,8 @@ class LiveTables:
             with self._transaction():
                 self._ensure(spec, fields)
                 result = self._load(spec, source, fields, written, whole=whole)
+                if deleted:
+                    result = replace(result, deleted=self._delete(spec, deleted))
                 if watermark is not None:
                     self._set_watermark(spec, watermark)
                 faultpoints.reach("mirror.merge.before_commit")
@@ -102,6 +113,8 @@ class LiveTables:
     def _load(
         self, spec: ObjectSpec, source: CsvSource, fields: Mapping[str, FieldSpec], written: int, *, whole: bool
     ) -> MergeResult:
+        if not written and not whole:
+            return MergeResult(0)  # most tables on most days: typing no rows would still cost 30 ms of planning
         run = self._connection.execute
         typed = [(item, f"c{source.columns[name]}") for name, item in fields.items()]
         select = ", ".join(f"{cast_sql(text, item)} AS {quoted(item.column)}" for item, text in typed)
@@ -171,9 +184,12 @@ class LiveTables:
         if not wanted or not self.fields(sobject):
             return 0
         with self._transaction():
-            gone = self._connection.execute(
-                f"DELETE FROM {quoted(spec.table)} WHERE id IN (SELECT unnest(?::VARCHAR[]))", [wanted]
-            ).fetchone()
+            return self._delete(spec, wanted)
+
+    def _delete(self, spec: ObjectSpec, ids: Collection[str]) -> int:
+        gone = self._connection.execute(
+            f"DELETE FROM {quoted(spec.table)} WHERE id IN (SELECT unnest(?::VARCHAR[]))", [list(ids)]
+        ).fetchone()
         return int(gone[0]) if gone else 0
 
     def ids(self, sobject: str) -> set[str]:
