@@ -107,11 +107,12 @@ def run_capture(
     google: GoogleParts | None = None,
     should_stop: Callable[[], bool] | None = None,
     mirror_max_age: timedelta = timedelta(0),
+    readers: int = READERS,
 ) -> CaptureReport:
     """Read the mailboxes and log what belongs to somebody in Salesforce.
 
     The people and deals of the mirror decide what belongs to whom, so the mirror is refreshed before, unless its newest
-    snapshot is younger than `mirror_max_age`.
+    snapshot is younger than `mirror_max_age`. `readers` is how many mailboxes are read at once.
 
     Raises:
         ConfigError, AuthError: nothing can be read at all. TransientError, SafetyError: what stopped the writing; what
@@ -151,7 +152,7 @@ def run_capture(
         report = capture(
             principals,
             doors,
-            capture_options(parts, people, directory),
+            replace(capture_options(parts, people, directory), workers=readers),
             run_id=note.run.run_id,
             now=parts.clock.now(),
             dry_run=dry_run,
@@ -232,7 +233,6 @@ def capture_options(parts: Parts, people: Sequence[UserFact], directory: Sequenc
         never_match=privacy.never_match,
         match_bulk=section.bulk == "log",
         backfill=timedelta(days=section.backfill_days),
-        workers=READERS,
     )
 
 

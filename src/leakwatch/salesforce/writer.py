@@ -200,6 +200,7 @@ class SalesforceWriter:
     def _send_collection(self, ops: list[WriteOp]) -> list[WriteResult]:
         method, path, body = collection(ops)
         answer = self._client.request(method, path, body=body, idempotent=_repeatable(ops)).body
+        faultpoints.reach("writer.collection.answered")
         return _by_position(ops, answer)
 
     def _send_composite(self, chunks: list[list[WriteOp]]) -> list[WriteResult]:
@@ -211,6 +212,7 @@ class SalesforceWriter:
         request = {"allOrNone": False, "compositeRequest": parts}
         repeatable = all(_repeatable(chunk) for chunk in chunks)
         answer = self._client.request("POST", "composite", body=request, idempotent=repeatable).body
+        faultpoints.reach("writer.composite.answered")
         results: list[WriteResult] = []
         for chunk, (status, body) in zip(chunks, composite_answer(answer, len(chunks)), strict=True):
             if status >= 500:
@@ -231,6 +233,7 @@ class SalesforceWriter:
             if len(ops) == 1:
                 return [WriteResult(ops[0].op_id, WriteStatus.REFUSED, None, error.code, str(error))]
             return [result for op in ops for result in self._send_posts([op])]  # one bad input refuses the whole call
+        faultpoints.reach("writer.posts.answered")
         if not isinstance(answer, list) or len(cast(list[Any], answer)) != len(ops):
             raise UnknownOutcomeError("chatterPost answered with another number of results than inputs")
         return [_post_result(op, row) for op, row in zip(ops, cast(list[Mapping[str, Any]], answer), strict=True)]

@@ -12,6 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from sqlalchemy import Boolean, Column, Engine, LargeBinary, RowMapping, String, Table, select
 
+from leakwatch import faultpoints
 from leakwatch.errors import BusyError
 from leakwatch.model import Run
 from leakwatch.store import capture_codec as codec
@@ -99,6 +100,7 @@ class SqlRunLog:
         }
         with transaction(self._engine) as connection:
             upsert(connection, runs, [row])
+        faultpoints.reach(f"runs.{run.flow}.stored")
 
 
 def _run(row: RowMapping) -> Run:
