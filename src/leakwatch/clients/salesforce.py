@@ -10,13 +10,13 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlsplit
 
 import jwt
@@ -27,16 +27,13 @@ from simple_salesforce.format import format_soql
 
 from leakwatch import log
 from leakwatch.clients.retry import RetryPolicy, parse_retry_after
+from leakwatch.clients.salesforce_errors import SESSION_REFUSED, TRANSIENT_STATUS, lost, token_refused, translate
 from leakwatch.errors import (
     AuthError,
     BudgetError,
     ConfigError,
-    CursorError,
-    NotFoundError,
-    RecordError,
     SafetyError,
     TransientError,
-    UnknownOutcomeError,
 )
 from leakwatch.ports import Clock
 
@@ -44,7 +41,6 @@ JWT_LIFETIME = timedelta(minutes=3)  # Salesforce takes an `exp` of at most a fe
 SALESFORCE_HOSTS = (".salesforce.com", ".salesforce.mil")
 MAX_URI_BYTES = 16_384  # URI and headers together; beyond it the service answers 414 or 431
 _USAGE = re.compile(r"api-usage=(\d+)/(\d+)")
-_TRANSIENT_STATUS = frozenset({406, 408, 420, 429, 500, 502, 503, 504})  # 420: Salesforce Edge
 _CLIENT_NAME = "leakwatch"
 
 _log = log.get(__name__)
@@ -204,18 +200,13 @@ class SalesforceClient:
             answer: dict[str, Any] = response.json()
         except ValueError:
             answer = {}
-        if response.status_code in _TRANSIENT_STATUS:
+        if response.status_code in TRANSIENT_STATUS:
             raise TransientError(
                 f"the Salesforce token endpoint answered {response.status_code}",
                 retry_after=parse_retry_after(response.headers, response.text, now=self._wall.now()),
             )
         if response.status_code != requests.codes.ok or "access_token" not in answer:
-            error, words = str(answer.get("error", response.status_code)), str(answer.get("error_description", ""))
-            raise AuthError(
-                f"Salesforce refused the integration user: {error}: {words}. Nothing was read or written. "
-                f"{_TOKEN_HINTS.get(words, _TOKEN_HINTS.get(error, 'Run leakwatch doctor.'))}",
-                reason=error,
-            )
+            raise token_refused(answer, response.status_code)
         host = urlsplit(str(answer["instance_url"])).netloc
         pinned = self._connection.instance_url
         if pinned is not None and host != urlsplit(pinned).netloc:
@@ -254,7 +245,7 @@ class SalesforceClient:
         try:
             return self._once(session, method, path, body, params, headers, idempotent=idempotent)
         except AuthError as error:
-            if error.reason != "INVALID_SESSION_ID":
+            if error.reason != SESSION_REFUSED:
                 raise
         self._refresh(generation)
         return self._once(self._open(), method, path, body, params, headers, idempotent=idempotent)
@@ -294,9 +285,9 @@ class SalesforceClient:
             raise AuthError(f"the TLS certificate of {urlsplit(url).netloc} is not trusted", reason="tls") from error
         except (requests.exceptions.ConnectTimeout, requests.exceptions.ConnectionError) as error:
             never_left = isinstance(error, requests.exceptions.ConnectTimeout) or "NewConnectionError" in repr(error)
-            raise _lost(f"Salesforce could not be reached: {_short(error)}", idempotent or never_left) from error
+            raise lost(f"Salesforce could not be reached: {_short(error)}", idempotent or never_left) from error
         except requests.RequestException as error:
-            raise _lost(f"Salesforce's answer did not arrive whole: {_short(error)}", idempotent) from error
+            raise lost(f"Salesforce's answer did not arrive whole: {_short(error)}", idempotent) from error
         self._note(response)
         return self._read(response, idempotent=idempotent)
 
@@ -332,61 +323,14 @@ class SalesforceClient:
             try:
                 body = json.loads(response.content, parse_float=Decimal)
             except ValueError as error:
-                raise _lost("Salesforce's answer was cut short", idempotent) from error
+                raise lost("Salesforce's answer was cut short", idempotent) from error
         if 200 <= status < 300 or status == requests.codes.multiple_choices:
             if body is None:
-                raise _lost(f"a page that is not Salesforce's answered ({kind or 'no type'}): a proxy?", idempotent)
+                raise lost(f"a page that is not Salesforce's answered ({kind or 'no type'}): a proxy?", idempotent)
             return Answer(body, status, response.headers)
         if status in (301, 302, 303, 307, 308):
             raise AuthError("the org redirects to another address; credentials were not sent there", reason="redirect")
-        raise self._translate(status, body, response, idempotent=idempotent)
-
-    def _translate(self, status: int, body: Any, response: requests.Response, *, idempotent: bool) -> Exception:
-        first = _first_error(body)
-        code, message = str(first.get("errorCode", "")), str(first.get("message", "")) or f"HTTP {status}"
-        if code == "INVALID_SESSION_ID" or (status == requests.codes.unauthorized and not code):
-            return AuthError(f"the session was refused: {message}", reason="INVALID_SESSION_ID")
-        if code == "REQUEST_LIMIT_EXCEEDED" and "TotalRequests" in message:
-            return BudgetError(f"the org's API calls of the last 24 hours are used up: {message}")
-        if code in _AUTH_CODES:
-            return AuthError(f"{message} ({code})", reason=code)
-        if code == "INVALID_QUERY_LOCATOR":
-            return CursorError(message)
-        if code in _TRANSIENT_CODES or (status in _TRANSIENT_STATUS and code not in _FINAL_CODES):
-            wait = parse_retry_after(response.headers, response.text, now=self._wall.now())
-            words = f"Salesforce answered {status} {code}: {message}".strip()
-            untouched = status in (420, 429) or code == "REQUEST_LIMIT_EXCEEDED"
-            if idempotent or untouched:
-                return TransientError(words, retry_after=wait)
-            return UnknownOutcomeError(words, retry_after=wait)
-        if code == "NOT_FOUND" or (status == requests.codes.not_found and not code):
-            return NotFoundError(message)
-        return RecordError(message, code=code or str(status), fields=tuple(first.get("fields") or ()))
-
-
-_AUTH_CODES = frozenset({"API_CURRENTLY_DISABLED", "API_DISABLED_FOR_ORG", "TXN_SECURITY_METERING_ERROR"})
-_TRANSIENT_CODES = frozenset(
-    {"SERVER_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "UNABLE_TO_LOCK_ROW", "QUERY_TIMEOUT", "UNKNOWN_EXCEPTION"}
-)
-_FINAL_CODES = frozenset({"UNSUPPORTED_API_VERSION"})
-_TOKEN_HINTS = {
-    "user hasn't approved this consumer": "Permit the External Client App for this user (permission set or profile).",
-    "invalid assertion": "Check that the app holds the certificate of salesforce.private_key_file.",
-    "audience is invalid": "salesforce.audience must be https://login.salesforce.com or https://test.salesforce.com.",
-    "client identifier invalid": "Check salesforce.client_id (the app's consumer key).",
-    "user is locked": "Unlock the integration user in Setup.",
-    "invalid_grant": "Check username, audience and this machine's clock, then run leakwatch doctor.",
-}
-
-
-def _lost(message: str, idempotent: bool) -> TransientError:
-    return TransientError(message) if idempotent else UnknownOutcomeError(message)
-
-
-def _first_error(body: Any) -> Mapping[str, Any]:
-    if isinstance(body, Sequence) and body and isinstance(body[0], Mapping):
-        return cast(Mapping[str, Any], body[0])
-    return cast(Mapping[str, Any], body) if isinstance(body, Mapping) else {}
+        raise translate(status, body, response.headers, response.text, now=self._wall.now(), idempotent=idempotent)
 
 
 def _wire(value: Any) -> Any:
