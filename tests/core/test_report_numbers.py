@@ -110,6 +110,14 @@ def test_an_amount_without_any_known_currency_is_marked_as_such_and_not_guessed(
     assert result["findings"][0]["currency"] is None
 
 
+def test_the_orgs_own_currency_leads_only_if_any_amount_is_in_it() -> None:
+    dollars = [row(OVERDUE, f"006{n}", "1", currency="USD") for n in range(2)]
+    pounds, euros = row(OVERDUE, "006P", "9", currency="GBP"), row(OVERDUE, "006E", "1")
+    assert export_audit(sample_context(), [outcome(OVERDUE, *dollars, pounds)])["main_currency"] == "USD"
+    assert export_audit(sample_context(), [outcome(OVERDUE, *dollars, pounds, euros)])["main_currency"] == "EUR"
+    assert export_audit(sample_context(), [outcome(OVERDUE)])["main_currency"] == "EUR"
+
+
 def test_the_three_kinds_of_money_have_figures_of_their_own() -> None:
     outcomes = [
         outcome(OVERDUE, row(OVERDUE, "006A", "10")),

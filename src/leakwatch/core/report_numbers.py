@@ -6,6 +6,7 @@ Pure. Amounts are `Decimal` and never leave their currency: a sum is always one 
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -53,13 +54,13 @@ def once_per_record(entries: Iterable[Entry], kind: str) -> dict[str, Amount]:
 
 
 def main_currency(entries: Sequence[Entry], default: str | None) -> str:
-    """Return the currency that is shown first: the org's own, else the one most findings carry (ties by code)."""
-    if default:
+    """Return the currency that is shown first: the org's own if any finding carries it, else the most frequent.
+
+    Ties go by code; without any amount it is the org's own.
+    """
+    counts = Counter(entry.currency for entry in entries if entry.impact is not None)
+    if default and (default in counts or not counts):
         return default
-    counts: dict[str, int] = {}
-    for entry in entries:
-        if entry.impact is not None:
-            counts[entry.currency] = counts.get(entry.currency, 0) + 1
     return min(counts, key=lambda code: (-counts[code], code), default=NO_CURRENCY)
 
 
