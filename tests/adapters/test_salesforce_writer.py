@@ -248,6 +248,16 @@ def test_more_writes_than_the_limit_writes_nothing(org, write_log, clock):
     assert org.requests == []
 
 
+def test_the_limit_counts_all_calls_of_one_run_and_each_run_anew(org, write_log, clock):
+    writer = SalesforceWriter(org, org, write_log, clock=clock, max_ops=10)
+    writer.apply([insert(n) for n in range(6)], run_id="r")
+    with pytest.raises(SafetyError, match="max_per_run"):
+        writer.apply([insert(n) for n in range(6, 12)], run_id="r")
+    assert len(org.rows) == 6
+    writer.apply([insert(n) for n in range(6, 12)], run_id="r2")
+    assert len(org.rows) == 12
+
+
 def test_full_storage_stops_the_writing(org, writer):
     op = insert(1)
     org.row_errors[op.key] = [{"statusCode": "STORAGE_LIMIT_EXCEEDED", "message": "storage limit exceeded"}]

@@ -144,6 +144,10 @@ class Parts:
         from leakwatch.rule_engine.load import load_rules
 
         audit = self.settings.audit
+        named = {"audit.rules_folder": audit.rules_folder, "audit.overrides_file": audit.overrides_file}
+        missing = [f"{name}: {path} does not exist" for name, path in named.items() if path and not path.exists()]
+        if missing:
+            raise ConfigError(missing)
         rules = load_rules(self.mirror_config.catalog(), user_folder=audit.rules_folder, overrides=audit.overrides_file)
         if not audit.rules:
             return rules

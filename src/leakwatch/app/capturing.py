@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from leakwatch.app.auditing import latest_snapshot, run_mirror
 from leakwatch.app.building import Parts
-from leakwatch.core.addresses import AddressPatterns
+from leakwatch.core.identity import build_roster
 from leakwatch.core.plan import PlanRules
 from leakwatch.core.privacy import PrivacyRules
 from leakwatch.errors import ConfigError, SafetyError, TransientError
@@ -157,7 +157,7 @@ def run_capture(
             now=parts.clock.now(),
             dry_run=dry_run,
             write=may_write,
-            retry_parked=bool(only),
+            retry_parked=retry_parked or bool(only),
             on_page=_on_page(progress, should_stop),
         )
         note.complete = report.complete
@@ -237,37 +237,26 @@ def capture_options(parts: Parts, people: Sequence[UserFact], directory: Sequenc
 
 
 def roster(parts: Parts, people: Sequence[UserFact], directory: Sequence[Mapping[str, Any]]) -> list[Principal]:
-    """Return whose mailboxes may be read: active Salesforce users who have a mailbox, as far as the settings allow.
-
-    A person is one whose Salesforce e-mail is one of a directory user's addresses. Suspended directory users and
-    addresses under `capture.exclude_mailboxes` are left out.
-    """
+    """Return whose mailboxes may be read, as far as the settings allow (see `core.identity.build_roster`)."""
     section = parts.settings.capture
-    wanted = {address.strip().lower() for address in section.mailboxes}
-    excluded = AddressPatterns(section.exclude_mailboxes)
-    by_email = {user.email: user for user in people if user.email and user.is_active}
-    found: list[Principal] = []
-    for entry in directory:
-        addresses = addresses_of(entry)
-        primary = str(entry.get("primaryEmail") or "").lower()
-        user = next((by_email[address] for address in (primary, *addresses) if address in by_email), None)
-        if not primary or user is None or entry.get("suspended"):
-            continue
-        if (wanted and not wanted & set(addresses)) or any(excluded.match(address) for address in addresses):
-            continue
-        notices = [section.notices[address] for address in addresses if address in section.notices]
-        found.append(
-            Principal(
-                address=primary,
-                provider="google",
-                provider_id=str(entry.get("id") or ""),
-                salesforce_user_id=user.user_id,
-                name=user.name,
-                aliases=frozenset(addresses) - {primary},
-                notice_date=min(notices) if notices else section.notice_for_all,
-            )
-        )
-    return sorted(found, key=lambda one: one.address)
+    users = [
+        {
+            "Id": user.user_id,
+            "Email": user.email,
+            "Username": user.username,
+            "Name": user.name,
+            "IsActive": user.is_active,
+        }
+        for user in people
+    ]
+    return build_roster(
+        directory,
+        users,
+        notices=section.notices,
+        notice_for_all=section.notice_for_all,
+        only=section.mailboxes,
+        exclude=section.exclude_mailboxes,
+    )
 
 
 def addresses_of(entry: Mapping[str, Any]) -> tuple[str, ...]:

@@ -130,6 +130,8 @@ def _context(parts: Parts, snapshot: Snapshot, *, org: OrgFacts, as_of: date, no
     from leakwatch.store.snapshot_facts import users
 
     language: Language = parts.settings.company.language
+    # Only what the rules look at; statuses and the like would bury it.
+    read = {table for loaded in parts.loaded_rules for table in loaded.query.reads if table.startswith("sf_")}
     return ReportContext(
         org=org,
         rules=tuple(RuleInfo.from_rule(loaded.rule, reading=loaded.reading) for loaded in parts.loaded_rules),
@@ -137,8 +139,8 @@ def _context(parts: Parts, snapshot: Snapshot, *, org: OrgFacts, as_of: date, no
         generated_at=parts.clock.now(),
         language=language,
         snapshot_id=snapshot.snapshot_id,
-        freshness=dict(snapshot.freshness),
-        row_counts=dict(snapshot.row_counts),
+        freshness={table: moment for table, moment in snapshot.freshness.items() if table in read},
+        row_counts={table: count for table, count in snapshot.row_counts.items() if table in read},
         people={user.user_id: user.name for user in users(snapshot)},
         notes=tuple(notes),
         options=ReportOptions(owner_league=parts.settings.report.owner_league),

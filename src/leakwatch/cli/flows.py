@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from leakwatch.cli import output
 from leakwatch.cli.options import AsJson, Config, DryRun, Language, Quiet, clock_from, jobs_of, opened, settings_from
+from leakwatch.errors import LeakwatchError
 
+COULD_NOT_LOOK = ("switched_off", "failed", "error")  # states of a rule in the report's result
 FAILED = 1  # a part could not be done, and trying again alone will not mend it
 FINDINGS_FOUND = 4  # exit code of --fail-on
 TRY_AGAIN = 75  # a part could not be done for now
 SEVERITIES = ("low", "medium", "high", "critical")
+
+Severity = Literal["low", "medium", "high", "critical"]
 
 
 def register(app: typer.Typer) -> None:
@@ -35,7 +39,9 @@ def sync(
     with opened(config, quiet=quiet) as parts:
         from leakwatch.app.capturing import run_capture
 
-        found = run_capture(parts, dry_run=dry_run, only=mailbox or (), progress=output.progress(quiet=quiet))
+        found = run_capture(
+            parts, dry_run=dry_run, only=mailbox or (), retry_parked=True, progress=output.progress(quiet=quiet)
+        )
         if as_json:
             output.print_json(found)
         else:
@@ -86,7 +92,9 @@ def audit(
     ] = None,
     language: Language = None,
     out: Annotated[Path | None, typer.Option(help="With --export: where the report is written.")] = None,
-    fail_on: Annotated[str | None, typer.Option(help="Exit with 4 on findings at or above this severity.")] = None,
+    fail_on: Annotated[
+        Severity | None, typer.Option(help="Exit with 4 on open findings at or above this severity.")
+    ] = None,
     accept_shrunk: Annotated[
         bool, typer.Option("--accept-shrunk", help="Believe a table that lost most of its rows.")
     ] = False,
@@ -95,14 +103,14 @@ def audit(
     quiet: Quiet = False,
 ) -> None:
     """Run the rules: on the mirror (findings are kept), or once on the files of a Data Export (nothing is kept)."""
-    if fail_on is not None and fail_on not in SEVERITIES:
-        raise typer.BadParameter(f"{fail_on!r} is none of {', '.join(SEVERITIES)}", param_hint="--fail-on")
     if export or more:
         paths = [*(export or ()), *(more or ())]
         _audit_export(config, paths, as_of, language, out, fail_on, as_json=as_json, quiet=quiet)
         return
     if as_of is not None or out is not None:
-        raise typer.BadParameter("--as-of and --out go with --export", param_hint="audit")
+        raise typer.BadParameter(
+            "they go with --export; a mirror is always judged as it is", param_hint="--as-of, --out"
+        )
     with opened(config, quiet=quiet) as parts:
         from leakwatch.app.auditing import run_audit
         from leakwatch.app.looking import open_findings
@@ -135,18 +143,27 @@ def _audit_export(
     if language:
         overrides["company"] = {"language": language}
     if out is not None:
-        overrides["report"] = {"folder": out}
+        overrides["report"] = {"folder": out.absolute()}
     with opened(config, overrides=overrides, quiet=True) as parts:
         from leakwatch.app.reporting import export_result, write_files
         from leakwatch.report.text import render_text
 
-        result = export_result(parts, paths, as_of=as_of.date() if as_of else None)
+        try:
+            result = export_result(parts, paths, as_of=as_of.date() if as_of else None)
+        except LeakwatchError as error:
+            error.add_note("Nothing was judged and nothing is kept. Correct the export, then run the command again.")
+            raise
         if as_json:
             output.print_json(result)
         else:
             typer.echo(render_text(result), nl=False)
         if out is not None or not as_json:
             _say_files(write_files(parts, result, f"leakwatch-export-{result['as_of']}"), quiet=quiet)
+        if all(rule["status"] in COULD_NOT_LOOK for rule in result["rules"]):
+            typer.echo(
+                "no rule could look at this export, so nothing can be said of it: see above what is missing", err=True
+            )
+            raise typer.Exit(FAILED)
         if fail_on and any(_at_least(finding["severity"], fail_on) for finding in result["findings"]):
             raise typer.Exit(FINDINGS_FOUND)
 
@@ -193,7 +210,7 @@ def report(
     if language:
         overrides["company"] = {"language": language}
     if out is not None:
-        overrides["report"] = {"folder": out}
+        overrides["report"] = {"folder": out.absolute()}
     with opened(config, overrides=overrides, quiet=quiet) as parts:
         from leakwatch.app.reporting import weekly_result, write_files
         from leakwatch.report.text import render_text

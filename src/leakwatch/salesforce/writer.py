@@ -54,6 +54,7 @@ class SalesforceWriter:
         self._clock = clock
         self._composite = composite
         self._max_ops = max_ops
+        self._wanted: dict[str, int] = {}
 
     def apply(self, ops: Sequence[WriteOp], *, run_id: str) -> Sequence[WriteResult]:
         """Write `ops` and return one result each, in order. What landed before is not sent again.
@@ -62,11 +63,7 @@ class SalesforceWriter:
             SafetyError: more writes than `max_ops`, or the org's storage is full: nothing (more) was written.
             BudgetError, AuthError, TransientError: the rest waits; calling again is safe.
         """
-        if len(ops) > self._max_ops:
-            raise SafetyError(
-                f"this run wants {len(ops):,} writes, more than writes.max_per_run ({self._max_ops:,}). Nothing was "
-                "written. Look at the plan (--dry-run), then raise the limit if it is right."
-            )
+        self._check_limit(len(ops), run_id)
         known = self._write_log.done([op.op_id for op in ops])
         results = {
             op_id: WriteResult(op_id, WriteStatus.ALREADY_THERE, record_id) for op_id, record_id in known.items()
@@ -83,6 +80,16 @@ class SalesforceWriter:
             for result in self._send_until_settled(batch, run_id):
                 results[result.op_id] = result
         return [results[op.op_id] for op in ops if op.op_id in results]
+
+    def _check_limit(self, wanted: int, run_id: str) -> None:
+        """Count what one run wants, over all its calls."""
+        before = self._wanted.get(run_id, 0)
+        if before + wanted > self._max_ops:
+            raise SafetyError(
+                f"this run wants {before + wanted:,} writes, more than writes.max_per_run ({self._max_ops:,}). The last "
+                f"{wanted:,} were not written. Look at the plan (--dry-run), then raise the limit if it is right."
+            )
+        self._wanted = {run_id: before + wanted}
 
     def settle(self, *, run_id: str) -> int:
         """Find out what became of every write that was in flight when a process ended; return how many had landed."""
