@@ -108,11 +108,13 @@ def run_capture(
     should_stop: Callable[[], bool] | None = None,
     mirror_max_age: timedelta = timedelta(0),
     readers: int = READERS,
+    retry_parked: bool = False,
 ) -> CaptureReport:
     """Read the mailboxes and log what belongs to somebody in Salesforce.
 
     The people and deals of the mirror decide what belongs to whom, so the mirror is refreshed before, unless its newest
-    snapshot is younger than `mirror_max_age`. `readers` is how many mailboxes are read at once.
+    snapshot is younger than `mirror_max_age`. `readers` is how many mailboxes are read at once;
+    `retry_parked` tries those that refused us before their rest is over.
 
     Raises:
         ConfigError, AuthError: nothing can be read at all. TransientError, SafetyError: what stopped the writing; what

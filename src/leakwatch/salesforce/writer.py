@@ -86,8 +86,8 @@ class SalesforceWriter:
         before = self._wanted.get(run_id, 0)
         if before + wanted > self._max_ops:
             raise SafetyError(
-                f"this run wants {before + wanted:,} writes, more than writes.max_per_run ({self._max_ops:,}). The last "
-                f"{wanted:,} were not written. Look at the plan (--dry-run), then raise the limit if it is right."
+                f"this run wants {before + wanted:,} writes, more than writes.max_per_run ({self._max_ops:,}). The "
+                f"last {wanted:,} were not written. Look at the plan (--dry-run), then raise the limit if it is right."
             )
         self._wanted = {run_id: before + wanted}
 
