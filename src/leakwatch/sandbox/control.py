@@ -5,7 +5,8 @@ POST /clock                     {"to": ISO} or {"advance_seconds": n}: plays wha
 GET  /truth                     findings, decoys and captures as of the clock
 GET  /world                     who and what there is: people, meanings, ids by reference
 GET  /ledger  DELETE /ledger    calls by service and endpoint, quota units, tokens minted
-GET  /org/dump                  the org's records
+GET  /org/dump                  the org's records (?labels=true: {"rows", "labels"}, the label of each new id)
+GET  /org/settings  POST        how the org is set up, its probe switches too; see org/settings.py
 POST /save  POST /restore       {"name"}: the whole state
 GET  /faults  POST /faults      one rule or {"rules": [...]}; see faults.py
 DELETE /faults                  drop them all (?seed=N throws the dice anew)
@@ -19,7 +20,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from datetime import timedelta
 from typing import Any, cast
 
@@ -96,9 +97,19 @@ class Desk:
         self.google.tokens.minted.clear()
         return {}
 
-    def get_dump(self, _request: Request, _body: Body) -> Any:
+    def get_dump(self, request: Request, _body: Body) -> Any:
         """The org's records, as the org dumps itself."""
-        return self.stage.org.dump()
+        rows, labels = self.stage.org.labelled_dump()
+        return {"rows": rows, "labels": labels} if request.query_params.get("labels") == "true" else rows
+
+    def get_settings(self, _request: Request, _body: Body) -> Any:
+        """How the org is set up."""
+        return asdict(self.stage.org.settings)
+
+    def post_settings(self, _request: Request, body: Body) -> Any:
+        """Set up the running org otherwise."""
+        self.stage.org.change_settings(body)
+        return asdict(self.stage.org.settings)
 
     # -- state -------------------------------------------------------------------------------------
 
@@ -187,6 +198,8 @@ def build_app(desk: Desk) -> Starlette:
         ("GET", "/ledger", desk.get_ledger),
         ("DELETE", "/ledger", desk.delete_ledger),
         ("GET", "/org/dump", desk.get_dump),
+        ("GET", "/org/settings", desk.get_settings),
+        ("POST", "/org/settings", desk.post_settings),
         ("POST", "/save", desk.post_save),
         ("POST", "/restore", desk.post_restore),
         ("GET", "/faults", desk.get_faults),

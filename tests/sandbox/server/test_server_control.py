@@ -204,6 +204,53 @@ def test_a_saved_state_comes_back_whole_and_fast(running: Running) -> None:
     assert running.control("POST", "/clock", {"advance_seconds": 9 * 86_400})["played"] == first
 
 
+def test_the_dump_tells_on_request_which_label_stands_for_which_new_id(running: Running) -> None:
+    key = running.salesforce("sobjects/Task", "POST", {"Subject": "labelled"}).json()["id"]
+    told = running.control("GET", "/org/dump?labels=true")
+    row = next(row for row in told["rows"]["Task"] if row["Subject"] == "labelled")
+    assert told["labels"][key[:15]] == row["Id"]
+    assert told["rows"] == running.control("GET", "/org/dump")
+
+
+def test_a_running_org_can_be_made_to_refuse_collections_inside_composite(running: Running) -> None:
+    part = {"allOrNone": False, "records": [{"attributes": {"type": "Task"}, "Subject": "x"}]}
+    call = {"method": "POST", "url": "/services/data/v62.0/composite/sobjects", "referenceId": "a", "body": part}
+
+    def status() -> int:
+        answer = running.salesforce("composite", "POST", {"allOrNone": False, "compositeRequest": [call]}).json()
+        return answer["compositeResponse"][0]["httpStatusCode"]
+
+    assert status() == 200
+    running.control("POST", "/org/settings", {"composite_collections_allowed": False})
+    assert status() == 400
+    assert running.control("POST", "/org/settings", {"composite_collections_allowed": True})["page_size"] == 2000
+    assert status() == 200
+
+
+def test_a_running_org_can_be_made_to_allow_no_unique_key_on_email_messages(running: Running) -> None:
+    def insert() -> dict[str, Any]:
+        mail = {"attributes": {"type": "EmailMessage"}, "Status": "3", "Subject": "x", "Leakwatch_Key__c": "lw1:m:1"}
+        return running.salesforce("composite/sobjects", "POST", {"allOrNone": False, "records": [mail]}).json()[0]
+
+    assert insert()["success"]
+    assert insert()["errors"][0]["statusCode"] == "DUPLICATE_VALUE"
+    running.control("POST", "/org/settings", {"email_message_key_unique": False})
+    described = running.salesforce("sobjects/EmailMessage/describe").json()["fields"]
+    assert not next(field for field in described if field["name"] == "Leakwatch_Key__c")["unique"]
+    assert insert()["success"]
+    running.control("POST", "/org/settings", {"email_message_key_unique": True})
+    assert not insert()["success"]
+
+
+@pytest.mark.parametrize("change", [{"org_id": "x"}, {"page_size": "many"}, {"auto_task_owner": "nobody"}, {"sise": 1}])
+def test_settings_that_cannot_change_or_make_no_sense_are_refused_and_nothing_changes(
+    running: Running, change: dict[str, Any]
+) -> None:
+    before = running.control("GET", "/org/settings")
+    assert running.raw_control("POST", "/org/settings", {"audit_fields": True, **change}).status_code == 400
+    assert running.control("GET", "/org/settings") == before
+
+
 @pytest.mark.parametrize("name", ["../x", "", "a/b", "nothing-of-that-name"])
 def test_only_names_of_saved_states_are_restored(running: Running, name: str) -> None:
     assert running.raw_control("POST", "/restore", {"name": name}).status_code == 400

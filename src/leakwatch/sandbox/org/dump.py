@@ -18,14 +18,14 @@ ROUNDS = 3
 Rows = dict[str, list[dict[str, Any]]]
 
 
-def dump(store: Store, schema: Schema) -> Rows:
-    """Object to its rows without nulls, deleted rows included, everything sorted."""
+def dump(store: Store, schema: Schema) -> tuple[Rows, dict[str, str]]:
+    """Object to its rows without nulls, deleted rows included, everything sorted; and the labels by 15-character id."""
     rows = _read(store, schema)
     labels: dict[str, str] = {}
     for _ in range(ROUNDS):
         labels = _label(rows, labels)
     shown = {name: [_renamed(row, labels) for row in some] for name, some in rows.items()}
-    return {name: sorted(some, key=_text) for name, some in sorted(shown.items()) if some}
+    return {name: sorted(some, key=_text) for name, some in sorted(shown.items()) if some}, labels
 
 
 def _read(store: Store, schema: Schema) -> Rows:

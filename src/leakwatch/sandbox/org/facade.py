@@ -16,7 +16,7 @@ from leakwatch.sandbox.org.engine import Engine
 from leakwatch.sandbox.org.errors import OrgError, bad, not_found
 from leakwatch.sandbox.org.schema import Schema, SObject, read_field
 from leakwatch.sandbox.org.sessions import Sessions
-from leakwatch.sandbox.org.settings import OrgSettings
+from leakwatch.sandbox.org.settings import CHANGEABLE, OrgSettings
 from leakwatch.sandbox.org.soql.filters import Calendar
 from leakwatch.sandbox.org.soql.results import Page, Runner
 from leakwatch.sandbox.org.store import Store, quote
@@ -139,6 +139,29 @@ class Org:
                 self.store.add_field(target, read_field(raw), raw)
         return notes
 
+    def change_settings(self, changes: Mapping[str, Any]) -> None:
+        """Change settings while running: those of `CHANGEABLE`. Others raise ValueError, and nothing is changed."""
+        for name, value in changes.items():
+            known = CHANGEABLE.get(name)
+            if known is None:
+                raise ValueError(f"{name!r} can't be changed; what can: {', '.join(CHANGEABLE)}")
+            if value not in known if isinstance(known, tuple) else type(value) is not known:
+                raise ValueError(f"{value!r} is no value of {name}")
+        with self.lock:
+            for name, value in changes.items():
+                setattr(self.settings, name, value)
+            if "email_message_key_unique" in changes:
+                self._redeploy_keys("EmailMessage", unique=self.settings.email_message_key_unique)
+
+    def _redeploy_keys(self, sobject: str, *, unique: bool) -> None:
+        """Make the deployed external ids of an object unique, or not."""
+        with self.store.transaction():
+            for row in self.store.execute("SELECT spec FROM _field WHERE sobject = ?", (sobject,)).fetchall():
+                raw = json.loads(row["spec"])
+                if "X" in raw["f"]:
+                    raw["f"] = raw["f"].replace("Q", "") + ("Q" if unique else "")
+                    self.store.add_field(sobject, read_field(raw), raw)
+
     def register_app(self, client_id: str, certificate: str, usernames: Iterable[str]) -> None:
         """Register a connected app: the PEM of its certificate or public key, and whom it may act for."""
         allowed = json.dumps(sorted(name.casefold() for name in usernames))
@@ -253,6 +276,10 @@ class Org:
 
         Ids given out while running are replaced by labels that do not depend on the order of writing.
         """
+        return self.labelled_dump()[0]
+
+    def labelled_dump(self) -> tuple[dict[str, list[dict[str, Any]]], dict[str, str]]:
+        """`dump`, and which label stands for which id (15 characters)."""
         with self.lock:
             return dumping.dump(self.store, self.schema)
 

@@ -36,3 +36,14 @@ class OrgSettings:
     """Wall seconds an access token lives (the session policy's default is two hours)."""
     system_user_id: str = "0055e000000SystAAO"
     """Stands as creator of what nobody created."""
+
+
+CHANGEABLE: dict[str, type | tuple[str, ...]] = {
+    "audit_fields": bool,
+    "auto_task_owner": ("sender_user", "integration_user"),
+    "composite_collections_allowed": bool,
+    "daily_api_limit": int,
+    "email_message_key_unique": bool,
+    "page_size": int,
+}
+"""What may be changed while the org runs, with its type or its values."""
