@@ -458,3 +458,19 @@ def test_the_same_rows_give_the_same_whatever_their_wrapping(tmp_path: Path) -> 
     wanted = [(row["Id"], row["Name"], Decimal(row["Amount"])) for row in data]
     for number, path in enumerate((tmp_path / "a", tmp_path / "x.zip", tmp_path / "b")):
         assert rows(load(tmp_path / f"m{number}", path), "id, name, amount") == wanted
+
+
+def test_a_file_that_may_not_be_read_switches_off_its_object(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(tmp_path, HEADER + ROW)
+    lead = put(tmp_path, "Id,Name\n00Q000000000001AAA,x\n", "Lead.csv")
+    really_open = Path.open
+
+    def locked(path: Path, *args: Any, **options: Any) -> Any:
+        if path == lead:
+            raise PermissionError(13, "Permission denied")
+        return really_open(path, *args, **options)
+
+    monkeypatch.setattr(Path, "open", locked)
+    loaded = load(tmp_path)
+    assert loaded.unreadable["sf_lead"].en == "Lead.csv: can't be read or copied: Permission denied"
+    assert loaded.snapshot.row_counts["sf_opportunity"] == 1

@@ -184,6 +184,15 @@ def test_a_second_process_cannot_write_and_is_told_so(mirror: Mirror, tmp_path: 
     assert "another leakwatch process" in done.stdout
 
 
+def test_a_database_error_is_told_without_showing_rows_and_stores_nothing(mirror: Mirror) -> None:
+    merge(mirror, deal(1), watermark=NOON)
+    mirror.connection.execute("DROP TABLE sf_opportunity")
+    with pytest.raises(LeakwatchError, match="nothing was stored") as caught:
+        merge(mirror, deal(2, Name="Secret Customer"), watermark=NOON + timedelta(hours=1))
+    assert "Secret" not in str(caught.value)
+    assert mirror.watermark("Opportunity") == NOON
+
+
 def test_a_damaged_file_is_refused_with_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "live.duckdb").write_bytes(b"no database" * 1000)
     with pytest.raises(LeakwatchError, match=r"delete .*live\.duckdb"):

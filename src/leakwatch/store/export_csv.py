@@ -36,6 +36,16 @@ def open_part(file: ExportFile, spec: ObjectSpec, folder: Path, number: int) -> 
     Raises:
         UnreadableFileError: it can't be read; the text names file, line and what to do.
     """
+    try:
+        return _open_part(file, spec, folder, number)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise UnreadableFileError(
+            f"{file.name}: can't be read or copied: {reason}", f"{file.name}: okunamadı ya da kopyalanamadı: {reason}"
+        ) from error
+
+
+def _open_part(file: ExportFile, spec: ObjectSpec, folder: Path, number: int) -> Part:
     raw = unpack(file, folder / f"{spec.table}_{number}.raw.csv")
     refuse_what_is_no_csv(file, raw)
     encoding = detect(file, raw)

@@ -20,7 +20,7 @@ from leakwatch.store.export_csv import Part, explain_or_mend, lines_without_id, 
 from leakwatch.store.export_files import ExportError, ExportFile, UnreadableFileError, discover
 from leakwatch.store.mirror import Mirror
 from leakwatch.store.mirror_derive import DeriveSettings
-from leakwatch.store.mirror_ingest import quoted
+from leakwatch.store.mirror_ingest import failure, quoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,8 @@ class ExportLoader:
                 except UnreadableFileError as error:
                     unreadable[spec.table] = error.text
                     notes.append(Note("file_unreadable", error.text, "warning"))
+                except duckdb.Error as error:
+                    raise failure(error) from error
             if not loaded:
                 raise ExportError([text.en for text in unreadable.values()])
             zone = mirror.time_zone(self._settings)

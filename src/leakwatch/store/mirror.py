@@ -22,7 +22,7 @@ from leakwatch.core.tables import MirrorConfig
 from leakwatch.errors import BusyError, LeakwatchError
 from leakwatch.model import AddressBook, Snapshot
 from leakwatch.store.mirror_derive import DeriveSettings, build_derived, org_time_zone
-from leakwatch.store.mirror_ingest import literal, prepare_connection
+from leakwatch.store.mirror_ingest import failure, literal, prepare_connection
 from leakwatch.store.mirror_tables import LiveTables
 from leakwatch.store.snapshots import address_book, latest_snapshot, prune, read_snapshot, snapshot_folder
 
@@ -77,6 +77,8 @@ class Mirror(LiveTables):
         self._connection.execute(f"ATTACH {literal(str(self._next))} AS next")
         try:
             notes = build_derived(self._connection, self._config, settings, now=now, folder=self._staging)
+        except duckdb.Error as error:
+            raise failure(error) from error
         finally:
             self._connection.execute("DETACH next")
         self._derived = True

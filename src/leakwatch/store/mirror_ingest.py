@@ -16,6 +16,7 @@ from typing import Any
 import duckdb
 
 from leakwatch.core.tables import FieldSpec, FieldType
+from leakwatch.errors import LeakwatchError
 
 TRUE_WORDS = ("true", "1", "yes", "evet", "doğru")  # DOĞRU and YANLIŞ: what Turkish Excel makes of TRUE and FALSE
 FALSE_WORDS = ("false", "0", "no", "hayır", "yanlış")
@@ -66,6 +67,23 @@ def literal(text: str) -> str:
 def quoted(name: str) -> str:
     """Return `name` as a quoted SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def failure(error: duckdb.Error) -> LeakwatchError:
+    """Return a database error in our words. DuckDB's own may show rows of customers, so only its kind is told."""
+    kind = type(error).__name__.removesuffix("Exception")
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return LeakwatchError(
+            "the mirror ran out of memory and of disk to spill to; nothing was stored. Free some disk"
+        )
+    if isinstance(error, duckdb.IOException):
+        return LeakwatchError(
+            f"the mirror's file can't be written or read ({kind}); nothing was stored. Check the disk"
+        )
+    return LeakwatchError(
+        f"the mirror can't be worked on ({kind}); nothing was stored. If this stays so, delete the mirror's folder: it"
+        " holds nothing that is not in Salesforce, and the next `leakwatch mirror` builds it again"
+    )
 
 
 def prepare_connection(connection: duckdb.DuckDBPyConnection, *, memory_limit: str, temp_folder: Path) -> None:

@@ -6,7 +6,7 @@ Tables have no primary key and are merged by batched DELETE and INSERT: measured
 from __future__ import annotations
 
 from collections.abc import Collection, Generator, Iterable, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +17,7 @@ import duckdb
 from leakwatch import faultpoints, log
 from leakwatch.core.tables import FieldSpec, MirrorConfig, ObjectSpec
 from leakwatch.errors import LeakwatchError
-from leakwatch.store.mirror_ingest import CsvSource, cast_sql, quoted, write_rows
+from leakwatch.store.mirror_ingest import CsvSource, cast_sql, failure, quoted, write_rows
 
 _BOOKKEEPING = (
     "CREATE TABLE IF NOT EXISTS lw_tables (sobject VARCHAR, table_name VARCHAR, watermark TIMESTAMP)",
@@ -265,7 +265,14 @@ class LiveTables:
         self._connection.execute("BEGIN")
         try:
             yield
+            self._connection.execute("COMMIT")
+        except duckdb.Error as error:
+            self._roll_back()
+            raise failure(error) from error
         except BaseException:
-            self._connection.execute("ROLLBACK")
+            self._roll_back()
             raise
-        self._connection.execute("COMMIT")
+
+    def _roll_back(self) -> None:
+        with suppress(duckdb.Error):  # a commit that failed has rolled back already
+            self._connection.execute("ROLLBACK")
