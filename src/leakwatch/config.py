@@ -289,6 +289,8 @@ def _problem(path: Path | None, entry: Mapping[str, Any]) -> str:
         hint = f"; did you mean {near[0]!r}?" if near else f"; known here: {', '.join(sorted(known))}"
         return f"{where}: unknown key{hint}"
     message = str(entry["msg"]).removeprefix("Value error, ")
+    if entry["type"] in ("model_type", "model_attributes_type"):  # what stands there may be a secret out of its place
+        return f"{where}: is a section: its settings stand below it, one a line"
     secret = any(word in place for word in ("key", "secret", "password"))
     shown = "" if secret or isinstance(entry.get("input"), dict) else f" (got {entry.get('input')!r})"
     return f"{where}: {message}{shown}"

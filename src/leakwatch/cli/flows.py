@@ -13,7 +13,7 @@ from leakwatch.cli import output
 from leakwatch.cli.options import AsJson, Config, DryRun, Language, Quiet, clock_from, jobs_of, opened, settings_from
 from leakwatch.errors import LeakwatchError
 
-COULD_NOT_LOOK = ("switched_off", "failed", "error")  # states of a rule in the report's result
+COULD_NOT_LOOK = ("switched_off", "failed")  # states of a rule in the report's result
 FAILED = 1  # a part could not be done, and trying again alone will not mend it
 FINDINGS_FOUND = 4  # exit code of --fail-on
 TRY_AGAIN = 75  # a part could not be done for now

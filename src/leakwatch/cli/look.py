@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -100,7 +100,7 @@ def doctor(config: Config = None, as_json: AsJson = False) -> None:
 def runs_list(
     config: Config = None,
     flow: Annotated[
-        str | None, typer.Option(help="Only runs of this flow: capture, mirror, audit, act or report.")
+        Literal["capture", "mirror", "audit", "act", "report"] | None, typer.Option(help="Only runs of this flow.")
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help="So many, the newest first.")] = 20,
     as_json: AsJson = False,

@@ -7,7 +7,7 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import typer
@@ -36,7 +36,9 @@ DryRun = Annotated[
     ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no hints.")]
-Language = Annotated[str | None, typer.Option("--language", help="en or tr; default: company.language.")]
+Language = Annotated[
+    Literal["en", "tr"] | None, typer.Option("--language", help="en or tr; default: company.language.")
+]
 
 
 def settings_from(config: Path | None, overrides: Mapping[str, Any] | None = None) -> Settings:

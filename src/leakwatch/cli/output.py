@@ -19,6 +19,8 @@ from leakwatch.errors import AuthError, ConfigError, LeakwatchError, TransientEr
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
+SAID = ("Nothing was", "nothing was", "Nothing of", "nothing of this")  # words by which an error says what it left
+
 Progress = Callable[[str], None]
 
 
@@ -60,12 +62,15 @@ def handled() -> Generator[None]:
 
 
 def _advice(error: LeakwatchError) -> str:
-    """Return what to do next, for the errors whose words come from a service and can't say it."""
+    """Return what was done and what to do next, where the error's own words can't say it."""
+    words = str(error)
+    if isinstance(error, ConfigError) and not any(said in words for said in SAID):
+        return "Nothing was done. Correct this, then run the command again."
     if isinstance(error, TransientError):
         return "What was read before is kept and nothing is lost: run the same command again in a few minutes."
-    if isinstance(error, AuthError) and "doctor" not in str(error):
+    if isinstance(error, AuthError) and "doctor" not in words:
         return "Nothing more was read or written. `leakwatch doctor` checks every access and says how to mend it."
-    return ""
+    return " ".join(getattr(error, "__notes__", ()))
 
 
 def print_json(value: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -28,7 +28,7 @@ def demo(
         Path | None, typer.Option(help="Import an mbox file into a sandbox mailbox and capture it.")
     ] = None,
     folder: Annotated[Path, typer.Option(help="Where state and reports are kept; emptied first.")] = Path("demo"),
-    language: Annotated[str, typer.Option(help="en or tr.")] = "en",
+    language: Annotated[Literal["en", "tr"], typer.Option(help="Language of Tasks, posts and reports.")] = "en",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")] = False,
 ) -> None:
     """Play two weeks on the sandbox: capture, audit, alerts, fixes, an escalation and the weekly report."""
@@ -64,7 +64,7 @@ def serve(
     google_port: Annotated[int, typer.Option(help="0: the port of before, or a free one.")] = 0,
     control_port: Annotated[int, typer.Option(help="0: the port of before, or a free one.")] = 0,
     deploy: Annotated[bool, typer.Option(help="Deploy leakwatch's own fields, or leave them out.")] = True,
-    quota: Annotated[str, typer.Option(help="Gmail's quota: real, legacy, generous or off.")] = "generous",
+    quota: Annotated[Literal["real", "legacy", "generous", "off"], typer.Option(help="Gmail's quota.")] = "generous",
     reset: Annotated[bool, typer.Option("--reset", help="Forget the folder's state; keep its keys and ports.")] = False,
 ) -> None:
     """Start the emulators alone and serve until Ctrl-C. What to connect to stands in DIR/sandbox.json."""
