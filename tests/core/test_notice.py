@@ -294,7 +294,7 @@ def test_escalation_becomes_a_task_for_the_manager_once():
     (delivery,) = result.deliveries
     assert (delivery.recipient_id, delivery.kind) == (MANAGER, "escalated")
     assert delivery.key == escalation_key(mark(1), 1, 1, 0)
-    assert "Ayşe Yılmaz was told on Nov 13, 2026" in delivery.body
+    assert "Ayşe Yılmaz was told on 13 Nov 2026" in delivery.body
     assert result.findings[0].escalation_told == 1
     assert result.findings[0].notified_at == MONDAY - 10 * DAY
     assert plan(*result.findings).deliveries == ()
@@ -383,7 +383,7 @@ def test_task_says_what_why_what_to_do_and_the_evidence_in_english():
         "Why it matters: It inflates the forecast.",
         "What to do: Move the close date or close it.",
         "At risk: $1,234.50",
-        "- close date: Nov 3, 2026",
+        "- close date: 3 Nov 2026",
         "- stage name: Negotiation",
         "closes itself",
         "delete this Task",
@@ -419,7 +419,7 @@ def test_posts_name_no_amounts_unless_admin_and_rule_allow_it():
     )
     quiet = plan(found, rules=[CHATTER]).deliveries[0].body
     assert "777" not in quiet
-    assert "Nov 23, 2026" in quiet
+    assert "23 Nov 2026" in quiet
     loud = plan(found, rules=[CHATTER], chatter_show_money=True).deliveries[0].body
     assert "777,000" in loud
     forbidden = rule(actions=(RuleAction("chatter", {"show_money": False}),))
@@ -460,7 +460,7 @@ RESOLVED = {"status": FindingStatus.RESOLVED, "resolved_reason": "fixed", "notic
 def test_task_is_closed_when_its_finding_is_resolved():
     (update,) = updates([finding(1, **RESOLVED)], task(FIRST, description="our text")).deliveries
     assert (update.kind, update.remote_id) == ("resolved", "00T000000000001AAA")
-    assert update.body == "our text\n\nNov 24, 2026: leakwatch no longer sees the problem."
+    assert update.body == "our text\n\n24 Nov 2026: leakwatch no longer sees the problem."
 
 
 def test_task_that_a_person_changed_only_gets_a_line_once():

@@ -32,7 +32,7 @@ VALUES: dict[str, Any] = {
         ("{amount:money}", None, "1,234.5", "1.234,5"),
         ("{reference}", None, "2,469", "2.469"),
         ("{count}", None, "12,345", "12.345"),
-        ("{close_date}", None, "2026-03-16", "16.03.2026"),
+        ("{close_date}", None, "16 Mar 2026", "16.03.2026"),
         ("{as_of_date - close_date}", None, "15", "15"),
         ("{amount / reference}", None, "50%", "%50"),
         ("{amount / zero}", None, "–", "–"),
@@ -59,3 +59,12 @@ def test_a_placeholder_that_cannot_be_read_is_refused(sentence: str) -> None:
 
 def test_the_names_a_sentence_uses_are_known() -> None:
     assert parse("{a - b} of {c:money} and {a / d}", turkish=False).names() == {"a", "b", "c", "d"}
+
+
+@pytest.mark.parametrize(
+    ("amount", "shown"),
+    [("500", "50%"), ("499.99", "49.999%"), ("499.9999", "49.9999%"), ("1250.01", "125.001%"), ("333.33", "33%")],
+)
+def test_a_share_just_beside_a_whole_percent_is_never_rounded_onto_it(amount, shown):
+    template = parse("{amount / reference}", turkish=False)
+    assert template.fill({"amount": Decimal(amount), "reference": Decimal(1000)}) == shown

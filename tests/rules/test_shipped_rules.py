@@ -119,7 +119,7 @@ def test_an_overdue_deal_carries_owner_manager_money_and_a_sentence_in_both_lang
     assert (row.owner_id, row.owner_name, row.manager_id) == ("005000000000001AAA", "Ayşe Yılmaz", "005000000000002AAA")
     assert (row.impact, row.currency, row.impact_kind) == (Decimal("50000.00"), "TRY", "at_risk")
     assert row.severity is Severity.HIGH
-    assert row.message_en == "Close date 2026-03-16 passed 15 days ago"
+    assert row.message_en == "Close date 16 Mar 2026 passed 15 days ago"
     assert row.message_tr == "Kapanış tarihi 16.03.2026, üzerinden 15 gün geçti"
     assert row.evidence["amount"] == Decimal("50000.00")
     assert row.account_id == "001000000000001AAA"
@@ -212,7 +212,7 @@ def test_a_price_finding_states_its_reference_basis_and_reading(tmp_path: Path) 
     assert found["1"].impact == Decimal("500.01")
     assert found["1"].impact_kind == "deviation"
     assert found["1"].message_en == (
-        "Won at 499.99 TRY, that is 50% of its reference 1,000 TRY (the budget)."
+        "Won at 499.99 TRY, that is 49.999% of its reference 1,000 TRY (the budget)."
         " Reported below 0.5 or above 1.25 of the reference"
     )
     assert "₺1.300 ile kazanıldı" in found["3"].message_tr

@@ -89,6 +89,9 @@ TR: Mapping[str, str] = {
 }
 
 
+_LOCALES = {"en": "en_GB", "tr": "tr_TR"}  # 22 Nov 2026 is read the same way everywhere, as in the report
+
+
 @dataclass(frozen=True, slots=True)
 class Writing:
     """How a message is written: in which language and zone, and whether amounts may be named."""
@@ -104,24 +107,25 @@ class Writing:
     def day(self, value: date) -> str:
         """Return a date as the language writes it; a datetime in the org's zone."""
         local = value.astimezone(self.zone).date() if isinstance(value, datetime) else value
-        return format_date(local, "medium", locale=self.language)
+        return format_date(local, "d MMM y", locale=_LOCALES[self.language])
 
     def amount(self, value: Decimal, currency: str | None) -> str:
         """Return an amount with its currency as the language writes it."""
         if currency is None:
-            return format_decimal(value, locale=self.language)
-        return format_currency(value, currency, locale=self.language)
+            return format_decimal(value, locale=_LOCALES[self.language])
+        text = format_currency(value, currency, locale=_LOCALES[self.language])
+        return text.replace("TRY", "₺").replace("US$", "$")  # as the report writes them
 
     def value(self, value: Any) -> str:
         """Return one piece of evidence as the language writes it."""
         if isinstance(value, bool):
             return self.say("yes" if value else "no")
         if isinstance(value, datetime):
-            return format_datetime(value.astimezone(self.zone), "short", locale=self.language)
+            return format_datetime(value.astimezone(self.zone), "d MMM y HH:mm", locale=_LOCALES[self.language])
         if isinstance(value, date):
             return self.day(value)
         if isinstance(value, Decimal | int):
-            return format_decimal(value, locale=self.language)
+            return format_decimal(value, locale=_LOCALES[self.language])
         return cut(clean_line(str(value)), MAX_VALUE)
 
 

@@ -10,12 +10,16 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_DOWN, ROUND_HALF_UP, ROUND_UP, Decimal
 from typing import Any
+
+from babel.dates import format_date
 
 _PLACE = re.compile(r"\{\s*([a-z][a-z0-9_]*)\s*(?:([-/])\s*([a-z][a-z0-9_]*)\s*)?(?::\s*(money)\s*)?\}")
 _SWAP_POINT_AND_COMMA = str.maketrans(",.", ".,")
 _UNKNOWN = "–"
+_MOST_PLACES = 4
+_NEAR_WHOLE = Decimal("0.1")  # nearer to a whole percent than this: decimals are shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +85,20 @@ def _fill(place: _Place, values: Mapping[str, Any], currency: str | None, *, tur
         return str(difference.days) if isinstance(left, date) else plain(difference, turkish=turkish)
     if not right:
         return _UNKNOWN
-    percent = (Decimal(left) * 100 / Decimal(right)).quantize(Decimal(1), rounding=ROUND_HALF_UP)
+    percent = plain(_percent(Decimal(left) * 100 / Decimal(right)), turkish=turkish)
     return f"%{percent}" if turkish else f"{percent}%"
+
+
+def _percent(exact: Decimal) -> Decimal:
+    """Round to a whole percent, unless that would say "50%" of what is a little under or over it."""
+    whole = exact.to_integral_value(rounding=ROUND_HALF_UP)
+    if exact == whole or abs(exact - whole) >= _NEAR_WHOLE:
+        return whole
+    for places in range(1, _MOST_PLACES):
+        rounded = exact.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP)
+        if rounded != whole:
+            return rounded
+    return exact.quantize(Decimal(1).scaleb(-_MOST_PLACES), rounding=ROUND_DOWN if exact < whole else ROUND_UP)
 
 
 def plain(value: Any, *, turkish: bool) -> str:
@@ -94,7 +110,7 @@ def plain(value: Any, *, turkish: bool) -> str:
     if isinstance(value, datetime):
         value = value.date()
     if isinstance(value, date):
-        return value.strftime("%d.%m.%Y") if turkish else value.isoformat()
+        return value.strftime("%d.%m.%Y") if turkish else format_date(value, "d MMM y", locale="en_GB")
     if isinstance(value, Decimal):
         text = f"{value:,f}"
         if "." in text:
