@@ -367,3 +367,24 @@ def test_prior_values_are_kept_for_undo(engine: Engine):
     log = SqlWriteLog(engine)
     log.begin("run1", [op], now=NOW)
     assert log.by_run("run1")[0].op == op
+
+
+def test_results_of_one_call_each_keep_their_own_end(engine: Engine):
+    log = SqlWriteLog(engine)
+    owner = WriteOp("o", "Task", Verb.UPDATE, None, {"OwnerId": "2"}, "why", "00T1")
+    log.begin("run1", [insert("a"), insert("b"), owner], now=NOW)
+    log.finish(
+        "run1",
+        [
+            WriteResult("a|insert", WriteStatus.DONE, "02s1", created=True),
+            WriteResult("b|insert", WriteStatus.REFUSED, code="X", message="no"),
+            WriteResult("o", WriteStatus.REFUSED, code="Y"),
+        ],
+        now=NOW,
+    )
+    found = {entry.op.op_id: (entry.status, entry.code, entry.created) for entry in log.by_run("run1")}
+    assert found == {"a|insert": ("done", "", True), "b|insert": ("refused", "X", False), "o": ("refused", "Y", False)}
+    # A refusal names no record: the one that was to be changed stays known.
+    assert {entry.op.op_id: entry.op.record_id for entry in log.by_run("run1")} == {
+        "a|insert": "02s1", "b|insert": None, "o": "00T1",
+    }  # fmt: skip

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Engine, RowMapping, bindparam, select, update
+from sqlalchemy import Engine, RowMapping, bindparam, func, select, update
 
 from leakwatch import faultpoints
 from leakwatch.model import Verb, WriteOp, WriteResult, WriteStatus
@@ -20,6 +20,21 @@ IN_FLIGHT = "in_flight"
 DOUBTFUL = (IN_FLIGHT, WriteStatus.UNKNOWN.value)
 LANDED = (WriteStatus.DONE.value, WriteStatus.ALREADY_THERE.value)
 MAX_MESSAGE = 2_000  # of what Salesforce says
+
+# One statement for all results: SQLAlchemy compiles it once, and SQLite runs it with `executemany`.
+_FINISH = (
+    update(writes)
+    .where(writes.c.op_id == bindparam("op"))
+    .values(
+        run_id=bindparam("run"),
+        status=bindparam("ended"),
+        code=bindparam("why"),
+        message=bindparam("words"),
+        created=bindparam("made"),
+        finished_at=bindparam("at"),
+        record_id=func.coalesce(bindparam("record"), writes.c.record_id),  # a refusal names no record
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,19 +75,21 @@ class SqlWriteLog:
         if not results:
             return
         faultpoints.reach("write_log.finish.before")
+        rows = [
+            {
+                "op": result.op_id,
+                "run": run_id,
+                "ended": result.status.value,
+                "why": result.code,
+                "words": result.message[:MAX_MESSAGE],
+                "made": result.created,
+                "at": text(now),
+                "record": result.record_id,
+            }
+            for result in results
+        ]
         with transaction(self._engine) as connection:
-            for result in results:
-                values: dict[str, Any] = {
-                    "run_id": run_id,
-                    "status": result.status.value,
-                    "code": result.code,
-                    "message": result.message[:MAX_MESSAGE],
-                    "created": result.created,
-                    "finished_at": text(now),
-                }
-                if result.record_id is not None:
-                    values["record_id"] = result.record_id
-                connection.execute(update(writes).where(writes.c.op_id == result.op_id).values(**values))
+            connection.execute(_FINISH, rows)
         faultpoints.reach("write_log.finish.after")
 
     def in_doubt(self) -> Sequence[WriteOp]:
