@@ -142,7 +142,6 @@ class Writing:
     def _apply(self, pending: _Round, tally: Tally) -> None:
         earlier = self.journal.matches(pending.matches)
         tally.planned.update(op.sobject for op in pending.ops)
-        faultpoints.reach("capture.before_apply")
         results = {result.op_id: result for result in self.writer.apply(pending.ops, run_id=self.run_id)}
         faultpoints.reach("capture.after_apply")
         outcomes: dict[str, Outcome] = {}
@@ -165,9 +164,7 @@ class Writing:
         late = self._give_owners(pending, landed, earlier, tally)
         tally.waiting += len(late)
         outcomes |= {key: Outcome.WRITTEN for key in landed if key not in late}
-        faultpoints.reach("capture.before_record")
         self.journal.record_matches(pending.matches, outcomes, now=self.now, reasons=reasons)
-        faultpoints.reach("capture.after_record")
         _log.info(log.Event.PLAN_APPLIED, landed=len(landed), refused=len(reasons), late=len(late))
 
     def _give_owners(
@@ -204,7 +201,6 @@ class Writing:
                 ops[key] = op
         if not ops:
             return frozenset()
-        faultpoints.reach("capture.before_owners")
         results = {result.op_id: result for result in self.writer.apply(list(ops.values()), run_id=self.run_id)}
         faultpoints.reach("capture.after_owners")
         late: set[str] = set()

@@ -139,9 +139,7 @@ class SalesforceWriter:
     def _send_logged(self, ops: list[WriteOp], run_id: str, rows: int) -> list[WriteResult]:
         """Log, send and log again; on a lost answer look first, then send what did not land."""
         self._client.check_budget(1 + len(ops) // (ROWS_PER_COLLECTION * COLLECTIONS_PER_COMPOSITE))
-        faultpoints.reach("writer.before_begin")
         self._write_log.begin(run_id, ops, now=self._clock.now())
-        faultpoints.reach("writer.after_begin")
         try:
             results = self._send(ops, rows)
         except UnknownOutcomeError:
@@ -151,7 +149,6 @@ class SalesforceWriter:
         faultpoints.reach("writer.after_send")
         results = self._with_ids(ops, results)
         self._write_log.finish(run_id, results, now=self._clock.now())
-        faultpoints.reach("writer.after_finish")
         stop = next((result for result in results if result.code in STOP_CODES), None)
         if stop is not None:
             raise SafetyError(

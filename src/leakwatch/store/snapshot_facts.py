@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import duckdb
+
 from leakwatch.core.report_inputs import Note
 from leakwatch.model import Snapshot, Text
 from leakwatch.store.snapshots import open_snapshot
@@ -26,8 +28,6 @@ class UserFact:
 
 def users(snapshot: Snapshot) -> list[UserFact]:
     """Return every mirrored user, inactive ones too; none if the object could not be read."""
-    if not _has(snapshot, "sf_user"):
-        return []
     rows = _ask(snapshot, "SELECT id, username, name, email, is_active, manager_id FROM sf_user ORDER BY id")
     return [
         UserFact(str(row[0]), str(row[1] or ""), str(row[2] or ""), str(row[3] or "").lower(), bool(row[4]), row[5])
@@ -37,35 +37,38 @@ def users(snapshot: Snapshot) -> list[UserFact]:
 
 def deleted_ids(snapshot: Snapshot, table: str, ids: Sequence[str]) -> frozenset[str]:
     """Return those of `ids` that `table` (a mirror table's own name) shows as deleted."""
-    if not ids or not _has(snapshot, table, "is_deleted"):
+    if not ids:
         return frozenset()
     query = f"SELECT id FROM {table} WHERE is_deleted AND id IN (SELECT unnest(?::VARCHAR[]))"  # noqa: S608
-    return frozenset(str(row[0]) for row in _ask(snapshot, query, list(ids)))
+    return frozenset(str(row[0]) for row in _ask_if_there(snapshot, query, list(ids)))
 
 
 def organization_name(snapshot: Snapshot) -> str:
     """Return the company's name, or an empty text."""
-    if not _has(snapshot, "sf_organization", "name"):
-        return ""
-    rows = _ask(snapshot, "SELECT name FROM sf_organization LIMIT 1")
+    rows = _ask_if_there(snapshot, "SELECT name FROM sf_organization LIMIT 1")
     return str(rows[0][0] or "") if rows else ""
 
 
 def notes(snapshot: Snapshot) -> tuple[Note, ...]:
     """Return what had to be assumed when the snapshot was built."""
-    if not _has(snapshot, "lw_notes"):
-        return ()
     rows = _ask(snapshot, "SELECT code, level, en, tr FROM lw_notes ORDER BY table_name, code, en")
     return tuple(
         Note(code, Text(en, tr), "warning" if level == "warning" else "assumption") for code, level, en, tr in rows
     )
 
 
-def _has(snapshot: Snapshot, table: str, column: str | None = None) -> bool:
-    query = "SELECT count(*) FROM information_schema.columns WHERE table_name = ? AND (? IS NULL OR column_name = ?)"
-    return bool(_ask(snapshot, query, table, column, column)[0][0])
-
-
 def _ask(snapshot: Snapshot, query: str, *values: Any) -> list[tuple[Any, ...]]:
+    """Return the rows of `query`; none if the mirror lacks the table, because the org does not show it."""
     with open_snapshot(Path(snapshot.path)) as connection:
-        return connection.execute(query, list(values)).fetchall()
+        try:
+            return connection.execute(query, list(values)).fetchall()
+        except duckdb.CatalogException:
+            return []
+
+
+def _ask_if_there(snapshot: Snapshot, query: str, *values: Any) -> list[tuple[Any, ...]]:
+    """Return the rows of `query`; none if the mirror lacks the table or one of its columns."""
+    try:
+        return _ask(snapshot, query, *values)
+    except duckdb.BinderException:
+        return []
