@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -33,6 +33,7 @@ class FakeReader:
         self.deleted: dict[str, list[str]] = {}
         self.deleted_refused = False
         self.fields: dict[str, list[str]] = {}
+        self.prepared: list[tuple[list[str], bool]] = []
 
     def org(self) -> Mapping[str, Any]:
         return {"Id": "00D"}
@@ -46,8 +47,8 @@ class FakeReader:
     def server_now(self) -> datetime:
         return NOON
 
-    def forget_describes(self) -> None:
-        return None
+    def prepare_describes(self, sobjects: Sequence[str], *, anew: bool = False) -> None:
+        self.prepared.append((list(sobjects), anew))
 
     def query(self, query: str, *, all_rows: bool = False):
         self.queries.append((query, all_rows))
@@ -67,9 +68,13 @@ class FakeStore:
         self.tables: dict[str, dict[str, Mapping[str, Any]]] = {}
         self.marks: dict[str, datetime] = {}
         self.published = 0
+        self.columns: dict[str, list[str]] = {}
 
     def watermark(self, sobject: str) -> datetime | None:
         return self.marks.get(sobject)
+
+    def fields(self, sobject: str) -> Mapping[str, str]:
+        return dict.fromkeys(self.columns.get(sobject, ()), "VARCHAR")
 
     def merge(self, sobject, rows: Iterable[Mapping[str, Any]], *, fields, watermark=None, deleted=()) -> int:
         got = list(rows)
@@ -81,6 +86,7 @@ class FakeStore:
 
     def replace(self, sobject, rows: Iterable[Mapping[str, Any]], *, fields, watermark=None) -> int:
         got = {row["Id"]: row for row in rows}
+        self.columns[sobject] = list(fields)
         self.tables[sobject] = got
         self.marks[sobject] = watermark
         return SimpleNamespace(rows=len(got), deleted=0)
@@ -116,9 +122,10 @@ def test_the_first_refresh_reads_everything_up_to_the_orgs_present_second(reader
 
 
 def test_the_next_refresh_starts_an_overlap_before_the_last_window_ended(reader, store):
+    refresh(reader, store, LEAD)
     store.marks["Lead"] = datetime(2026, 11, 23, 11, 0, 1, tzinfo=UTC)
     refresh(reader, store, LEAD)
-    [(query, _)] = reader.queries
+    query, _ = reader.queries[-1]
     assert ">= 2026-11-23T10:50:01Z AND SystemModstamp < 2026-11-23T12:00:01Z" in query
     assert store.marks["Lead"] == datetime(2026, 11, 23, 12, 0, 1, tzinfo=UTC)
 
@@ -185,6 +192,14 @@ def test_a_field_the_integration_user_does_not_see_is_left_out_and_named(reader,
     report = refresh(reader, store, LEAD)
     assert report.tables[0].missing_fields == ("Status",)
     assert "Status" not in reader.queries[0][0]
+
+
+def test_a_field_that_became_visible_is_read_for_the_old_rows_too(reader, store):
+    reader.fields["Lead"] = ["Id", "SystemModstamp"]
+    refresh(reader, store, LEAD)
+    reader.fields["Lead"] = ["Id", "SystemModstamp", "Status"]
+    assert refresh(reader, store, LEAD).tables[0].whole
+    assert not refresh(reader, store, LEAD).tables[0].whole
 
 
 def test_an_org_that_is_down_publishes_nothing_and_keeps_the_old_mark(reader, store):

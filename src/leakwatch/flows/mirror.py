@@ -8,7 +8,7 @@ that rules know they may not conclude anything from it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -43,6 +43,7 @@ class MirrorWriter(Protocol):
     """The writing side of the mirror store."""
 
     def watermark(self, sobject: str) -> datetime | None: ...
+    def fields(self, sobject: str) -> Mapping[str, str]: ...
 
     def merge(
         self,
@@ -71,7 +72,7 @@ class DeletionReader(Reader, Protocol):
     """A Reader that also knows what was deleted for good."""
 
     def deleted_ids(self, sobject: str, since: datetime, until: datetime) -> list[str]: ...
-    def forget_describes(self) -> None: ...
+    def prepare_describes(self, sobjects: Sequence[str], *, anew: bool = False) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,15 +123,13 @@ def mirror(
         AuthError, TransientError, BudgetError: Salesforce can't be read now. Tables read so far are kept, no snapshot
             is published, and the next run goes on from there.
     """
-    reader.forget_describes()
+    reader.prepare_describes([spec.name for spec in config.objects], anew=True)
     tables: list[TableReport] = []
     for spec in config.objects:
         if should_stop is not None and should_stop():
             raise TransientError("asked to stop; the tables read so far are kept, the next run goes on from there")
         tables.append(_refresh(reader, store, spec, full=full))
-    faultpoints.reach("mirror.before_derive")
     notes = derive()
-    faultpoints.reach("mirror.before_publish")
     snapshot = store.publish(now, org_id)
     faultpoints.reach("mirror.after_publish")
     _log.info(log.Event.SNAPSHOT_PUBLISHED, snapshot=snapshot.snapshot_id, rows=sum(table.rows for table in tables))
@@ -170,7 +169,9 @@ def _read_window(
 ) -> TableReport:
     upper = reader.server_now().replace(microsecond=0) + timedelta(seconds=1)
     stamped = spec.stamp if spec.stamp in fields else None
-    since = None if full or stamped is None else store.watermark(spec.name)
+    # A field that became visible has no value in the rows read before: they are read again, whole.
+    grown = not fields.keys() <= store.fields(spec.name).keys()
+    since = None if full or grown or stamped is None else store.watermark(spec.name)
     query = f"SELECT {', '.join(fields)} FROM {spec.name}"  # noqa: S608  identifiers come from describe
     pages = reader.query(query + _window(stamped, since, upper), all_rows=stamped is not None)
     rows = (row for page in pages for row in page)
@@ -179,7 +180,6 @@ def _read_window(
     else:
         gone = _hard_deleted(reader, store, spec, since, upper)
         merged = store.merge(spec.name, rows, fields=fields, watermark=upper, deleted=gone)
-    faultpoints.reach(f"mirror.after_{spec.table}")
     _log.info(
         log.Event.TABLE_REFRESHED, sobject=spec.name, rows=merged.rows, deleted=merged.deleted, whole=since is None
     )
