@@ -149,7 +149,9 @@ def notice_policy(parts: Parts) -> NoticePolicy:
 
 def _feed_objects(parts: Parts) -> frozenset[str]:
     found: set[str] = set()
-    for sobject in sorted({rule.sobject for rule in parts.rules}):
+    sobjects = sorted({rule.sobject for rule in parts.rules})
+    parts.reader.prepare_describes(sobjects)
+    for sobject in sobjects:
         try:
             if parts.reader.describe(sobject).get("feedEnabled"):
                 found.add(sobject)

@@ -11,8 +11,10 @@ from typing import Any, cast
 from urllib.parse import quote
 
 from leakwatch.clients.salesforce import SalesforceClient, soql
-from leakwatch.errors import CursorError, NotFoundError, RecordError, TransientError
+from leakwatch.errors import CursorError, NotFoundError, RecordError, TransientError, UnknownOutcomeError
+from leakwatch.salesforce.results import composite_answer
 
+COMPOSITE_PARTS = 25  # subrequests of one Composite call, which counts as one API call ("Composite")
 FETCH_IDS = 2_000  # ids per POST composite/sobjects/{Type} (sObject Collections limits)
 MAX_QUERY_CHARS = 12_000  # URI and headers must stay under 16,384 bytes together
 
@@ -49,9 +51,34 @@ class SalesforceReader:
             self._described[sobject] = cast(Mapping[str, Any], answer.body)
         return self._described[sobject]
 
-    def forget_describes(self) -> None:
-        """Ask again for each describe: a long-lived daemon must see new fields."""
-        self._described.clear()
+    def prepare_describes(self, sobjects: Sequence[str], *, anew: bool = False) -> None:
+        """Ask for many describes in one API call, so that `describe` knows them; `anew` forgets all it knew.
+
+        A long-lived daemon must see new fields, and twenty calls each time would add up to thousands a day. What the
+        org refuses here is asked for alone when it is needed, and refused then in Salesforce's own words.
+        """
+        if anew:
+            self._described.clear()
+        wanted = [name for name in dict.fromkeys(sobjects) if name not in self._described]
+        for start in range(0, len(wanted), COMPOSITE_PARTS):
+            chunk = wanted[start : start + COMPOSITE_PARTS]
+            parts = [
+                {
+                    "method": "GET",
+                    "url": f"{self._client.base_path}sobjects/{quote(name)}/describe",
+                    "referenceId": f"part{number}",
+                }
+                for number, name in enumerate(chunk)
+            ]
+            request = {"allOrNone": False, "compositeRequest": parts}
+            try:
+                answer = self._client.request("POST", "composite", body=request).body
+                answers = composite_answer(answer, len(chunk))
+            except (RecordError, UnknownOutcomeError):
+                return  # this org answers them one by one only
+            for name, (status, body) in zip(chunk, answers, strict=True):
+                if status == 200 and isinstance(body, Mapping) and "fields" in body:
+                    self._described[name] = cast(Mapping[str, Any], body)
 
     def has_field(self, sobject: str, field: str) -> bool:
         """Return whether the org has `field` on `sobject` and the integration user sees it."""
