@@ -209,3 +209,8 @@ def test_an_org_that_is_down_publishes_nothing_and_keeps_the_old_mark(reader, st
     with pytest.raises(TransientError):
         refresh(reader, store, LEAD)
     assert (store.marks["Lead"], store.published) == (mark, 1)
+
+
+def test_every_refresh_asks_anew_what_the_org_has_in_one_go(reader, store):
+    refresh(reader, store, LEAD, STAGE)
+    assert reader.prepared == [(["Lead", "OpportunityStage"], True)]
