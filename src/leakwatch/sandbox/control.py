@@ -4,7 +4,7 @@ GET  /clock                     {"now"}
 POST /clock                     {"to": ISO} or {"advance_seconds": n}: plays what is due, in order
 GET  /truth                     findings, decoys and captures as of the clock
 GET  /world                     who and what there is: people, meanings, ids by reference
-GET  /ledger  DELETE /ledger    calls by service and endpoint, quota units, tokens minted
+GET  /ledger  DELETE /ledger    calls by service and endpoint, rows asked to be written, quota units
 GET  /org/dump                  the org's records (?labels=true: {"rows", "labels"}, the label of each new id)
 GET  /org/settings  POST        how the org is set up, its probe switches too; see org/settings.py
 POST /save  POST /restore       {"name"}: the whole state
@@ -86,6 +86,7 @@ class Desk:
     def get_ledger(self, _request: Request, _body: Body) -> Any:
         """What clients have asked for so far."""
         return self.ledger.as_json() | {
+            "salesforce_rows": dict(sorted(self.stage.org.attempts.items())),
             "google_units": dict(sorted(self.google.quota.units.items())),
             "google_tokens_minted": dict(sorted(self.google.tokens.minted.items())),
         }
@@ -93,6 +94,7 @@ class Desk:
     def delete_ledger(self, _request: Request, _body: Body) -> Any:
         """Count from zero."""
         self.ledger.reset()
+        self.stage.org.attempts.clear()
         self.google.quota.reset()
         self.google.tokens.minted.clear()
         return {}

@@ -256,6 +256,20 @@ def test_only_names_of_saved_states_are_restored(running: Running, name: str) ->
     assert running.raw_control("POST", "/restore", {"name": name}).status_code == 400
 
 
+def test_the_ledger_counts_rows_that_were_asked_to_be_written_by_any_kind_of_call(running: Running) -> None:
+    key = running.salesforce("sobjects/Task", "POST", {"Subject": "x"}).json()["id"]
+    record = {"attributes": {"type": "Task"}, "id": key, "Subject": "y"}
+    body = {"allOrNone": False, "records": [record, record | {"id": "00T5e000000000000"}]}
+    part = {"method": "PATCH", "url": "/services/data/v62.0/composite/sobjects", "referenceId": "a", "body": body}
+    running.salesforce("composite", "POST", {"compositeRequest": [part]})
+    running.salesforce(f"sobjects/Task/{key}", "DELETE")
+    rows = running.control("GET", "/ledger")["salesforce_rows"]
+    assert rows["create Task"] == rows["delete Task"] == 1
+    assert rows["update Task"] >= 1
+    running.control("DELETE", "/ledger")
+    assert running.control("GET", "/ledger")["salesforce_rows"] == {}
+
+
 def test_the_ledger_counts_calls_by_endpoint(running: Running) -> None:
     running.soql("SELECT Id FROM Lead LIMIT 1")
     running.soql("SELECT Id FROM Account LIMIT 1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -45,6 +46,8 @@ class Org:
         self.store = Store(Path(folder), self.schema)
         self.engine = self._engine()
         self.sessions = Sessions(self)
+        self.attempts = Counter[str]()
+        """Rows that somebody asked to have written, refused ones too, by what and object."""
         self._notes()
 
     def _fresh_schema(self) -> Schema:
@@ -176,16 +179,19 @@ class Org:
 
     def create(self, sobject: str, fields: Mapping[str, Any], *, user_id: str) -> str:
         """Insert one row with every check and side effect; its id."""
+        self.attempts[f"create {sobject}"] += 1
         with self.lock:
             return self.engine.create(sobject, fields, user_id)
 
     def update(self, sobject: str, record_id: str, fields: Mapping[str, Any], *, user_id: str) -> None:
         """Change one row with every check and side effect."""
+        self.attempts[f"update {sobject}"] += 1
         with self.lock:
             self.engine.update(sobject, record_id, fields, user_id)
 
     def delete(self, sobject: str, record_id: str, *, user_id: str) -> None:
         """Delete one row."""
+        self.attempts[f"delete {sobject}"] += 1
         with self.lock:
             self.engine.delete(sobject, record_id, user_id)
 
