@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -64,31 +63,15 @@ def test_two_runs_that_write_the_same_in_another_order_end_in_the_same_dump(
     assert org.dump() != one
 
 
-def test_saving_and_restoring_a_small_world_takes_milliseconds(org: Org, company: Company, tmp_path: Path) -> None:
-    org.seed("Lead", ({"LastName": f"L{i}", "Company": "c"} for i in range(2000)))
-    started = time.perf_counter()
-    for _ in range(10):
-        org.save(tmp_path / "fast")
-        org.restore(tmp_path / "fast")
-    assert (time.perf_counter() - started) / 10 < 0.1  # measured: 0.006
-
-
-def test_a_large_org_is_seeded_in_seconds_and_pages_are_quick(org: Org, company: Company) -> None:
-    started = time.perf_counter()
+def test_a_large_org_is_paged_whole(org: Org, company: Company) -> None:
     rows = (
         {"Name": f"Deal {i}", "StageName": "Prospecting", "CloseDate": "2026-05-01", "AccountId": company.account}
-        for i in range(50_000)
+        for i in range(10_000)
     )
     org.seed("Opportunity", rows)
-    seeded = time.perf_counter() - started
-    soql = "SELECT Id, Name, StageName, Amount, CloseDate, Account.Name, Owner.Name, SystemModstamp FROM Opportunity"
-    started = time.perf_counter()
-    page = org.query_page(soql, all_rows=True, page_size=2000)
-    first = time.perf_counter() - started
-    assert page.locator is not None
-    started = time.perf_counter()
-    org.query_more(page.locator, page_size=2000)
-    following = time.perf_counter() - started
-    # measured: 2.3, 0.11 and 0.03 seconds
-    assert seeded < 20
-    assert (first < 2, following < 1) == (True, True)
+    page = org.query_page("SELECT Id, Name, Account.Name FROM Opportunity", all_rows=True, page_size=2000)
+    names = {row["Name"] for row in page.records}
+    while page.locator is not None:
+        page = org.query_more(page.locator, page_size=2000)
+        names |= {row["Name"] for row in page.records}
+    assert names >= {f"Deal {i}" for i in range(10_000)}

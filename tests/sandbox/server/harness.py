@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,7 @@ class Running:
                     self.web.trust_env = False
                     self.web.verify = card["ca_file"]
                     return
-            time.sleep(0.01)
+            threading.Event().wait(0.01)
         self.process.kill()
         raise AssertionError("serve was not ready in time")
 

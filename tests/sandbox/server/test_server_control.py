@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -186,16 +185,14 @@ def test_a_rep_closes_the_alert_and_mends_nothing(running: Running) -> None:
     assert states[other] != "Completed"
 
 
-def test_a_saved_state_comes_back_whole_and_fast(running: Running) -> None:
+def test_a_saved_state_comes_back_whole(running: Running) -> None:
     dump = running.control("GET", "/org/dump")
     truth = running.control("GET", "/truth")
     running.control("POST", "/save", {"name": "here"})
     running.control("POST", "/clock", {"advance_seconds": 9 * 86_400})
     running.salesforce("sobjects/Task", "POST", {"Subject": "x"})
     assert running.control("GET", "/org/dump") != dump
-    begin = time.perf_counter()
     assert running.control("POST", "/restore", {"name": "here"})["now"] == "2026-03-02T02:00:00Z"
-    assert time.perf_counter() - begin < 0.5
     assert running.control("GET", "/org/dump") == dump
     assert running.control("GET", "/truth") == truth
     assert running.salesforce("limits").status_code == 200
@@ -380,16 +377,6 @@ def test_expired_sessions_are_refused_by_salesforce(tmp_path_factory: pytest.Tem
         assert answer.json() == [{"message": "Session expired or invalid", "errorCode": "INVALID_SESSION_ID"}]
     finally:
         running.stop()
-
-
-def test_a_call_takes_milliseconds_and_not_forty(running: Running) -> None:
-    running.salesforce("limits")
-    took: list[float] = []
-    for _ in range(15):
-        begin = time.perf_counter()
-        running.salesforce("limits")
-        took.append(time.perf_counter() - begin)
-    assert sorted(took)[len(took) // 2] < 0.03
 
 
 def test_an_edit_that_the_org_refuses_is_told_and_the_play_goes_on(running: Running) -> None:
