@@ -277,7 +277,7 @@ def test_database_held_by_another_process_is_named_and_nothing_is_stored(store):
 
     event.listen(store._engine, "connect", impatient)
     store._engine.dispose()
-    with store._engine.begin(), pytest.raises(BusyError, match="another process"):
+    with store._engine.begin(), pytest.raises(BusyError, match="Look for another leakwatch"):
         commit(store, findings=[finding(1)])
     assert store.findings() == []
 
