@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import pytest
@@ -47,6 +47,8 @@ class FakeOrg:
 
     def __init__(self) -> None:
         self.rows: dict[str, str] = {}
+        self.values: dict[str, dict[str, Any]] = {}
+        self.hidden_fields: set[str] = set()
         self.posts: list[tuple[str, str]] = []
         self.requests: list[tuple[str, str, Any]] = []
         self.row_errors: dict[str, list[dict[str, Any]]] = {}
@@ -104,10 +106,17 @@ class FakeOrg:
             return {"success": False, "errors": [{"statusCode": "DUPLICATE_VALUE", "message": message, "fields": []}]}
         record_id = record.get("id") or f"02s{len(self.rows):015d}"
         self.rows[key] = record_id
+        self.values.setdefault(record_id, {}).update(record)
         return {"id": record_id, "success": True, "errors": []}
 
     def find_by(self, sobject, field, values, fields=("Id",)):
         return {value: {"Id": self.rows[value], field: value} for value in values if value in self.rows}
+
+    def fetch(self, sobject, ids, fields):
+        if self.hidden_fields & set(fields):
+            raise RecordError("No such column", code="INVALID_FIELD")
+        known = {record_id: self.values[record_id] for record_id in ids if record_id in self.values}
+        return {record_id: {name: row.get(name) for name in fields} for record_id, row in known.items()}
 
     def query(self, text, *, all_rows=False):
         yield [
@@ -118,6 +127,10 @@ class FakeOrg:
 def insert(number: int, **fields: Any) -> WriteOp:
     key = f"lw1:m:{number:040d}"
     return WriteOp(f"{key}|insert", "EmailMessage", Verb.INSERT, key, {"Subject": f"mail {number}", **fields}, "test")
+
+
+def change(record_id: str, **fields: Any) -> WriteOp:
+    return WriteOp(f"{record_id}|change", "Task", Verb.UPDATE, None, fields, "test", record_id=record_id)
 
 
 def post(number: int, record: str = "006000000000001AAA") -> WriteOp:
@@ -209,6 +222,31 @@ def test_settle_gives_back_what_did_not_land(org, writer, write_log, clock):
     assert writer.settle(run_id="r") == 1
     assert write_log.in_doubt() == []
     assert lost.op_id not in write_log.landed
+
+
+def test_a_change_that_was_in_flight_is_known_by_the_values_its_row_has_now(org, writer, write_log, clock):
+    landed = change("00T1", Status="Completed", Description="one\ntwo", ActivityDate=date(2026, 11, 23), WhatId="")
+    other, gone = change("00T2", Status="Completed"), change("00T3", Status="Completed")
+    org.values = {
+        "00T1": {"Status": "Completed", "Description": "one\r\ntwo", "ActivityDate": "2026-11-23", "WhatId": None},
+        "00T2": {"Status": "Open"},
+    }
+    write_log.begin("dead", [landed, other, gone], now=clock.now())
+    assert writer.settle(run_id="r") == 1
+    assert write_log.landed == {"00T1|change": "00T1"}
+    assert write_log.in_doubt() == []
+    writer.apply([landed, other], run_id="r")
+    assert [record["id"] for _, _, body in org.requests for record in body["records"]] == ["00T2"]
+
+
+def test_a_change_of_a_field_that_is_not_shown_any_more_is_sent_again_and_hinders_no_other(
+    org, writer, write_log, clock
+):
+    org.hidden_fields = {"Secret__c"}
+    org.rows[insert(1).key] = "02s1"
+    write_log.begin("dead", [change("00T1", Secret__c="x"), insert(1)], now=clock.now())
+    assert writer.settle(run_id="r") == 1
+    assert write_log.in_doubt() == []
 
 
 def test_locked_rows_alone_are_sent_again(org, writer):

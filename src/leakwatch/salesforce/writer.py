@@ -9,19 +9,18 @@ Sources: REST API Developer Guide, "Composite" (25 subrequests, 5 of them Collec
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import date, datetime
-from decimal import Decimal
 from typing import Any, cast
 
 from leakwatch import faultpoints, log
-from leakwatch.clients.salesforce import SalesforceClient, soql
+from leakwatch.clients.salesforce import SalesforceClient
 from leakwatch.errors import RecordError, SafetyError, UnknownOutcomeError
 from leakwatch.model import KEY_FIELD, Verb, WriteOp, WriteResult, WriteStatus
 from leakwatch.ports import Clock, WriteLog
+from leakwatch.salesforce.landed import landed, wire_value
 from leakwatch.salesforce.reader import SalesforceReader
-from leakwatch.salesforce.results import classify_row, composite_answer, find_marker
+from leakwatch.salesforce.results import classify_row, composite_answer
 
 ROWS_PER_COLLECTION = 200
 COLLECTIONS_PER_COMPOSITE = 5
@@ -72,7 +71,7 @@ class SalesforceWriter:
         pending = [op for op in _unique(ops) if op.op_id not in results]
         again = [op for op in pending if op.op_id in doubtful]
         if again:
-            found = self._look_up(again)
+            found = landed(self._reader, again)
             self._write_log.finish(run_id, found, now=self._clock.now())
             results.update({result.op_id: result for result in found})
             pending = [op for op in pending if op.op_id not in results]
@@ -96,7 +95,7 @@ class SalesforceWriter:
         doubtful = list(self._write_log.in_doubt())
         if not doubtful:
             return 0
-        found = {result.op_id: result for result in self._look_up(doubtful)}
+        found = {result.op_id: result for result in landed(self._reader, doubtful)}
         lost = [
             WriteResult(op.op_id, WriteStatus.RETRY, code="NOT_SENT", message="was not carried out before the end")
             for op in doubtful
@@ -157,9 +156,9 @@ class SalesforceWriter:
         return results
 
     def _after_lost_answer(self, ops: list[WriteOp], rows: int) -> list[WriteResult]:
-        found = self._look_up(ops)
-        landed = {result.op_id for result in found}
-        rest = [op for op in ops if op.op_id not in landed]
+        found = landed(self._reader, ops)
+        there = {result.op_id for result in found}
+        rest = [op for op in ops if op.op_id not in there]
         _log.warning(log.Event.WRITE_RECONCILED, landed=len(found), repeat=len(rest))
         return found + (self._send(rest, rows) if rest else [])
 
@@ -242,48 +241,13 @@ class SalesforceWriter:
             raise UnknownOutcomeError("chatterPost answered with another number of results than inputs")
         return [_post_result(op, row) for op, row in zip(ops, cast(list[Mapping[str, Any]], answer), strict=True)]
 
-    # --- looking ---
-
-    def _look_up(self, ops: Sequence[WriteOp]) -> list[WriteResult]:
-        """Return a result for each op that is seen to have landed."""
-        found: list[WriteResult] = []
-        keyed: dict[str, list[WriteOp]] = defaultdict(list)
-        for op in ops:
-            if op.verb in (Verb.INSERT, Verb.UPSERT) and op.key:
-                keyed[op.sobject].append(op)
-        for sobject, group in keyed.items():
-            rows = self._reader.find_by(sobject, KEY_FIELD, [str(op.key) for op in group])
-            for op in group:
-                if op.verb is Verb.INSERT and op.key in rows:
-                    row_id = str(rows[op.key]["Id"])
-                    found.append(WriteResult(op.op_id, WriteStatus.ALREADY_THERE, row_id, created=True))
-        posts = [op for op in ops if op.verb is Verb.POST]
-        if posts:
-            found += self._look_up_posts(posts)
-        return found
-
-    def _look_up_posts(self, ops: Sequence[WriteOp]) -> list[WriteResult]:
-        parents = sorted({str(op.fields["subjectNameOrId"]) for op in ops})
-        rows: list[Mapping[str, Any]] = []
-        for start in range(0, len(parents), ROWS_PER_COLLECTION):
-            chunk = parents[start : start + ROWS_PER_COLLECTION]
-            query = soql("SELECT Id, ParentId, Body FROM FeedItem WHERE ParentId IN {parents}", parents=chunk)
-            for page in self._reader.query(query):
-                rows += page
-        found: list[WriteResult] = []
-        for op in ops:
-            row = find_marker(op, rows)
-            if row is not None:
-                found.append(WriteResult(op.op_id, WriteStatus.ALREADY_THERE, str(row["Id"])))
-        return found
-
     def _with_ids(self, ops: Sequence[WriteOp], results: list[WriteResult]) -> list[WriteResult]:
         """Fill in the ids of rows that were there before, where the refusal did not name them."""
         by_id = {op.op_id: op for op in ops}
         nameless = [r for r in results if r.status is WriteStatus.ALREADY_THERE and r.record_id is None]
         if not nameless:
             return results
-        found = {result.op_id: result for result in self._look_up([by_id[r.op_id] for r in nameless])}
+        found = {result.op_id: result for result in landed(self._reader, [by_id[r.op_id] for r in nameless])}
         filled: list[WriteResult] = []
         for result in results:
             if result.status is WriteStatus.ALREADY_THERE and result.record_id is None:
@@ -314,19 +278,6 @@ def _record(op: WriteOp) -> dict[str, Any]:
         record[KEY_FIELD] = op.key
     record.update({name: wire_value(value) for name, value in op.fields.items()})
     return record
-
-
-def wire_value(value: Any) -> Any:
-    """Return a field value as Salesforce takes it: datetimes in UTC with milliseconds, dates plain, sets as lists."""
-    if isinstance(value, datetime):
-        return value.strftime("%Y-%m-%dT%H:%M:%S.000+0000")
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, (tuple, set, frozenset)):
-        return list(cast(Iterable[Any], value))
-    if isinstance(value, Decimal):
-        return value
-    return value
 
 
 def _repeatable(ops: Sequence[WriteOp]) -> bool:
