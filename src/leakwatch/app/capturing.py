@@ -13,7 +13,7 @@ from leakwatch.app.building import Parts
 from leakwatch.core.identity import build_roster
 from leakwatch.core.plan import PlanRules
 from leakwatch.core.privacy import PrivacyRules
-from leakwatch.errors import ConfigError, SafetyError, TransientError
+from leakwatch.errors import AuthError, ConfigError, SafetyError, TransientError
 from leakwatch.flows.capture import CaptureDoors, CaptureOptions, capture
 from leakwatch.flows.capture_report import CaptureReport
 from leakwatch.model import KEY_FIELD, AddressBook, Principal
@@ -92,16 +92,28 @@ class GoogleParts:
         return GmailSource(self.gmail, options, known=self.parts.journal.known_ids)
 
     def directory(self) -> list[Mapping[str, Any]]:
-        """Return every user of the Workspace directory."""
+        """Return every user of the Workspace directory.
+
+        Raises:
+            AuthError: the Directory refuses google.admin_email: without a roster no mailbox is read.
+        """
         from leakwatch.clients.google_services import DirectoryClient
 
-        return DirectoryClient(self.client, admin=self.parts.settings.google.admin_email).users()
+        admin = self.parts.settings.google.admin_email
+        try:
+            return DirectoryClient(self.client, admin=admin).users()
+        except AuthError as error:
+            raise AuthError(
+                f"the Directory can't be read as google.admin_email ({admin}): {error} Nothing was read.",
+                reason=error.reason,
+            ) from error
 
 
 def run_capture(
     parts: Parts,
     *,
     dry_run: bool = False,
+    write: bool = True,
     only: Sequence[str] = (),
     progress: Callable[[str], None] | None = None,
     google: GoogleParts | None = None,
@@ -114,7 +126,8 @@ def run_capture(
 
     The people and deals of the mirror decide what belongs to whom, so the mirror is refreshed before, unless its newest
     snapshot is younger than `mirror_max_age`. `readers` is how many mailboxes are read at once;
-    `retry_parked` tries those that refused us before their rest is over.
+    `retry_parked` tries those that refused us before their rest is over. Without `write`, or while `writes.capture` is
+    off, the mailboxes are read into the journal and nothing is written to the org.
 
     Raises:
         ConfigError, AuthError: nothing can be read at all. TransientError, SafetyError: what stopped the writing; what
@@ -137,7 +150,7 @@ def run_capture(
     if missing:
         raise ConfigError([f"{address} is no mailbox that may be read (see leakwatch doctor)" for address in missing])
     google.client.allow([parts.settings.google.admin_email, *(one.address for one in principals)])
-    may_write = parts.settings.writes.capture
+    may_write = write and parts.settings.writes.capture
     if may_write and not dry_run:
         _require_key(parts)
     with parts.run("capture", dry_run=dry_run) as note:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,6 +22,7 @@ from leakwatch.errors import ConfigError
 from leakwatch.model import WriteOp, WriteResult, WriteStatus
 from leakwatch.ports import Writer
 
+FRESH = timedelta(minutes=15)  # a mirror that this very command refreshed, however long the mailboxes took
 PLAN_FORMAT = "leakwatch-plan/1"
 HELD_BACK = "NOT_IN_PLAN"
 THERE_ALREADY = "the record is there; what is missing is its Task's owner"
@@ -67,13 +68,16 @@ class Applied:
 def make_plan(parts: Parts) -> Plan:
     """Return what capture and act would write now. Reads the org and the mailboxes, judges, writes nothing there.
 
-    The mirror is refreshed and the findings are brought up to date, as any audit does; nobody is told.
+    The mirror is refreshed, the mailboxes are read into the journal and the findings are brought up to date, because
+    what would be said depends on it ("no mail for 30 days" needs a mailbox that was read); nobody is told.
     """
-    run_mirror(parts)
     writes: list[PlannedWrite] = []
     notes: list[str] = []
-    if parts.settings.google.enabled:
-        captured = run_capture(parts, dry_run=True)
+    if not parts.settings.google.enabled:
+        run_mirror(parts)
+    else:
+        run_capture(parts, write=False)
+        captured = run_capture(parts, dry_run=True, mirror_max_age=FRESH)
         landed = parts.write_log.done([op.op_id for op in captured.operations])
         writes += [
             _planned("capture", op, THERE_ALREADY if op.op_id in landed else op.reason) for op in captured.operations
@@ -86,6 +90,8 @@ def make_plan(parts: Parts) -> Plan:
         notes += [f"{address} was not read to its end: {why}" for address, why in captured.mailboxes_failed.items()]
     run_audit(parts)
     acted = run_act(parts, dry_run=True)
+    if writes and acted.ops:
+        notes.append("A mail of this plan may settle an alert of it: apply looks again before anybody is told.")
     writes += [_planned("act", op) for op in acted.ops]
     off = sum(1 for waiting in acted.waiting if waiting.reason == "writes_off")
     if off:

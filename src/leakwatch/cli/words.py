@@ -44,7 +44,9 @@ def capture_lines(found: CaptureReport) -> list[str]:
         lines.append(f"reconciled: {found.reconciled} mailboxes whose change log had expired")
     if found.mailboxes_parked:
         lines += [f"! {address}: parked: {reason}" for address, reason in found.mailboxes_parked.items()]
-        lines.append("  a parked mailbox is tried again every 6 hours, or at once with --mailbox; see leakwatch doctor")
+        lines.append(
+            "  a parked mailbox is tried again by every sync, and by the daemon every 6 hours; see leakwatch doctor"
+        )
     lines += [f"! {address}: not read to the end: {words}" for address, words in found.mailboxes_failed.items()]
     lines += [
         f"! {address}: not read: no notice is recorded (capture.notices)" for address in found.mailboxes_without_notice

@@ -66,7 +66,7 @@ def classify(status: int, headers: Mapping[str, str], body: bytes, *, what: str,
 def refusal(said: str, reason: str) -> AuthError:
     """Return an AuthError with what to do about `reason`."""
     advice = _ADVICE.get(reason, "Check the service account's rights in the Google Admin console.")
-    return AuthError(f"{said}. This mailbox is left alone; the others are read. {advice}", reason=reason)
+    return AuthError(f"{said.rstrip('.')} ({reason}). {advice}", reason=reason)
 
 
 def _reason(body: bytes) -> tuple[str, str]:

@@ -30,7 +30,8 @@ _TRANSIENT_CODES = frozenset(
 )
 _FINAL_CODES = frozenset({"UNSUPPORTED_API_VERSION"})
 _TOKEN_HINTS = {
-    "user hasn't approved this consumer": "Permit the External Client App for this user (permission set or profile).",
+    "user hasn't approved this consumer": "Permit the External Client App for the user of salesforce.username "
+    "(permission set or profile), and check that name.",
     "invalid assertion": "Check that the app holds the certificate of salesforce.private_key_file.",
     "audience is invalid": "salesforce.audience must be https://login.salesforce.com or https://test.salesforce.com.",
     "client identifier invalid": "Check salesforce.client_id (the app's consumer key).",
