@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from leakwatch.clients.salesforce import Answer
-from leakwatch.errors import NotFoundError, RecordError
+from leakwatch.errors import NotFoundError, RecordError, TransientError
 from leakwatch.salesforce.reader import SalesforceReader
 
 BASE = "/services/data/v66.0/"
@@ -102,3 +102,10 @@ def test_a_part_that_failed_is_asked_for_alone(org, reader):
     reader.prepare_describes(KNOWN)
     assert reader.describe("Task")["name"] == "Task"
     assert org.calls == ["POST composite", "GET sobjects/Task/describe"]
+
+
+def test_an_answer_with_another_number_of_rows_than_ids_is_not_paired_up(monkeypatch):
+    org = Org()
+    monkeypatch.setattr(org, "request", lambda *_, **__: Answer([{"Id": "00T1"}], 200, {}))
+    with pytest.raises(TransientError, match="another number of Task rows"):
+        SalesforceReader(org).fetch("Task", ["00T1", "00T2"], ["Id"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -12,6 +13,7 @@ from leakwatch.clients.salesforce import Answer
 from leakwatch.clock import SettableClock
 from leakwatch.errors import BudgetError, RecordError, SafetyError, TransientError, UnknownOutcomeError
 from leakwatch.model import KEY_FIELD, Verb, WriteOp, WriteResult, WriteStatus
+from leakwatch.salesforce.landed import wire_value
 from leakwatch.salesforce.writer import SalesforceWriter
 
 
@@ -341,3 +343,42 @@ def test_an_answer_with_another_number_of_rows_is_not_trusted(org, writer, monke
     monkeypatch.setattr(org, "_rows", lambda records: rows(records)[:-1])
     results = writer.apply([insert(1), insert(2)], run_id="r")
     assert {result.status for result in results} == {WriteStatus.ALREADY_THERE}
+
+
+def test_a_duplicate_that_names_no_field_is_looked_up_by_our_key(org, writer):
+    mine, other = insert(8), insert(9)
+    org.rows[mine.key] = "02s000000000888AAA"
+    words = "duplicate value found: <unknown> duplicates value on record with id: <unknown>"
+    for op in (mine, other):
+        org.row_errors[op.key] = [{"statusCode": "DUPLICATE_VALUE", "message": words, "fields": []}]
+    found, refused = writer.apply([mine, other], run_id="r")
+    assert (found.status, found.record_id) == (WriteStatus.ALREADY_THERE, "02s000000000888AAA")
+    assert refused.status is WriteStatus.REFUSED
+
+
+def test_posts_kept_by_an_org_that_refused_the_call_for_one_of_them_are_not_posted_twice(org, writer, monkeypatch):
+    whole = org._answer
+
+    def partial_save(method, path, body):
+        if path.endswith("chatterPost"):
+            bad = [entry for entry in body["inputs"] if entry["subjectNameOrId"].startswith("500")]
+            whole(method, path, {"inputs": [entry for entry in body["inputs"] if entry not in bad]})
+            if bad:
+                raise RecordError("HTTP 400", code="400")
+            return [{"isSuccess": True, "errors": None, "outputValues": {"feedItemId": "0D5000000000000AAA"}}]
+        return whole(method, path, body)
+
+    monkeypatch.setattr(org, "_answer", partial_save)
+    ops = [post(1), post(2, "500000000000001AAA"), post(3)]
+    results = writer.apply(ops, run_id="r")
+    assert len(org.posts) == 2
+    assert {result.op_id: result.status for result in results} == {
+        "post1": WriteStatus.ALREADY_THERE,
+        "post2": WriteStatus.REFUSED,
+        "post3": WriteStatus.ALREADY_THERE,
+    }
+
+
+def test_a_moment_in_any_zone_is_sent_as_that_moment_in_utc():
+    istanbul = datetime(2026, 7, 1, 12, 0, tzinfo=ZoneInfo("Europe/Istanbul"))
+    assert wire_value(istanbul) == "2026-07-01T09:00:00.000+0000"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, cast
 
@@ -83,7 +83,7 @@ def _posts(reader: SalesforceReader, ops: Sequence[WriteOp]) -> Iterable[WriteRe
 def wire_value(value: Any) -> Any:
     """Return a field value as Salesforce takes it: datetimes in UTC with milliseconds, dates plain, sets as lists."""
     if isinstance(value, datetime):
-        return value.strftime("%Y-%m-%dT%H:%M:%S.000+0000")
+        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000+0000")
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, (tuple, set, frozenset)):

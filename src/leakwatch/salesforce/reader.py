@@ -120,7 +120,9 @@ class SalesforceReader:
             chunk = list(ids[start : start + FETCH_IDS])
             body = {"ids": chunk, "fields": list(fields)}
             rows = self._client.request("POST", f"composite/sobjects/{quote(sobject)}", body=body).body
-            for record_id, row in zip(chunk, rows, strict=True):
+            if not isinstance(rows, list) or len(cast(list[Any], rows)) != len(chunk):
+                raise TransientError(f"Salesforce answered with another number of {sobject} rows than ids; try again")
+            for record_id, row in zip(chunk, cast(list[Any], rows), strict=True):
                 if row is not None:
                     found[record_id] = _plain(row)
         return found

@@ -16,6 +16,9 @@ from leakwatch.model import KEY_FIELD, Verb, WriteOp, WriteResult, WriteStatus
 
 LOCKED = "UNABLE_TO_LOCK_ROW"
 _RECORD_ID = re.compile(r"record with id:?\s*([a-zA-Z0-9]{15,18})")
+# "duplicate value found: <unknown> duplicates value on record with id: <unknown>": Salesforce does not always say which
+# field it was. The row is looked up by our key then, and refused if it is not there.
+_NAMELESS = "duplicate value found: <unknown>"
 _MARKER = re.compile(r"lw:[0-9a-f]{8,32}")
 _REPEAT = frozenset({LOCKED, "PROCESSING_HALTED", "ALL_OR_NONE_OPERATION_ROLLED_BACK", "SERVER_UNAVAILABLE"})
 
@@ -30,7 +33,7 @@ def classify_row(op: WriteOp, row: Mapping[str, Any]) -> WriteResult:
     first = errors[0]
     code = str(first.get("statusCode") or first.get("errorCode") or "UNKNOWN")
     message = str(first.get("message", ""))
-    if code == "DUPLICATE_VALUE" and (KEY_FIELD in message or KEY_FIELD in (first.get("fields") or ())):
+    if code == "DUPLICATE_VALUE" and (KEY_FIELD in message + str(first.get("fields") or "") or _NAMELESS in message):
         found = _RECORD_ID.search(message)
         return WriteResult(op.op_id, WriteStatus.ALREADY_THERE, long_id(found[1]) if found else None, code, message)
     locked = code == "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY" and LOCKED in message

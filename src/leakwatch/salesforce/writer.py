@@ -235,7 +235,10 @@ class SalesforceWriter:
         except RecordError as error:
             if len(ops) == 1:
                 return [WriteResult(ops[0].op_id, WriteStatus.REFUSED, None, error.code, str(error))]
-            return [result for op in ops for result in self._send_posts([op])]  # one bad input refuses the whole call
+            # One bad input refuses the whole call, but an org with partial save keeps the good ones: look, then send.
+            there = landed(self._reader, ops)
+            rest = [op for op in ops if op.op_id not in {result.op_id for result in there}]
+            return [*there, *(result for op in rest for result in self._send_posts([op]))]
         faultpoints.reach("writer.posts.answered")
         if not isinstance(answer, list) or len(cast(list[Any], answer)) != len(ops):
             raise UnknownOutcomeError("chatterPost answered with another number of results than inputs")
