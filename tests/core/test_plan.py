@@ -122,7 +122,7 @@ def test_a_person_named_twice_is_related_once():
 def test_without_enhanced_email_a_mail_becomes_a_completed_task_of_the_rep_on_the_orgs_own_day():
     late = activity(received_at=datetime(2026, 7, 1, 22, 30, tzinfo=UTC))
     op = planned(late, rules=PlanRules(mail_as="task", time_zone="Europe/Istanbul", closed_status="Tamamlandı"))
-    assert (op.sobject, op.verb) == ("Task", Verb.UPSERT)
+    assert (op.sobject, op.verb) == ("Task", Verb.INSERT)
     assert op.fields == {
         "Subject": "Offer",
         "TaskSubtype": "Email",

@@ -116,7 +116,9 @@ def _task(activity: Activity, match: Match, rules: PlanRules) -> WriteOp:
         "CreatedDate": moment(activity.start) if rules.set_audit_fields else None,
     }
     fields |= {name: value for name, value in optional.items() if value}
-    return _op(activity, match, "Task", Verb.UPSERT, fields)
+    # Inserted, not upserted: CreatedDate and TaskSubtype are taken on insert only, and a Task that is there already
+    # (its key is refused as a duplicate then) may have been edited by a person.
+    return _op(activity, match, "Task", Verb.INSERT, fields)
 
 
 def _op(activity: Activity, match: Match, sobject: str, verb: Verb, fields: Mapping[str, Any]) -> WriteOp:
