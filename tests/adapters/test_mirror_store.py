@@ -330,3 +330,8 @@ def test_open_deals_of_the_accounts_come_along_closed_and_deleted_ones_do_not(tm
     book = MirrorReader(tmp_path).address_book(["a@x.example"])
     assert [deal.record_id for deal in book.open_opportunities[account]] == [ID % 1]
     assert book.snapshot_id
+
+
+def test_half_a_surrogate_pair_in_one_row_does_not_stop_the_others(mirror: Mirror) -> None:
+    merge(mirror, deal(1, Name="Bos\ud83dphorus\x00"), deal(2, Name="whole 😀"))
+    assert [row[1] for row in stored(mirror)] == ["Bosphorus", "whole 😀"]

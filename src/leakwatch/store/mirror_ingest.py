@@ -7,6 +7,7 @@ DuckDB's own casts are not trusted where they lose meaning: casting a text with 
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -23,6 +24,7 @@ FALSE_WORDS = ("false", "0", "no", "hayır", "yanlış")
 MAX_LINE_BYTES = 8_000_000  # a row of export text: 131,072 characters per long text field, several of them
 BUFFER_BYTES = 16_000_000  # DuckDB's default would be 16 times the longest line, for each thread
 
+_NOT_TEXT = re.compile("[\x00\ud800-\udfff]")  # JSON may hold halves of a surrogate pair; UTF-8 and databases don't
 _DOTTED_DATE = r"^\d{1,2}\.\d{1,2}\.\d{4}$"
 _SUFFIX_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 
@@ -146,7 +148,7 @@ def _as_text(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, str):
-        return value.replace("\x00", "")
+        return _NOT_TEXT.sub("", value)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
