@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -20,8 +22,6 @@ from typer.testing import CliRunner
 
 from leakwatch.cli import app
 from leakwatch.demo.stage import Sandbox, write_settings
-
-READING = ("GET",)  # what a dry run may ask of Salesforce, and POST of the token
 
 
 @dataclass(frozen=True)
@@ -55,18 +55,33 @@ def invoke(*arguments: str | Path) -> Said:
 class Company:
     """The running sandbox, with its world as it was on the first morning and as it is two days later."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *more: str) -> None:
         self.folder = folder
         self.sandbox = Sandbox(folder / "sandbox", world="small", seed=7)
+        self.sandbox._command += more
 
     def control(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """A call of the sandbox's control API."""
         return self.sandbox._ask(method, path, body)
 
-    def prepare(self) -> None:
-        """Play the first day and keep both worlds."""
+    def wait_for(self, happened: Callable[[], Any], within_s: float = 20.0) -> Any:
+        """Return what `happened` returns once it is true; fails when it is not in time."""
+        deadline, pause = time.monotonic() + within_s, threading.Event()
+        while time.monotonic() < deadline:
+            found = happened()
+            if found:
+                return found
+            pause.wait(0.05)
+        raise AssertionError("it did not happen in time")
+
+    def begin(self) -> None:
+        """Keep the world as it is now."""
         self.first_day = datetime.fromisoformat(self.sandbox.info["world"]["now"])
         self.control("POST", "/save", {"name": "first"})
+
+    def prepare(self) -> None:
+        """Play the first day and keep both worlds."""
+        self.begin()
         desk = Desk(self, self.folder / "prepared", self.first_day)
         with pytest.MonkeyPatch.context() as patch:
             desk.enter(patch)
@@ -107,7 +122,8 @@ class Desk:
         self.patch.setenv("LEAKWATCH_NOW", now.isoformat())
 
     def run(self, *arguments: str | Path) -> Said:
-        """Run a command on this desk."""
+        """Run a command on this desk, a minute after the last one."""
+        self.go_to(self.now + timedelta(minutes=1))
         return invoke(*arguments)
 
     def change(self, section: str, **values: Any) -> None:
@@ -130,12 +146,16 @@ class Desk:
         return sorted(self.settings["capture"]["notices"])
 
     def writes(self) -> dict[str, int]:
-        """Requests to Salesforce since the world was restored that may write, by endpoint."""
+        """Requests to Salesforce since the world was restored that may write, by endpoint.
+
+        A Composite call may carry reads only (describes), so that the records themselves are to be compared too.
+        """
         calls = self.company.control("GET", "/ledger")["requests"]["salesforce"]
         return {
             name: count
             for name, count in calls.items()
             if not name.startswith("GET ") and "oauth2" not in name and not is_fetch(name)
+            if not name.endswith("/composite")
         }
 
     def dump(self) -> Any:
@@ -153,6 +173,16 @@ class Desk:
         )
         assert answer.status_code == 200, answer.text
         return answer.json()["records"]
+
+    def mails_due(self) -> set[str]:
+        """Message-IDs of the mails that belong in Salesforce by now, by the world's own word."""
+        captures = self.company.control("GET", "/truth")["captures"]
+        return {entry["message_id"].strip("<>") for entry in captures if entry["expect"] == "written"}
+
+    def mails_there(self) -> set[str]:
+        """Message-IDs of the mails that leakwatch put there."""
+        rows = self.soql("SELECT MessageIdentifier FROM EmailMessage WHERE Leakwatch_Key__c LIKE 'lw1:m:%'")
+        return {row["MessageIdentifier"].strip("<>") for row in rows}
 
     def patch_record(self, sobject: str, record_id: str, **fields: Any) -> None:
         """Change a record as a person would."""

@@ -17,6 +17,15 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
         yield place
 
 
+@pytest.fixture(scope="session")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
+    """The same company with an org that does not have leakwatch's fields."""
+    place = Company(tmp_path_factory.mktemp("bare"), "--no-deploy")
+    with place.sandbox:
+        place.begin()
+        yield place
+
+
 @pytest.fixture
 def fresh(company: Company, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     """Nothing was read yet; the first morning."""

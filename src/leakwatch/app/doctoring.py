@@ -9,7 +9,15 @@ from typing import Literal
 
 from leakwatch.app.building import Parts
 from leakwatch.app.capturing import GoogleParts, roster
-from leakwatch.errors import AuthError, ConfigError, LeakwatchError, NotFoundError, RecordError, TransientError
+from leakwatch.errors import (
+    AuthError,
+    BudgetError,
+    ConfigError,
+    LeakwatchError,
+    NotFoundError,
+    RecordError,
+    TransientError,
+)
 from leakwatch.model import KEY_FIELD, Principal
 from leakwatch.salesforce.objects import selectable
 from leakwatch.store.snapshot_facts import UserFact
@@ -55,8 +63,11 @@ def _guarded(name: str, part: Callable[[], Iterator[Check]]) -> list[Check]:
         found.append(Check(name, "bad", str(error), "Correct the access, then run doctor again.", error.exit_code))
     except TransientError as error:
         found.append(Check(name, "bad", str(error), "The service can't answer now: try again later.", error.exit_code))
+    except BudgetError as error:
+        fix = "Wait until the 24-hour window has rolled, or lower salesforce.api_reserve_share."
+        found.append(Check(name, "bad", str(error), fix, error.exit_code))
     except LeakwatchError as error:
-        found.append(Check(name, "bad", str(error), "", error.exit_code))
+        found.append(Check(name, "bad", str(error), "Mend what it names, then run doctor again.", error.exit_code))
     return found
 
 

@@ -177,7 +177,7 @@ def rules_test(
 
 
 @rules_app.command("schema")
-def rules_schema(as_json: AsJson = True) -> None:
+def rules_schema(as_json: AsJson = False) -> None:
     """Print the JSON Schema of a rule file, for your editor."""
     del as_json  # it is nothing else
     from leakwatch.rule_engine.schema import rule_schema
@@ -227,7 +227,7 @@ def config_check(config: Config = None, as_json: AsJson = False) -> None:
 
 
 @config_app.command("schema")
-def config_schema(as_json: AsJson = True) -> None:
+def config_schema(as_json: AsJson = False) -> None:
     """Print the JSON Schema of the settings, for your editor."""
     del as_json  # it is nothing else
     from leakwatch.config import Settings

@@ -37,7 +37,7 @@ DryRun = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no hints.")]
 Language = Annotated[
-    Literal["en", "tr"] | None, typer.Option("--language", help="en or tr; default: company.language.")
+    Literal["en", "tr"] | None, typer.Option("--language", help="Language of the report; default: company.language.")
 ]
 
 

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
@@ -84,7 +84,7 @@ def print_json(value: Any) -> None:
 
 
 def plain(value: Any) -> Any:
-    """Return `value` as JSON can hold it: dataclasses as mappings, decimals, dates and paths as text."""
+    """Return `value` as JSON can hold it: dataclasses as mappings, durations in seconds, decimals and dates as text."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {item.name: plain(getattr(value, item.name)) for item in dataclasses.fields(value)}
     if isinstance(value, Mapping):
@@ -98,6 +98,10 @@ def plain(value: Any) -> Any:
         return format(value, "f")
     if isinstance(value, (datetime, date)):
         return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, Exception):
+        return str(value)
     return str(value) if isinstance(value, Path) else value
 
 
