@@ -276,6 +276,8 @@ def _check_yaml(path: Path) -> None:
         mark = getattr(error, "problem_mark", None)
         place = f" line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
         raise ConfigError(f"{path}{place}: not valid YAML: {getattr(error, 'problem', error)}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{path}: nested too deeply to be a configuration. Nothing was done.") from error
     if content is not None and not isinstance(content, dict):
         raise ConfigError(f"{path}: a configuration is a mapping of sections, not a {type(content).__name__}.")
 

@@ -73,3 +73,17 @@ def test_a_file_that_is_no_utf8_or_not_there_is_refused_by_name(tmp_path: Path) 
 
 def test_a_date_that_does_not_exist_is_refused() -> None:
     assert "file.yaml" in problems("name: 2026-02-30\n")[0]
+
+
+def test_an_alias_bomb_is_refused_at_its_first_alias() -> None:
+    lines = ["a: &a [x, x, x, x, x, x, x, x, x]"]
+    for before, name in zip("abcdefgh", "bcdefghi", strict=True):
+        lines.append(f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]")
+    with pytest.raises(ConfigError, match=r"bomb.yaml, line 2: aliases \(\*a\) are not taken"):
+        strict_yaml.parse("\n".join(lines), name="bomb.yaml")
+
+
+@pytest.mark.parametrize("text", ["a: &a [*a]\n", "[" * 20_000, "a: " * 3 + "{" * 20_000, "x" * 2_000_001])
+def test_what_refers_to_itself_or_is_nested_or_long_beyond_reason_is_a_config_error(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"deep\.yaml"):
+        strict_yaml.parse(text, name="deep.yaml")
