@@ -68,13 +68,15 @@ def latest_snapshot(parts: Parts) -> Snapshot:
 
 def run_audit(parts: Parts, *, dry_run: bool = False, accept_shrunk: bool = False) -> AuditReport:
     """Run the rules over the newest snapshot and bring the findings up to date."""
-    snapshot = latest_snapshot(parts)
+    latest_snapshot(parts)
     engine = rule_engine(parts)
-    now = parts.clock.now()
-    outcomes = engine.run(Path(snapshot.path), as_of_date=now.astimezone(parts.zone).date(), as_of=now)
     rules = parts.rules
-    tasks = alert_tasks(parts)
     with parts.run("audit", dry_run=dry_run) as note:
+        # Looked at under the lock: what was seen before somebody else's audit must not be judged after it.
+        snapshot = latest_snapshot(parts)
+        now = parts.clock.now()
+        outcomes = engine.run(Path(snapshot.path), as_of_date=now.astimezone(parts.zone).date(), as_of=now)
+        tasks = alert_tasks(parts)
         report = audit(
             run=note.run,
             rules=rules,
@@ -191,7 +193,7 @@ def _signals(parts: Parts, rule: Rule, snapshot: Snapshot, tasks: Mapping[str, T
     return Signals(
         tasks=tasks,
         gone_records=_gone(parts, rule, snapshot),
-        unproven_owners=_unread_owners(parts, rule, now),
+        unproven_owners=_unread_owners(parts, rule, snapshot, now),
         exceptions=tuple(exceptions(parts)),
         today=today,
     )
@@ -214,25 +216,25 @@ def _gone(parts: Parts, rule: Rule, snapshot: Snapshot) -> frozenset[str]:
     return deleted_ids(snapshot, spec.table, open_ids)
 
 
-def _unread_owners(parts: Parts, rule: Rule, now: datetime) -> frozenset[str]:
-    """Return the users whose mailbox was not read without a gap in the rule's window."""
+def _unread_owners(parts: Parts, rule: Rule, snapshot: Snapshot, now: datetime) -> frozenset[str]:
+    """Return the users whose mailbox was not read without a gap in the rule's window, or is not read at all."""
     days = rule.params.get("days")
     if not parts.settings.google.enabled or rule.category not in QUIET_CATEGORIES or not isinstance(days, int):
         return frozenset()
+    from leakwatch.store.snapshot_facts import users
+
     window = now - timedelta(days=days)
     fresh = now - timedelta(hours=parts.settings.audit.stale_after_hours)
-    return frozenset(
+    read = {
         entry.salesforce_user_id
         for entry in parts.capture_status.coverage()
-        if entry.salesforce_user_id is not None
-        and (
-            entry.parked_reason is not None
-            or entry.covered_from is None
-            or entry.covered_from > window
-            or entry.read_at is None
-            or entry.read_at < fresh
-        )
-    )
+        if entry.parked_reason is None
+        and entry.covered_from is not None
+        and entry.covered_from <= window
+        and entry.read_at is not None
+        and entry.read_at >= fresh
+    }
+    return frozenset(user.user_id for user in users(snapshot)) - read
 
 
 def exceptions(parts: Parts) -> Iterable[Any]:
@@ -273,6 +275,8 @@ def recipients(snapshot: Snapshot) -> dict[str, Recipient]:
 
 def our_user_id(parts: Parts) -> str | None:
     """Return the Salesforce id of leakwatch's own user: what others change is a person's change."""
-    username = parts.settings.salesforce.username
-    found = parts.reader.find_by("User", "Username", [username])
-    return str(found[username]["Id"]) if username in found else None
+    from leakwatch.clients.salesforce import soql
+
+    # Salesforce compares user names without case, and so must we: unknown, our own Tasks would look like a person's.
+    query = soql("SELECT Id FROM User WHERE Username = {name}", name=parts.settings.salesforce.username)
+    return next((str(row["Id"]) for page in parts.reader.query(query) for row in page), None)
