@@ -363,3 +363,9 @@ def test_an_item_without_headers_is_quarantined():
     found = GmailSource(FakeGmail()).to_activity({"id": "a", "labelIds": ["INBOX"]}, ANN)
     assert isinstance(found, Decision)
     assert found.outcome == Outcome.QUARANTINED
+
+
+def test_a_mail_that_gmail_can_not_give_is_quarantined_and_not_taken_for_gone():
+    found = GmailSource(FakeGmail()).to_activity({"id": "broken"}, ANN)
+    assert isinstance(found, Decision)
+    assert (found.outcome, found.reason) == (Outcome.QUARANTINED, "unreadable")

@@ -365,6 +365,39 @@ def test_a_batch_that_never_gives_anything_ends(tmp_path: Path):
     assert len(http.requests) == 5
 
 
+def test_one_mail_that_gmail_can_not_give_comes_as_its_bare_id_and_the_others_are_read(tmp_path: Path):
+    mailbox = Mailbox()
+    mailbox.mood = {"b": [(500, b"")] * 100, "d": [(200, b'{"id": "d", "x"')] * 100}
+    ids = ["a", "b", "c", "d", "e"]
+    whole = {one: {"id": one, "labelIds": ["INBOX"]} for one in ids}
+    mailbox.mood |= {one: [(200, json.dumps(whole[one]).encode())] * 3 for one in ("a", "c", "e")}
+    found, gone = gmail(tmp_path, FakeHttp(mailbox)).get_messages(ANN, ids)
+    assert found == [whole["a"], {"id": "b"}, whole["c"], {"id": "d"}, whole["e"]]
+    assert gone == []
+
+
+def test_a_mail_that_can_not_be_had_while_no_other_can_is_waited_for(tmp_path: Path):
+    mailbox = Mailbox()
+    mailbox.mood = {one: [(500, b"")] * 100 for one in ("a", "b", "new")}
+
+    def answer(uri: str, body: bytes | None) -> Answer:
+        return mailbox(uri, body) if body is not None else ok({"messages": [{"id": "new"}, {"id": "a"}]})
+
+    with pytest.raises(TransientError):
+        gmail(tmp_path, FakeHttp(answer)).get_messages(ANN, ["a", "b"])
+
+
+def test_the_only_new_mail_is_judged_by_whether_gmail_gives_an_older_one(tmp_path: Path):
+    mailbox = Mailbox()
+    mailbox.mood = {"new": [(503, b"")] * 100}
+
+    def answer(uri: str, body: bytes | None) -> Answer:
+        return mailbox(uri, body) if body is not None else ok({"messages": [{"id": "new"}, {"id": "old"}]})
+
+    found, _ = gmail(tmp_path, FakeHttp(answer)).get_messages(ANN, ["new"])
+    assert found == [{"id": "new"}]
+
+
 def test_bodies_and_snippets_are_not_asked_for(tmp_path: Path):
     mailbox = Mailbox()
     http = FakeHttp(mailbox)

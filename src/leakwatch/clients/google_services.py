@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -18,6 +19,8 @@ from leakwatch.errors import CursorError, NotFoundError, RecordError, TransientE
 GMAIL = "google"
 DIRECTORY = "google_directory"
 SMALLEST_BATCH = 5
+WITNESSES = 20  # newest mails, one of which shows that Gmail does answer for this mailbox
+SERVER_ERROR = 500
 # No snippet, no body. With the wider scope the kinds of a mail's parts are asked for too: they tell an invitation.
 MESSAGE_FIELDS = "id,threadId,labelIds,internalDate,payload(mimeType,headers)"
 PART_FIELDS = (
@@ -31,6 +34,14 @@ def _service(name: str, version: str, url: str) -> Any:
     return build(
         name, version, http=httplib2.Http(), static_discovery=True, client_options={"api_endpoint": url.rstrip("/")}
     )
+
+
+class _BrokenPartsError(TransientError):
+    """Gmail answered a batch, but none of its parts could be used; it did not say that we are too fast."""
+
+    def __init__(self, ids: Sequence[str], retry_after: timedelta | None) -> None:
+        self.ids = tuple(ids)
+        super().__init__("Gmail answered a batch without any readable part", retry_after=retry_after)
 
 
 class GmailClient:
@@ -109,6 +120,9 @@ class GmailClient:
     def get_messages(self, subject: str, ids: Sequence[str]) -> tuple[list[dict[str, Any]], list[str]]:
         """Return (messages in the order of `ids`, ids that are gone). Only failed parts are asked for again.
 
+        One mail that Gmail can't give, however often it is asked, while it gives others, comes as its bare id: it must
+        not hold up the mailbox for ever.
+
         Raises:
             AuthError: the mailbox refuses us. TransientError: no part of a batch could be had after all tries.
         """
@@ -118,11 +132,34 @@ class GmailClient:
         size = self._batch_size
         while pending:
             some, rest = pending[:size], pending[size:]
-            left, slow = self._client.retry.call(self._batch(subject, some, found, gone), what="messages.get")
+            try:
+                left, slow = self._client.retry.call(self._batch(subject, some, found, gone), what="messages.get")
+            except _BrokenPartsError as error:
+                broken = self._broken(subject, error.ids, found)
+                if not broken:
+                    raise
+                found |= {message_id: {"id": message_id} for message_id in broken}
+                left, slow = [one for one in some if one not in found and one not in gone], True
             if slow:
                 size = max(SMALLEST_BATCH, size // 2)
             pending = left + rest
         return [found[message_id] for message_id in dict.fromkeys(ids) if message_id in found], gone
+
+    def _broken(self, subject: str, ids: Sequence[str], found: Mapping[str, Mapping[str, Any]]) -> list[str]:
+        """Return those of `ids` that fail in a batch in which another mail of the mailbox is given; else nothing."""
+        witness = next((name for name, message in found.items() if len(message) > 1), None)
+        if witness is None:
+            listed = self.list_messages(subject, page_size=WITNESSES).get("messages") or ()
+            witness = next((str(row["id"]) for row in listed if row["id"] not in ids), None)
+        given: dict[str, dict[str, Any]] = {}
+        gone: list[str] = []
+        if witness is None:
+            return []
+        try:
+            left, _ = self._batch(subject, [witness, *ids], given, gone)()
+        except TransientError:
+            return []
+        return [message_id for message_id in left if message_id in ids] if witness in given else []
 
     def _batch(
         self, subject: str, ids: Sequence[str], found: dict[str, dict[str, Any]], gone: list[str]
@@ -158,6 +195,7 @@ class GmailClient:
     ) -> tuple[list[str], bool]:
         before = len(found) + len(gone)
         last: TransientError | None = None
+        rushed = False
         for part in google_batch.split(content_type, content):
             if part.index >= len(ids) or ids[part.index] in found:
                 continue
@@ -171,12 +209,15 @@ class GmailClient:
                 raise classify(part.status, part.headers(), part.body, what="messages.get", now=self._client.wall.now())
             except TransientError as error:
                 last = error
+                rushed = rushed or part.status < SERVER_ERROR
             except RecordError:  # 404, or an id Gmail does not take: nothing is there to be read
                 gone.append(message_id)
         settled = set(gone)
         left = [message_id for message_id in ids if message_id not in found and message_id not in settled]
         if left and len(found) + len(gone) == before:
-            raise last or TransientError("Gmail answered a batch without any readable part")
+            if rushed and last is not None:
+                raise last
+            raise _BrokenPartsError(left, last.retry_after if last is not None else None)
         if last is not None and last.retry_after is not None:
             self._client.limiter.pause(GMAIL, subject, last.retry_after)
         return left, last is not None
