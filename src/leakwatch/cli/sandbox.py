@@ -23,7 +23,10 @@ def register(app: typer.Typer) -> None:
 def demo(
     world: Annotated[str, typer.Option(help="small, medium, or a world file of yours.")] = "small",
     seed: Annotated[int, typer.Option(help="Seed of a generated world.")] = 7,
-    days: Annotated[int, typer.Option(help="Simulated days.", min=1, max=60)] = 14,
+    days: Annotated[
+        int | None,
+        typer.Option(help="Simulated days; default: as many as the world has, 14 where it says none.", min=1, max=60),
+    ] = None,
     mail: Annotated[
         Path | None, typer.Option(help="Import an mbox file into a sandbox mailbox and capture it.")
     ] = None,

@@ -35,7 +35,7 @@ class DemoOptions:
     folder: Path
     world: str = "small"
     seed: int = 7
-    days: int = 14
+    days: int | None = None  # as many as the world says
     language: str = "en"
 
 

@@ -77,7 +77,7 @@ class Story:
 
 
 def run_story(options: DemoOptions, *, progress: Progress) -> Story:
-    """Play `options.days` days and return what came of them.
+    """Play `options.days` days (else as many as the world has) and return what came of them.
 
     Raises:
         ConfigError: the folder or the world can't be used.
@@ -88,15 +88,17 @@ def run_story(options: DemoOptions, *, progress: Progress) -> Story:
         path = write_settings(options.folder, sandbox, language=options.language)
         zone = ZoneInfo(sandbox.world["company"]["time_zone"])
         start = datetime.fromisoformat(sandbox.info["world"]["start"])
+        at = time.fromisoformat(sandbox.world["audit_time"])
+        days = sandbox.world["days"] if options.days is None else options.days
         clock = SettableClock(start)
-        story = Story(sandbox.world["name"], options.days, settings=path)
+        story = Story(sandbox.world["name"], days, settings=path)
         seen: dict[int, set[Mark]] = {}
         moments: list[datetime] = []
         with Parts(config.load(path), clock=clock, wall=SystemClock()) as parts:
             google = GoogleParts(parts)
-            for day in range(options.days + 1):
-                moment = audit_moment(start, zone, day)
-                progress(f"day {day} of {options.days}: {moment.astimezone(zone):%A %d %B}")
+            for day in range(days + 1):
+                moment = audit_moment(start, zone, day, at=at)
+                progress(f"day {day} of {days}: {moment.astimezone(zone):%A %d %B}")
                 sandbox.move_to(moment)
                 clock.move_to(moment)
                 moments.append(moment)
@@ -110,10 +112,12 @@ def run_story(options: DemoOptions, *, progress: Progress) -> Story:
     return story
 
 
-def audit_moment(start: datetime, zone: ZoneInfo, day: int) -> datetime:
-    """Return 06:00 local time of the `day`-th day of the world, aware."""
+def audit_moment(start: datetime, zone: ZoneInfo, day: int, *, at: time = time(6, 0)) -> datetime:
+    """Return the local time `at` of the `day`-th day of the story, aware; day 0 is the first one not before `start`."""
     first = start.astimezone(zone).date()
-    return datetime.combine(first + timedelta(days=day), time(6, 0), zone)
+    if datetime.combine(first, at, zone) < start:
+        first += timedelta(days=1)
+    return datetime.combine(first + timedelta(days=day), at, zone)
 
 
 def _one_day(parts: Parts, google: GoogleParts, story: Story, day: int) -> set[Mark]:

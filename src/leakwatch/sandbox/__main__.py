@@ -67,6 +67,8 @@ def _check_truth(world: World) -> int:
             what = "is there but not in the truth" if (rule, record) in found else "is in the truth but not there"
             sys.stdout.write(f"{now.isoformat()} {rule} {record}: {what}\n")
             differences += 1
+    if not differences:
+        sys.stdout.write(f"the truth holds at each of the {world.days + 1} daily audits\n")
     return EXIT_FAILURE if differences else 0
 
 
@@ -84,6 +86,7 @@ def main(arguments: list[str] | None = None) -> int:
             from leakwatch.sandbox.world.reader import read_world
 
             world = read_world(given.file)
+            sys.stdout.write(f"{given.file}: {len(world.records)} records and {len(world.mails)} mails can be played\n")
             return _check_truth(world) if given.truth else 0
         deploy = None if given.no_deploy else (given.deploy or default_deploy())
         return serve(

@@ -56,6 +56,9 @@ def test_a_small_world_by_hand_is_enough() -> None:
         ("users.0.manger", "@user:a", "users[0]: unknown key 'manger', did you mean 'manager'?"),
         ("users.0.role", "sales", "users[0].role: 'sales' is not one of rep, manager, revops, admin, integration"),
         ("users.0.manager", "@user:z", "users[0].manager: nothing is called '@user:z'"),
+        ("days", "two weeks", "days: must be a whole number from 0 on, not 'two weeks'"),
+        ("seed", 1.5, "seed: must be a whole number from 0 on, not 1.5"),
+        ("audit_time", "6.30", "audit_time: must be a local time such as '06:30', not '6.30'"),
         ("users.0.notice_date", "soon", "users[0].notice_date: must be an ISO date, not 'soon'"),
         (
             "records.1.fields.AccountId",

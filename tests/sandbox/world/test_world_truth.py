@@ -116,3 +116,70 @@ def test_the_second_opinion_notices_a_leak_that_was_not_planted(rule: str) -> No
     kept = [item for item in world.truth["findings"] if item["rule"] != rule]
     world.truth["findings"] = kept
     assert any(evaluate(world, now) != planted(world, now) for now in audits(world))
+
+
+def by_hand(**more: Any) -> World:
+    """A world that somebody wrote: one rep, no deals, and what is given."""
+    return parse_world(
+        {
+            "format": "leakwatch-world/1",
+            "name": "by-hand",
+            "start": "2026-03-02T10:00:00Z",
+            "company": {"name": "H", "domains": ["h.example"], "time_zone": "America/New_York", "currency": "USD"},
+            "users": [{"ref": "@user:a", "first_name": "A", "last_name": "B", "email": "a@h.example", "role": "rep"}],
+            "stages": [
+                {"value": "Talk", "is_closed": False, "is_won": False},
+                {"value": "Ice", "is_closed": False, "is_won": False},
+            ],
+            "lead_statuses": [{"value": "New"}],
+            "meanings": {"stage": {"Talk": "open", "Ice": "suspended"}, "lead_status": {"New": "open"}},
+            **more,
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("start", "first"),
+    [
+        ("2026-03-02T10:59:00Z", "2026-03-02T11:00:00+00:00"),
+        ("2026-03-02T11:00:00Z", "2026-03-02T11:00:00+00:00"),
+        ("2026-03-02T11:01:00Z", "2026-03-03T11:00:00+00:00"),
+    ],
+)
+def test_the_first_audit_is_the_first_audit_time_that_is_not_before_the_start(start: str, first: str) -> None:
+    moments = list(audits(by_hand(start=start, days=7)))
+    assert moments[0].isoformat() == first
+    assert len(moments) == 8
+    assert moments[-1].hour == 10, "summer time began on March 8: six o'clock comes an hour earlier in UTC"
+
+
+@pytest.mark.parametrize(
+    ("when", "stale"),
+    [
+        ({"StartDateTime": "2026-02-20T15:00:00Z", "EndDateTime": "2026-02-20T16:00:00Z"}, False),
+        ({"ActivityDateTime": "2026-02-20T15:00:00Z", "DurationInMinutes": 60}, False),
+        ({"ActivityDateTime": "2026-03-02T10:30:00Z", "DurationInMinutes": 60}, True),
+        ({"Subject": "no time at all"}, True),
+    ],
+)
+def test_a_meeting_by_hand_counts_once_it_ended_however_its_time_is_given(when: dict[str, Any], stale: bool) -> None:
+    lead = {"LastName": "L", "Company": "C", "Status": "New"}
+    records = [
+        {"ref": "@lead:a", "object": "Lead", "created": "2025-01-01T00:00:00Z", "fields": lead},
+        {"ref": "@event:a", "object": "Event", "fields": {"WhoId": "@lead:a", **when}},
+    ]
+    world = by_hand(records=records)
+    assert (("lead_stale", "@lead:a") in evaluate(world, next(audits(world)))) is stale
+
+
+def test_a_suspended_deal_is_not_open_so_its_close_date_may_pass() -> None:
+    records = [
+        {
+            "ref": f"@opp:{stage.lower()}",
+            "object": "Opportunity",
+            "fields": {"StageName": stage, "CloseDate": "2026-01-01"},
+        }
+        for stage in ("Talk", "Ice")
+    ]
+    world = by_hand(records=records)
+    assert evaluate(world, next(audits(world))) == {("opp_close_overdue", "@opp:talk")}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from leakwatch.sandbox.world.model import (
     World,
     instant,
 )
+
+AUDIT_TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
 
 def read_world(path: Path) -> World:
@@ -52,6 +55,7 @@ def parse_world(body: Any) -> World:
         ),
     )  # fmt: skip
     start = root.child("start").instant()
+    _schedule(root)
     _company(root.child("company"))
     references = _users(root)
     _stages(root)
@@ -86,6 +90,17 @@ def _date_captures(world: World, problems: list[str]) -> None:
             problems.append(f"truth.captures[{index}].message_id: no mail has the id {item['message_id']!r}{near}")
         else:
             item.setdefault("from", delivered[item["message_id"]])
+
+
+def _schedule(root: Node) -> None:
+    """How long the story is, and when its audits are."""
+    for key in ("days", "seed"):
+        number = root.child(key)
+        if number.value is not None and (type(number.value) is not int or number.value < 0):
+            number.problem(f"must be a whole number from 0 on, not {number.value!r}")
+    at = root.child("audit_time")
+    if at.value is not None and not AUDIT_TIME.fullmatch(str(at.value)):
+        at.problem(f"must be a local time such as '06:30', not {at.value!r}")
 
 
 def _company(node: Node) -> None:

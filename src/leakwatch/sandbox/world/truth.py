@@ -95,8 +95,9 @@ def _stale(state: State, today: date) -> Iterator[str]:
         if day and task.get("WhoId"):
             touches.setdefault(task["WhoId"], []).append(day if isinstance(day, date) else date.fromisoformat(day))
     for _, event in state.of("Event"):
-        if event.get("WhoId") and instant(event["EndDateTime"]) <= state.now:
-            touches.setdefault(event["WhoId"], []).append(state.local(event["StartDateTime"]))
+        began, ended = _meeting(event)
+        if event.get("WhoId") and ended is not None and ended <= state.now:
+            touches.setdefault(event["WhoId"], []).append(state.local(began or ended))
     for _, relation in state.of("EmailMessageRelation"):
         mail = state.rows[relation["EmailMessageId"]]
         touches.setdefault(relation["RelationId"], []).append(state.local(mail["MessageDate"]))
@@ -111,14 +112,19 @@ def _stale(state: State, today: date) -> Iterator[str]:
             yield ref
 
 
-def _flags(state: State, stage: str) -> Json:
-    return next(item for item in state.world.stages if item["value"] == stage)
+def _meeting(event: Json) -> tuple[datetime | None, datetime | None]:
+    """When an Event begins and ends, whichever of Salesforce's fields for that the file gives."""
+    given = event.get("StartDateTime") or event.get("ActivityDateTime")
+    began = instant(given) if given else None
+    if event.get("EndDateTime"):
+        return began, instant(event["EndDateTime"])
+    return began, began and began + timedelta(minutes=int(event.get("DurationInMinutes") or 0))
 
 
 def _overdue(state: State, today: date) -> Iterator[str]:
     for ref, deal in state.of("Opportunity"):
         late = date.fromisoformat(deal["CloseDate"]) < today - timedelta(days=GRACE_DAYS)
-        if late and not _flags(state, deal["StageName"])["is_closed"]:
+        if late and state.world.meanings["stage"][deal["StageName"]] == "open":
             yield ref
 
 
@@ -163,9 +169,11 @@ def _price(state: State) -> Iterator[str]:
 
 
 def audits(world: World) -> Iterator[datetime]:
-    """The instants of the daily audits, from the first day to the last."""
+    """The instants of the daily audits: the first `audit_time` that is not before `start`, and `days` more."""
     hour, _, minute = world.audit_time.partition(":")
     first = world.start.astimezone(world.zone).date()
+    if datetime.combine(first, time(int(hour), int(minute)), world.zone) < world.start:
+        first += timedelta(days=1)
     for offset in range(world.days + 1):
         local = datetime.combine(first + timedelta(days=offset), time(int(hour), int(minute)), world.zone)
         yield local.astimezone(UTC)
