@@ -249,3 +249,27 @@ def test_a_redirect_is_not_followed(mock, clock):
 def test_quotes_in_a_value_can_not_leave_their_literal():
     query = soql("SELECT Id FROM Contact WHERE Email IN {emails}", emails=["o'hara@x.example", "a' OR Name != '"])
     assert query == "SELECT Id FROM Contact WHERE Email IN ('o\\'hara@x.example','a\\' OR Name != \\'')"
+
+
+@pytest.mark.parametrize("instance", ["https://acme.my.salesforce.com:443@evil.example", "https://x@evil.example"])
+def test_a_host_disguised_as_a_user_name_is_not_given_the_token(mock, clock, instance):
+    grant(mock, instance=instance)
+    with pytest.raises(AuthError) as caught:
+        make_client(clock, instance_url=None).request("GET", "limits")
+    assert caught.value.reason == "host"
+    assert len(mock.calls) == 1
+
+
+@pytest.mark.parametrize("body", ["[]", '{"access_token": "t"}', "null", "[" * 100_000])
+def test_a_token_answer_of_another_shape_is_a_refused_login_and_no_traceback(mock, clock, body):
+    mock.add(responses.POST, LOGIN, body=body, content_type="application/json")
+    with pytest.raises(AuthError):
+        make_client(clock).request("GET", "limits")
+
+
+def test_an_answer_nested_beyond_reason_is_not_data(mock, clock):
+    grant(mock)
+    for _ in range(5):
+        mock.add(responses.GET, f"{DATA}/limits", body="[" * 100_000, content_type="application/json")
+    with pytest.raises(TransientError, match="cut short"):
+        make_client(clock).request("GET", "limits")

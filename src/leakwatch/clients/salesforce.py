@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import jwt
@@ -197,15 +197,16 @@ class SalesforceClient:
 
     def _session_from(self, response: requests.Response) -> Salesforce:
         try:
-            answer: dict[str, Any] = response.json()
-        except ValueError:
-            answer = {}
+            found: Any = response.json()
+        except (ValueError, RecursionError):
+            found = None
+        answer: dict[str, Any] = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
         if response.status_code in TRANSIENT_STATUS:
             raise TransientError(
                 f"the Salesforce token endpoint answered {response.status_code}",
                 retry_after=parse_retry_after(response.headers, response.text, now=self._wall.now()),
             )
-        if response.status_code != requests.codes.ok or "access_token" not in answer:
+        if response.status_code != requests.codes.ok or not {"access_token", "instance_url"} <= answer.keys():
             raise token_refused(answer, response.status_code)
         host = urlsplit(str(answer["instance_url"])).netloc
         pinned = self._connection.instance_url
@@ -215,7 +216,8 @@ class SalesforceClient:
                 "not used. If the org moved, change the setting.",
                 reason="wrong_instance",
             )
-        if pinned is None and not host.split(":")[0].endswith(SALESFORCE_HOSTS):
+        # `a.salesforce.com:443@elsewhere` is a name and a password for elsewhere.
+        if pinned is None and ("@" in host or not host.split(":")[0].endswith(SALESFORCE_HOSTS)):
             raise AuthError(f"the token names a host outside Salesforce ({host}); it was not used", reason="host")
         return Salesforce(
             session_id=str(answer["access_token"]),
@@ -322,8 +324,8 @@ class SalesforceClient:
         if "json" in kind:
             try:
                 body = json.loads(response.content, parse_float=Decimal)
-            except ValueError as error:
-                raise lost("Salesforce's answer was cut short", idempotent) from error
+            except (ValueError, RecursionError) as error:
+                raise lost("Salesforce's answer was cut short, or is no answer of Salesforce's", idempotent) from error
         if 200 <= status < 300 or status == requests.codes.multiple_choices:
             if body is None:
                 raise lost(f"a page that is not Salesforce's answered ({kind or 'no type'}): a proxy?", idempotent)
