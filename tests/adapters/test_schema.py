@@ -51,3 +51,16 @@ def test_an_older_file_is_copied_before_it_is_changed(engine, tmp_path, monkeypa
     assert schema.upgrade(engine)
     [copy] = tmp_path.glob("*before-0002-from-0001.db")
     assert copy.stat().st_size > 0
+    assert copy.stat().st_mode & 0o077 == 0
+
+
+def test_the_state_file_is_its_owners_alone_in_a_folder_open_to_all(tmp_path):
+    (tmp_path / "shared").mkdir(mode=0o755)
+    engine = open_engine(tmp_path / "shared" / "state.db", durable=False)
+    schema.upgrade(engine)
+    assert {path.name: path.stat().st_mode & 0o077 for path in (tmp_path / "shared").iterdir()} == {
+        "state.db": 0,
+        "state.db-wal": 0,
+        "state.db-shm": 0,
+    }
+    engine.dispose()

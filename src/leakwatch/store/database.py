@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,9 @@ def open_engine(path: Path, *, durable: bool = True) -> Engine:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise ConfigError(f"the state folder {path.parent} can't be made: {error.strerror}") from error
+    with suppress(OSError):  # SQLite says it better
+        # Owner-only in a folder made by others, too: it holds names and addresses. SQLite's side files take its mode.
+        path.touch(mode=0o600, exist_ok=False)
     # An error's text must not carry the values of a statement: they are people's data.
     engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_TIMEOUT_MS / 1000}, hide_parameters=True)
 

@@ -66,6 +66,7 @@ def _copy(engine: Engine, stored: str) -> None:
     database = Path(str(engine.url.database))
     copy = database.with_name(f"{database.stem}-before-{HEAD}-from-{stored}.db")
     copy.unlink(missing_ok=True)
+    copy.touch(mode=0o600)  # SQLite fills an empty file
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("ROLLBACK")  # our engine opens every connection with BEGIN IMMEDIATE
         connection.exec_driver_sql("VACUUM INTO ?", (str(copy),))
