@@ -36,7 +36,7 @@ class OrgFacts:
 
 def org_facts(reader: SalesforceReader) -> OrgFacts:
     """Return the facts of the org behind `reader`; asks the org three times."""
-    reader.prepare_describes(("Organization", "TaskStatus", "EmailMessage", "Task"))
+    reader.prepare_describes(("Organization", "TaskStatus", "TaskPriority", "EmailMessage", "Task"))
     org = reader.org()
     statuses = list(_task_statuses(reader))
     opened = [row for row in statuses if not row["IsClosed"]]
