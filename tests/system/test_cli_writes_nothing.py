@@ -90,12 +90,11 @@ def test_an_org_without_the_key_field_is_never_written_and_audits_all_the_same(
     bare: Company, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk = fresh_desk(bare, tmp_path / "desk", monkeypatch)
-    for verb, field in (("sync", "EmailMessage.Leakwatch_Key__c"),):
-        said = desk.run(verb)
-        assert (said.code, said.out) == (1, "")
-        assert field in said.words
-        assert "Nothing was written" in said.words
-        assert "salesforce/" in said.words
+    said = desk.run("sync")
+    assert (said.code, said.out) == (1, "")
+    assert "EmailMessage.Leakwatch_Key__c" in said.words
+    assert "Nothing was written" in said.words
+    assert "salesforce/" in said.words
     assert desk.run("sync", "--dry-run").code == 0
     assert desk.run("audit").code == 0
     said = desk.run("act")
@@ -113,7 +112,7 @@ def test_logs_go_to_standard_error_even_before_they_are_set_up() -> None:
 
 
 def test_quiet_says_nothing_on_standard_error(desk: Desk) -> None:
-    for command in (("sync", "-q"), ("mirror", "-q"), ("audit", "-q"), ("act", "-q"), ("report", "-q")):
+    for command in (("sync", "-q"), ("act", "-q"), ("report", "-q")):
         said = desk.run(*command)
         assert (said.code, said.err) == (0, ""), command
 

@@ -13,6 +13,7 @@ from system.cli_stage import Desk
 
 KEYS = "SELECT Id, Leakwatch_Key__c FROM {} WHERE Leakwatch_Key__c LIKE 'lw1:%'"
 ALERT = "lw1:f:"
+ORG = "00D5e000000leakEAA"  # of the shipped worlds
 
 
 def keys(desk: Desk, sobject: str) -> set[str]:
@@ -48,8 +49,12 @@ def written_by(desk: Desk, flow: str) -> list[dict[str, Any]]:
 
 
 def test_a_plan_writes_nothing_and_shows_op_by_op_what_sync_and_act_then_write(desk: Desk, tmp_path: Path) -> None:
-    org = desk.dump()
-    plan = planned(desk, tmp_path / "plan.json")
+    org, file = desk.dump(), tmp_path / "plan.json"
+    file.write_text("an older plan that everybody may read", encoding="utf-8")
+    file.chmod(0o644)
+    plan = planned(desk, file)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600  # it holds names and subjects
+    assert [path.name for path in tmp_path.iterdir() if "plan" in path.name] == ["plan.json"]
     assert desk.dump() == org
     assert desk.writes() == {}
     assert op_ids(plan, "capture")
@@ -64,15 +69,6 @@ def test_a_plan_writes_nothing_and_shows_op_by_op_what_sync_and_act_then_write(d
             sobject, verb, fields = shown[write["op"]["op_id"]]
             assert (sobject, verb) == (write["op"]["sobject"], write["op"]["verb"])
             assert fields.keys() == write["op"]["fields"].keys()
-
-
-def test_a_plan_file_is_for_its_owner_only_even_over_an_older_one(desk: Desk, tmp_path: Path) -> None:
-    file = tmp_path / "plan.json"
-    file.write_text("an older plan that everybody may read", encoding="utf-8")
-    file.chmod(0o644)
-    planned(desk, file)
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert [path.name for path in tmp_path.iterdir() if "plan" in path.name] == ["plan.json"]
 
 
 def test_apply_writes_exactly_the_plan_and_applied_again_writes_nothing(desk: Desk, tmp_path: Path) -> None:
@@ -167,45 +163,51 @@ def tries(desk: Desk) -> set[int]:
         return {row[0] for row in connection.execute("SELECT attempts FROM deliveries")}
 
 
+def by_hand(**changes: Any) -> str:
+    """A plan file as `plan -o` writes it, with one captured mail."""
+    write = {"op_id": "lw1:m:0|insert", "flow": "capture", "sobject": "EmailMessage", "verb": "insert", "reason": "",
+             "fields": {}, "digest": "", "record_id": None}  # fmt: skip
+    plan = {"made_at": "2026-03-05T02:00:00+00:00", "org_id": ORG, "writes": [write], "format": "leakwatch-plan/1"}
+    return json.dumps({**plan, "notes": [], **changes})
+
+
 def test_a_plan_for_another_org_or_of_another_make_is_refused(desk: Desk, tmp_path: Path) -> None:
-    file = tmp_path / "plan.json"
-    plan = planned(desk, file)
-    org = desk.dump()
+    file, org = tmp_path / "plan.json", desk.dump()
     for content, words in (
-        ({**plan, "org_id": "00D000000000001AAA"}, "is for the org 00D000000000001AAA"),
-        ({**plan, "format": "leakwatch-plan/9"}, "leakwatch-plan/9"),
-        ({"hello": 1}, "not a plan"),
-        ([], "not a plan"),
-        ({**plan, "writes": [{"op_id": 1}]}, "not a plan"),
+        (by_hand(org_id="00D000000000001AAA"), "is for the org 00D000000000001AAA"),
+        (by_hand(format="leakwatch-plan/9"), "leakwatch-plan/9"),
+        ('{"hello": 1}', "not a plan"),
+        ("[]", "not a plan"),
+        (by_hand(writes=[{"op_id": 1}]), "not a plan"),
+        ("no json", "not a plan"),
     ):
-        file.write_text(json.dumps(content), encoding="utf-8")
+        file.write_text(content, encoding="utf-8")
         said = desk.run("apply", file)
         assert (said.code, said.out) == (3, ""), content
         assert words in said.words
-    file.write_bytes(b"\x00\xff no json")
-    assert desk.run("apply", file).code == 3
+        assert "Nothing was" in said.words
     assert desk.run("apply", tmp_path / "gone.json").code == 3
-    assert desk.run("plan", "-o", tmp_path / "no" / "such" / "folder.json").code == 3
     assert desk.dump() == org
+
+
+def test_a_plan_that_cannot_be_saved_is_an_error(desk: Desk, tmp_path: Path) -> None:
+    said = desk.run("plan", "-o", tmp_path / "no" / "such" / "folder.json")
+    assert (said.code, said.out) == (3, "")
+    assert "can't be written" in said.words
 
 
 def test_a_plan_is_not_applied_while_its_switch_is_off(desk: Desk, tmp_path: Path) -> None:
     desk.change("writes", capture=False)
-    plan = planned(desk, tmp_path / "plan.json")
-    assert any("writes.capture is off" in note for note in plan["notes"])
+    said = desk.run("plan")
+    first, *rest = said.out.splitlines()
+    assert f"writes planned for the org {ORG}" in first
+    assert any(line.startswith("  capture: insert EmailMessage: ") for line in rest)
+    assert any(line.startswith("  act: insert Task: ") for line in rest)
+    assert any(line.startswith("note: writes.capture is off") for line in rest)
     org = desk.dump()
+    (tmp_path / "plan.json").write_text(by_hand(), encoding="utf-8")
     said = desk.run("apply", tmp_path / "plan.json")
     assert said.code == 3
     assert "writes.capture" in said.words
     assert "Nothing was written" in said.words
     assert desk.dump() == org
-
-
-def test_a_plan_reads_as_a_person_reviews_it(desk: Desk) -> None:
-    said = desk.run("plan")
-    assert said.code == 0
-    first, *rest = said.out.splitlines()
-    assert "writes planned for the org 00D" in first
-    assert any(line.startswith("  capture: insert EmailMessage: ") for line in rest)
-    assert any(line.startswith("  act: insert Task: ") for line in rest)
-    assert rest[-1].startswith("note: ")
