@@ -67,6 +67,7 @@ class FakeHttp:
         self.answers: list[Answer | Exception] = []
         self.token_answers: list[Answer] = []
         self.requests: list[tuple[str, dict[str, str], bytes | None]] = []
+        self.assertions: list[str] = []
         self.claims: list[dict[str, Any]] = []
         self.closed = False
 
@@ -75,8 +76,9 @@ class FakeHttp:
     ) -> tuple[Response, bytes]:
         if uri.endswith("/token"):
             assert body is not None
-            assertion = parse_qs(body.decode())["assertion"][0].split(".")[1]
-            self.claims.append(json.loads(base64.urlsafe_b64decode(assertion + "==")))
+            assertion = parse_qs(body.decode())["assertion"][0]
+            self.assertions.append(assertion)
+            self.claims.append(json.loads(base64.urlsafe_b64decode(assertion.split(".")[1] + "==")))
             token = ok({"access_token": f"token{len(self.claims)}", "expires_in": 3600})
             return self._give(self.token_answers.pop(0) if self.token_answers else token)
         self.requests.append((uri, dict(headers or {}), body))

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import httplib2
+import jwt
 import pytest
+from cryptography.hazmat.primitives import serialization
 
-from adapters.google_fakes import JSON, Answer, FakeHttp, error, make_client, ok, write_key
+from adapters.google_fakes import JSON, Answer, FakeHttp, error, make_client, ok, private_key, write_key
 from leakwatch.clients import google_batch
 from leakwatch.clients.google import GoogleClient, GoogleConnection
 from leakwatch.clients.google_errors import classify
@@ -122,9 +124,15 @@ def test_a_key_changed_on_disk_is_picked_up_without_a_restart(tmp_path: Path):
     http = FakeHttp(lambda _uri, _body: ok({"historyId": "7"}))
     http.token_answers = [(400, JSON, b'{"error": "invalid_grant", "error_description": "Invalid JWT Signature."}')]
     client = gmail(tmp_path, http)
+    private_key.cache_clear()
+    renewed = serialization.load_pem_private_key(private_key().encode(), None)
     write_key(tmp_path, client_email="new@project.iam.gserviceaccount.com")
     client.profile(ANN)
     assert http.claims[1]["iss"] == "new@project.iam.gserviceaccount.com"
+    trusted = {"algorithms": ["RS256"], "audience": http.claims[1]["aud"]}
+    assert jwt.decode(http.assertions[1], renewed.public_key(), **trusted)
+    with pytest.raises(jwt.InvalidSignatureError):
+        jwt.decode(http.assertions[0], renewed.public_key(), **trusted)
 
 
 # --- where tokens go ---

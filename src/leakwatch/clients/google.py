@@ -122,6 +122,7 @@ class GoogleClient:
         self.retry = retry
         self.wall = wall
         self._key = load_service_account(connection.service_account_file)
+        self._loaded: tuple[Mapping[str, Any], Any] | None = None  # the key and its signer
         self._hosts = _pinned_hosts(connection, self._key)
         if connection.ca_file is not None and not connection.ca_file.exists():
             raise ConfigError(f"google.ca_bundle: {connection.ca_file} does not exist")
@@ -227,14 +228,20 @@ class GoogleClient:
             "iat": int(issued.timestamp()),
             "exp": int((issued + TOKEN_LIFETIME).timestamp()),
         }
-        try:
-            signer: Any = crypt.RSASigner.from_service_account_info(self._key)
-        except (ValueError, google.auth.exceptions.GoogleAuthError) as error:
-            raise ConfigError("google.service_account_file: its private_key is no RSA key in PEM form") from error
-        assertion = jwt.encode(signer, claims).decode("ascii")
+        assertion = jwt.encode(self._signer(), claims).decode("ascii")
         body = urlencode({"grant_type": GRANT_TYPE, "assertion": assertion}).encode("ascii")
         headers = {"content-type": "application/x-www-form-urlencoded", "user-agent": AGENT}
         return request(url=uri, method="POST", body=body, headers=headers)
+
+    def _signer(self) -> Any:
+        """Return what signs with the service account's key. Loading a key checks it, which costs 100 signatures."""
+        key, loaded = self._key, self._loaded
+        if loaded is None or loaded[0] is not key:
+            try:
+                loaded = self._loaded = (key, crypt.RSASigner.from_service_account_info(key))
+            except (ValueError, google.auth.exceptions.GoogleAuthError) as error:
+                raise ConfigError("google.service_account_file: its private_key is no RSA key in PEM form") from error
+        return loaded[1]
 
     def _may_mend(self, answer: Any) -> bool:
         """Return whether a second exchange may work: our clock was off, or the key file was changed on disk."""
