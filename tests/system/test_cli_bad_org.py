@@ -189,13 +189,16 @@ def test_a_second_process_on_the_same_store_exits_with_75(desk: Desk) -> None:
     recovers(desk)
 
 
-def test_ctrl_c_exits_with_130_and_the_same_command_goes_on(desk: Desk) -> None:
-    desk.fault(service="salesforce", match="GET .*/queryAll", do="delay", delay_ms=60_000)
+@pytest.mark.parametrize(
+    ("service", "match"), [("salesforce", "GET .*/queryAll"), ("google", "GET /gmail/v1/users/.*/history")]
+)
+def test_ctrl_c_exits_with_130_at_once_and_the_same_command_goes_on(desk: Desk, service: str, match: str) -> None:
+    desk.fault(service=service, match=match, do="delay", delay_ms=60_000)
     process = subprocess.Popen(
         [sys.executable, "-m", "leakwatch", "sync"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2] / "src")},
     )  # fmt: skip
-    desk.company.wait_for(lambda: desk.company.control("GET", "/ledger")["faults"].get("salesforce delay"))
+    desk.company.wait_for(lambda: desk.company.control("GET", "/ledger")["faults"].get(f"{service} delay"))
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=10)
     assert process.returncode == 130, err

@@ -6,10 +6,14 @@ Each command imports what it needs when it runs, so that `leakwatch --help` stay
 
 from __future__ import annotations
 
+import os
+import sys
+
 import typer
 
 from leakwatch import __version__
 from leakwatch.cli import flows, look, sandbox
+from leakwatch.cli.output import INTERRUPTED
 
 app = typer.Typer(
     name="leakwatch",
@@ -42,4 +46,11 @@ sandbox.register(app)
 
 def main() -> None:
     """Run the command line."""
-    app()
+    try:
+        app()
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED:
+            for stream in (sys.stdout, sys.stderr):
+                stream.flush()
+            os._exit(INTERRUPTED)  # threads may still wait for a slow answer; flows survive an end at any point
+        raise

@@ -89,9 +89,14 @@ class Reading:
             for principal in due:
                 tally.add(self._read_one(principal, parked))
             return tally
-        with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="capture") as pool:
+        pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="capture")
+        try:
             for part in pool.map(lambda principal: self._read_one(principal, parked), due):
                 tally.add(part)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)  # Ctrl-C must not wait for a slow answer
+            raise
+        pool.shutdown()
         return tally
 
     def _read_one(self, principal: Principal, parked: Mapping[str, tuple[str, datetime]]) -> Tally:
