@@ -371,6 +371,9 @@ class Rule:
     actions: tuple[RuleAction, ...]
     runbook: str = ""
     path: str = ""
+    words: Mapping[str, Mapping[str, Text]] = field(
+        default_factory=dict[str, Mapping[str, Text]]
+    )  # column -> code -> text
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,7 +106,7 @@ def test_what_the_company_says_of_a_stage_wins_over_its_flags(tmp_path: Path) ->
 # --- reasons, days and money ---
 
 
-@pytest.mark.parametrize("blank", ["", "   ", "\u00a0", "\t\n", "\u200b \ufeff", None])
+@pytest.mark.parametrize("blank", ["", "   ", "\u00a0", "\t\n", "\u200b \ufeff", "\u3000\u2003\u2028", None])
 def test_a_blank_reason_is_no_reason(tmp_path: Path, blank: str | None) -> None:
     data = {"Opportunity": [{"Id": DEAL, "Loss_Reason__c": blank}]}
     assert ask(tmp_path, data, "SELECT loss_reason FROM sf_opportunity") == [(None,)]

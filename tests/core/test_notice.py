@@ -166,7 +166,7 @@ def test_one_task_says_how_many_more_wait():
     result = plan(*[money(number, 100 * number) for number in range(1, 9)])
     assert ["and 3 more" in one.body for one in result.deliveries] == [False, False, False, False, True]
     turkish = plan(*[money(number, number) for number in range(1, 9)], language="tr")
-    assert "ve 3 tane daha" in turkish.deliveries[-1].body
+    assert "3 bulgu daha sırada" in turkish.deliveries[-1].body
     assert all("more" not in one.body for one in plan(finding(1)).deliveries)
 
 
@@ -383,8 +383,8 @@ def test_task_says_what_why_what_to_do_and_the_evidence_in_english():
         "Why it matters: It inflates the forecast.",
         "What to do: Move the close date or close it.",
         "At risk: $1,234.50",
-        "- close date: 3 Nov 2026",
-        "- stage name: Negotiation",
+        "- Close date: 3 Nov 2026",
+        "- Stage: Negotiation",
         "closes itself",
         "delete this Task",
         "rule opp_close_overdue, version 1",
@@ -404,6 +404,39 @@ def test_task_says_it_in_turkish_with_turkish_numbers():
         "kendiliğinden kapanır",
     ):
         assert part in delivery.body
+
+
+def test_turkish_task_has_no_english_label_and_no_code_in_it():
+    stale = rule(words={"touch_source": {"created": Text("record made", "kayıt açılışı")}})
+    evidence = {
+        "last_touch_date": date(2026, 11, 3),
+        "touch_source": "created",
+        "amount": Decimal("2500.5"),
+        "stage_name": "Müzakere",
+    }
+    found = finding(1, currency="TRY", evidence=evidence)
+    (delivery,) = plan(found, rules=[stale], people=PEOPLE | {OWNER: Recipient(OWNER, language="tr")}).deliveries
+    seen = [line for line in delivery.body.splitlines() if line.startswith("- ")]
+    assert seen == [
+        "- Son temas: 3 Kas 2026",
+        "- Temas türü: kayıt açılışı",
+        "- Tutar: ₺2.500,50",
+        "- Aşama: Müzakere",
+    ]
+
+
+def test_who_stands_in_for_the_owner_is_told_why():
+    (delivery,) = plan(finding(1, owner_id=QUEUE, owner_name="Web Leads"), revops_user_id=REVOPS).deliveries
+    assert "because its owner, Web Leads, can't be told" in delivery.body
+    (own,) = plan(finding(1), revops_user_id=REVOPS).deliveries
+    assert "because its owner" not in own.body
+
+
+@pytest.mark.parametrize("told", [REVOPS, None])
+def test_escalation_never_says_that_an_owner_was_told_who_was_not(told):
+    (delivery,) = plan(escalated(notified_owner_id=told)).deliveries
+    assert "Ayşe Yılmaz, was not told" in delivery.body
+    assert "was told on" not in delivery.body
 
 
 def test_unproven_finding_says_so():

@@ -271,10 +271,11 @@ class _Planner:
         english, turkish = title(wish.kind, subject(rule, finding, writing, _template(wish.action, writing.language)))
         heading = turkish if writing.language == "tr" else english
         behind = More(more, min(self.policy.per_owner_per_day, rule.limits.per_owner_per_day))
+        stand_in = _stands_in(wish)
         body = (
-            task_body(wish.kind, rule, finding, writing, more=behind)
+            task_body(wish.kind, rule, finding, writing, more=behind, stand_in=stand_in)
             if wish.channel == TASK
-            else post_body(wish.kind, rule, finding, writing, heading, more=behind)
+            else post_body(wish.kind, rule, finding, writing, heading, more=behind, stand_in=stand_in)
         )
         return Delivery(
             key=wish.key,
@@ -296,6 +297,12 @@ class _Planner:
         found = _DUE.fullmatch(str(action.options.get("due", "")))
         days = int(found[1]) if found else self.policy.due_business_days
         return add_business_days(self.now.astimezone(self.policy.zone).date(), days)
+
+
+def _stands_in(wish: _Wish) -> bool:
+    """Return whether the owner should have been told, and somebody else is."""
+    meant_for_owner = wish.kind != "escalated" and str(wish.action.options.get("to", "owner")) == "owner"
+    return meant_for_owner and not wish.finding.is_process and wish.recipient_id != wish.finding.owner_id
 
 
 def _action(rule: Rule, *, escalating: bool) -> RuleAction | None:

@@ -29,6 +29,9 @@ EN: Mapping[str, str] = {
     "not_fixed": "The last Task about this was closed, but the record still shows the problem.",
     "reassigned": "This record came to you from another owner.",
     "escalated": "{owner} was told on {told}, and nothing has changed since.",
+    "escalated_untold": "Nothing has changed since {told}. The owner, {owner}, was not told.",
+    "stand_in": "This comes to you because its owner, {owner}, can't be told: a queue, or a user who is not active.",
+    "no_owner": "nobody",
     "why": "Why it matters: {text}",
     "fix": "What to do: {text}",
     "at_risk": "At risk: {amount}",
@@ -63,6 +66,9 @@ TR: Mapping[str, str] = {
     "not_fixed": "Bununla ilgili son görev kapatıldı, ancak kayıtta sorun sürüyor.",
     "reassigned": "Bu kayıt size başka bir kayıt sahibinden geçti.",
     "escalated": "{owner} {told} tarihinde bilgilendirildi, o günden beri bir değişiklik yok.",
+    "escalated_untold": "{told} tarihinden beri bir değişiklik yok. Kayıt sahibi {owner} bilgilendirilmedi.",
+    "stand_in": "Kayıt sahibi ({owner}) bir kuyruk ya da etkin olmayan bir kullanıcı olduğu için bu size gönderildi.",
+    "no_owner": "yok",
     "why": "Neden önemli: {text}",
     "fix": "Yapılacak: {text}",
     "at_risk": "Risk altında: {amount}",
@@ -70,8 +76,11 @@ TR: Mapping[str, str] = {
     "deviation": "Sapma: {amount}",
     "evidence": "Gördüklerimiz:",
     "unproven": "Kesin değil: kayıt sahibinin posta kutusu bu dönem için okunmadı, e-postalar eksik olabilir.",
-    "more": "... ve {count} tane daha sırada bekliyor. Günde en çok {cap} tane gönderilir, en büyüğü önce.",
-    "closes": "Kayıt düzeltilince bu görev kendiliğinden kapanır. {days} gün rahat bırakılmak için görevi işleme alın.",
+    "more": "Benzer {count} bulgu daha sırada. Günde en çok {cap} tane gönderilir, önce en büyükleri.",
+    "closes": (
+        "Kayıt düzeltilince bu görev kendiliğinden kapanır. Üzerinde çalışıyorsanız görevin durumunu değiştirin;"
+        " {days} gün hatırlatılmaz."
+    ),
     "wrong": "Bu yanlışsa görevi silin (bu durum için yeniden açılmaz) ve {team} ekibine bildirin.",
     "wrong_post": "Bu yanlışsa {team} ekibine bildirin.",
     "source": "Kaynak: leakwatch, kural {rule}, sürüm {version}; ilk görülme {since}.",
@@ -88,6 +97,22 @@ TR: Mapping[str, str] = {
     "no": "hayır",
 }
 
+
+# Columns that rules usually show: (English, Turkish). Another rule's own column is written as it is called.
+_COLUMNS: Mapping[str, tuple[str, str]] = {
+    "close_date": ("Close date", "Kapanış tarihi"),
+    "stage_name": ("Stage", "Aşama"),
+    "stage_meaning": ("That means", "Anlamı"),
+    "stage_changed_on": ("Stage since", "Aşamaya geçiş"),
+    "amount": ("Amount", "Tutar"),
+    "reference": ("Reference", "Referans tutar"),
+    "basis": ("Taken from", "Dayanağı"),
+    "last_touch_date": ("Last touch", "Son temas"),
+    "touch_source": ("Kind of touch", "Temas türü"),
+    "status": ("Status", "Durum"),
+    "company": ("Company", "Şirket"),
+}
+_MONEY_COLUMNS = frozenset({"amount", "reference", "deviation"})  # in the currency of the finding
 
 _LOCALES = {"en": "en_GB", "tr": "tr_TR"}  # 22 Nov 2026 is read the same way everywhere, as in the report
 
@@ -152,17 +177,22 @@ def title(kind: str, about: str) -> tuple[str, str]:
     return (EN[word].format(subject=about), TR[word].format(subject=about)) if word in EN else (about, about)
 
 
-def task_body(kind: str, rule: Rule, finding: Finding, writing: Writing, *, more: More | None = None) -> str:
-    """Return the text of an alert Task: what, why, what to do, the evidence, how it ends, how to say it is wrong."""
+def task_body(
+    kind: str, rule: Rule, finding: Finding, writing: Writing, *, more: More | None = None, stand_in: bool = False
+) -> str:
+    """Return the text of an alert Task: what, why, what to do, the evidence, how it ends, how to say it is wrong.
+
+    With `stand_in` it says why it went to somebody who does not own the record.
+    """
     message = finding.message_tr if writing.language == "tr" else finding.message_en
-    parts = [clean_line(message), *_kind_line(kind, finding, writing), ""]
+    parts = [clean_line(message), *_kind_line(kind, finding, writing, stand_in=stand_in), ""]
     parts += [
         writing.say("why", text=clean_line(rule.why.get(writing.language))),
         writing.say("fix", text=clean_line(rule.fix.get(writing.language))),
     ]
     if finding.impact is not None and finding.impact_kind in EN:
         parts.append(writing.say(finding.impact_kind, amount=writing.amount(finding.impact, finding.currency)))
-    parts += _evidence(finding, writing)
+    parts += _evidence(rule, finding, writing)
     if more is not None and more.count:
         parts += ["", writing.say("more", count=more.count, cap=more.cap)]
     days = rule.lifecycle.ack_timeout.days
@@ -171,19 +201,26 @@ def task_body(kind: str, rule: Rule, finding: Finding, writing: Writing, *, more
 
 
 def post_body(
-    kind: str, rule: Rule, finding: Finding, writing: Writing, about: str, *, more: More | None = None
+    kind: str,
+    rule: Rule,
+    finding: Finding,
+    writing: Writing,
+    about: str,
+    *,
+    more: More | None = None,
+    stand_in: bool = False,
 ) -> str:
     """Return the text of a Chatter post. Followers read it: without `writing.money` only dates of the evidence stay.
 
     The rule's message is left out then too, because it may name amounts in words.
     """
-    parts = [about, *_kind_line(kind, finding, writing)]
+    parts = [about, *_kind_line(kind, finding, writing, stand_in=stand_in)]
     if writing.money:
         parts.append(clean_line(finding.message_tr if writing.language == "tr" else finding.message_en))
         if finding.impact is not None and finding.impact_kind in EN:
             parts.append(writing.say(finding.impact_kind, amount=writing.amount(finding.impact, finding.currency)))
     parts.append(writing.say("fix", text=clean_line(rule.fix.get(writing.language))))
-    parts += _evidence(finding, writing)
+    parts += _evidence(rule, finding, writing)
     if more is not None and more.count:
         parts.append(writing.say("more", count=more.count, cap=more.cap))
     return "\n".join(
@@ -191,24 +228,39 @@ def post_body(
     )
 
 
-def _kind_line(kind: str, finding: Finding, writing: Writing) -> list[str]:
-    if kind not in ("back_again", "not_fixed", "reassigned", "escalated"):
-        lines: list[str] = []
-    elif kind == "escalated":
+def _kind_line(kind: str, finding: Finding, writing: Writing, *, stand_in: bool) -> list[str]:
+    owner = clean_line(finding.owner_name) or writing.say("no_owner")
+    if kind == "escalated":
         told = writing.day(finding.notified_at or finding.since)
-        lines = [writing.say(kind, owner=clean_line(finding.owner_name) or "?", told=told)]
+        by_owner = finding.owner_id is not None and finding.notified_owner_id == finding.owner_id
+        lines = [writing.say("escalated" if by_owner else "escalated_untold", owner=owner, told=told)]
     else:
-        lines = [writing.say(kind)]
+        lines = [writing.say(kind)] if kind in ("back_again", "not_fixed", "reassigned") and not stand_in else []
+    if stand_in:
+        lines.append(writing.say("stand_in", owner=owner))
     return lines + ([writing.say("unproven")] if finding.proof is Proof.UNPROVEN else [])
 
 
-def _evidence(finding: Finding, writing: Writing) -> list[str]:
+def _evidence(rule: Rule, finding: Finding, writing: Writing) -> list[str]:
     shown = [
-        f"- {name.replace('_', ' ')}: {writing.value(value)}"
+        f"- {_column(name, writing)}: {_shown(rule, finding, name, value, writing)}"
         for name, value in finding.evidence.items()
         if value is not None and (writing.money or isinstance(value, date))
     ]
     return ["", writing.say("evidence"), *shown[:MAX_EVIDENCE]] if shown else []
+
+
+def _column(name: str, writing: Writing) -> str:
+    known = _COLUMNS.get(name)
+    return name.replace("_", " ") if known is None else known[writing.language == "tr"]
+
+
+def _shown(rule: Rule, finding: Finding, name: str, value: Any, writing: Writing) -> str:
+    """Return one piece of evidence: a code in the rule's words, an amount with its currency, else as it stands."""
+    if name in _MONEY_COLUMNS and isinstance(value, Decimal) and finding.currency is not None:
+        return writing.amount(value, finding.currency)
+    said = rule.words.get(name, {}).get(str(value))
+    return writing.value(value) if said is None else said.get(writing.language)
 
 
 def _source(rule: Rule, finding: Finding, writing: Writing) -> list[str]:

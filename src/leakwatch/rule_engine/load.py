@@ -306,5 +306,6 @@ def _rule(document: strict_yaml.Document, spec: RuleSpec, values: Mapping[str, A
             if options is not None
         ),
         runbook=spec.runbook,
+        words=spec.finding.words,
         path=document.name,
     )

@@ -23,8 +23,11 @@ from leakwatch.store.mirror_build import Build
 from leakwatch.store.mirror_ingest import CsvSource, literal, quoted
 from leakwatch.store.mirror_touch import build_people, build_touches
 
-# Blanks that people and web forms leave: also the no-break, figure and narrow spaces, zero-width space and BOM.
-_BLANKS = literal(" \t\r\n\u00a0\u2007\u202f\u200b\ufeff")
+# Blanks that people and web forms leave: every space of Unicode, the zero-width space and the BOM, which show nothing.
+_BLANKS = literal(
+    " \t\r\n\u000b\u000c\u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000\u200b\ufeff"
+)
 
 
 @dataclass(frozen=True, slots=True)

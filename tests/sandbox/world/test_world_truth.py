@@ -183,3 +183,24 @@ def test_a_suspended_deal_is_not_open_so_its_close_date_may_pass() -> None:
     ]
     world = by_hand(records=records)
     assert evaluate(world, next(audits(world))) == {("opp_close_overdue", "@opp:talk")}
+
+
+@pytest.mark.parametrize(
+    ("first", "currency", "leak"),
+    [(["100"], "EUR", True), (["100"], "USD", False), (["0", "100"], "EUR", True), ([None, "100"], "EUR", True)],
+)
+def test_a_won_deal_is_held_against_its_first_amount_above_zero_in_its_own_currency(
+    first: list[str | None], currency: str, leak: bool
+) -> None:
+    deal = {"StageName": "Done", "CloseDate": "2026-01-01", "Amount": "40", "CurrencyIsoCode": "EUR"}
+    records: list[dict[str, Any]] = [{"ref": "@opp:a", "object": "Opportunity", "fields": deal}]
+    for number, amount in enumerate(first):
+        fields = {"OpportunityId": "@opp:a", "Amount": amount, "CurrencyIsoCode": currency}
+        when = f"2025-0{number + 1}-01T00:00:00Z"
+        records.append({"ref": f"@hist:{number}", "object": "OpportunityHistory", "created": when, "fields": fields})
+    world = by_hand(
+        records=records,
+        stages=[{"value": "Done", "is_closed": True, "is_won": True}],
+        meanings={"stage": {"Done": "won"}, "lead_status": {"New": "open"}},
+    )
+    assert (("opp_price_deviation", "@opp:a") in evaluate(world, next(audits(world)))) is leak

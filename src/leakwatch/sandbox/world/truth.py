@@ -144,28 +144,39 @@ def _lost(state: State, today: date) -> Iterator[str]:
 
 def _price(state: State) -> Iterator[str]:
     budget = state.world.meanings.get("fields", {}).get("budget")
-    listed: dict[str, Decimal] = {}
-    for _, line in state.of("OpportunityLineItem"):
-        worth = Decimal(str(line.get("ListPrice") or 0)) * Decimal(str(line["Quantity"]))
-        listed[line["OpportunityId"]] = listed.get(line["OpportunityId"], Decimal(0)) + worth
-    first: dict[str, tuple[str, Decimal]] = {}
-    for _, row in state.of("OpportunityHistory"):
-        entry = (row["created"], Decimal(str(row.get("Amount") or 0)))
-        ref = row["OpportunityId"]
-        if ref not in first or entry[0] < first[ref][0]:
-            first[ref] = entry
     for ref, deal in state.of("Opportunity"):
         if state.world.meanings["stage"][deal["StageName"]] != "won" or deal.get("Amount") is None:
             continue
-        bases = [
-            Decimal(str(deal.get(budget) or 0)) if budget else Decimal(0),
-            listed.get(ref, Decimal(0)),
-            first.get(ref, ("", Decimal(0)))[1],
-        ]
+        bases = (_money(deal, budget), _list_price(state, ref, deal), _first_amount(state, ref, deal))
         reference = next((basis for basis in bases if basis > 0), None)
-        amount = Decimal(str(deal["Amount"]))
+        amount = _money(deal, "Amount")
         if reference is not None and not LOW * reference <= amount <= HIGH * reference:
             yield ref
+
+
+def _money(row: Json, name: str | None) -> Decimal:
+    return Decimal(str(row.get(name) or 0)) if name else Decimal(0)
+
+
+def _comparable(state: State, row: Json, deal: Json) -> bool:
+    """Whether an amount of a row is in the currency of the deal; who gives none means the company's."""
+    own = state.world.company["currency"]
+    return (row.get("CurrencyIsoCode") or own) == (deal.get("CurrencyIsoCode") or own)
+
+
+def _list_price(state: State, ref: str, deal: Json) -> Decimal:
+    """ListPrice x Quantity of all lines; nothing unless each has a list price in the deal's currency."""
+    lines = [line for _, line in state.of("OpportunityLineItem", OpportunityId=ref)]
+    if any(line.get("ListPrice") is None or not _comparable(state, line, deal) for line in lines):
+        return Decimal(0)
+    return sum((_money(line, "ListPrice") * _money(line, "Quantity") for line in lines), Decimal(0))
+
+
+def _first_amount(state: State, ref: str, deal: Json) -> Decimal:
+    """The earliest Amount above zero in the history, if it is in the deal's currency."""
+    rows = [row for _, row in state.of("OpportunityHistory", OpportunityId=ref) if _money(row, "Amount") > 0]
+    first = min(rows, key=lambda row: instant(row["created"]), default=None)
+    return _money(first, "Amount") if first is not None and _comparable(state, first, deal) else Decimal(0)
 
 
 def audits(world: World) -> Iterator[datetime]:
