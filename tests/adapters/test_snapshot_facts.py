@@ -1,4 +1,4 @@
-"""Small questions to a snapshot: what the mirror lacks is no answer, and no error."""
+"""Questions to a snapshot that was made of whatever an export had."""
 
 from __future__ import annotations
 
@@ -9,39 +9,31 @@ import duckdb
 import pytest
 
 from leakwatch.model import Snapshot
-from leakwatch.store.snapshot_facts import deleted_ids, notes, organization_name, users
-
-NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+from leakwatch.store.snapshot_facts import UserFact, users
 
 
-def snapshot(folder: Path, *statements: str) -> Snapshot:
-    path = folder / "s.duckdb"
+def snapshot(folder: Path, statement: str) -> Snapshot:
+    path = folder / "snapshot.duckdb"
     with duckdb.connect(str(path)) as connection:
-        for statement in statements:
-            connection.execute(statement)
-    return Snapshot("s", str(path), NOON, "00D", {}, {})
+        connection.execute(statement)
+    return Snapshot("s", str(path), datetime(2026, 3, 2, tzinfo=UTC), "00D", {}, {})
 
 
-def test_of_an_empty_snapshot_nothing_is_known(tmp_path: Path) -> None:
-    empty = snapshot(tmp_path)
-    assert users(empty) == []
-    assert deleted_ids(empty, "sf_lead", ["00Q1"]) == frozenset()
-    assert organization_name(empty) == ""
-    assert notes(empty) == ()
+@pytest.mark.parametrize(
+    ("columns", "known"),
+    [
+        ("'005A' AS id, 'Işıl' AS name", UserFact("005A", "", "Işıl", "", True, None)),
+        ("'005A' AS id, 'A@B.example' AS email", UserFact("005A", "", "", "a@b.example", True, None)),
+        (
+            "'005A' AS id, 'u' AS username, 'N' AS name, 'e' AS email, FALSE AS is_active, '005B' AS manager_id",
+            UserFact("005A", "u", "N", "e", False, "005B"),
+        ),
+    ],
+)
+def test_users_of_an_export_are_known_as_far_as_its_columns_go(tmp_path: Path, columns: str, known: UserFact) -> None:
+    assert users(snapshot(tmp_path, f"CREATE TABLE sf_user AS SELECT {columns}")) == [known]
 
 
-def test_only_rows_shown_as_deleted_are_deleted_and_without_that_column_none_is_known_to_be(tmp_path: Path) -> None:
-    mirrored = snapshot(
-        tmp_path,
-        "CREATE TABLE sf_lead AS SELECT * FROM (VALUES ('a', true), ('b', false), ('c', true)) AS t (id, is_deleted)",
-        "CREATE TABLE sf_contact AS SELECT 'a' AS id",
-        "CREATE TABLE sf_organization AS SELECT '00D' AS id",
-    )
-    assert deleted_ids(mirrored, "sf_lead", ["a", "b"]) == {"a"}
-    assert deleted_ids(mirrored, "sf_contact", ["a"]) == frozenset()
-    assert organization_name(mirrored) == ""
-
-
-def test_users_who_cannot_be_read_whole_are_an_error_because_nobody_would_be_on_the_roster(tmp_path: Path) -> None:
-    with pytest.raises(duckdb.BinderException):
-        users(snapshot(tmp_path, "CREATE TABLE sf_user AS SELECT '005' AS id"))
+@pytest.mark.parametrize("statement", ["SELECT 1", "CREATE TABLE sf_user AS SELECT 'Işıl' AS name"])
+def test_without_users_or_their_ids_nobody_is_known(tmp_path: Path, statement: str) -> None:
+    assert users(snapshot(tmp_path, statement)) == []

@@ -27,10 +27,18 @@ class UserFact:
 
 
 def users(snapshot: Snapshot) -> list[UserFact]:
-    """Return every mirrored user, inactive ones too; none if the object could not be read."""
-    rows = _ask(snapshot, "SELECT id, username, name, email, is_active, manager_id FROM sf_user ORDER BY id")
+    """Return every mirrored user, inactive ones too; none if the object could not be read.
+
+    What an export leaves out is empty, and who is not said to be inactive counts as active.
+    """
+    names = ("id", "username", "name", "email", "is_active", "manager_id")
+    there = {str(row[0]) for row in _ask(snapshot, "DESCRIBE sf_user")}
+    asked = ", ".join(name if name in there else f"NULL AS {name}" for name in names)
+    rows = _ask(snapshot, f"SELECT {asked} FROM sf_user ORDER BY id") if "id" in there else []  # noqa: S608  own names
     return [
-        UserFact(str(row[0]), str(row[1] or ""), str(row[2] or ""), str(row[3] or "").lower(), bool(row[4]), row[5])
+        UserFact(
+            str(row[0]), str(row[1] or ""), str(row[2] or ""), str(row[3] or "").lower(), row[4] is not False, row[5]
+        )
         for row in rows
     ]
 
