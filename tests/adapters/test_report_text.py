@@ -117,3 +117,13 @@ def test_plurals_follow_the_language() -> None:
 
 def test_an_amount_without_a_currency_is_a_plain_number() -> None:
     assert Words("en").money("1234.5", None) == Words("en").money("1234.5", "XXX") == "1,234.50"
+
+
+@pytest.mark.parametrize("name", ["x" * 500, "x" * 60, "漢" * 250, "İ" * 61, "e\u0301" * 300, "漢x" * 31])
+def test_a_name_of_any_length_is_cut_to_its_column(name: str) -> None:
+    result = export_audit(sample_context(), [outcome(OVERDUE, row(OVERDUE, "006A", "10.50", record_name=name))])
+    text = render_text(result)
+    [line] = [line for line in text.splitlines() if "…" in line and name[:3] in line]
+    shown = line[line.index(name[:3]) : line.index("…")]
+    wide = sum(2 if letter == "漢" else 0 if letter == "\u0301" else 1 for letter in shown)
+    assert wide in (48, 49)

@@ -132,9 +132,12 @@ def _fit(text: str) -> str:
 def _cut(text: str, width: int) -> str:
     if _columns(text) <= width:
         return text
-    kept = text
-    while _columns(kept) > width - 1:
-        kept = kept[:-1] if _columns(kept) < 2 * width else kept[: 2 * width]
+    kept, room = "", width - 1
+    for letter in text:
+        room -= _columns(letter)
+        if room < 0:
+            break
+        kept += letter
     return kept.rstrip() + "…"
 
 
