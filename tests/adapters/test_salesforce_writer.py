@@ -382,3 +382,11 @@ def test_posts_kept_by_an_org_that_refused_the_call_for_one_of_them_are_not_post
 def test_a_moment_in_any_zone_is_sent_as_that_moment_in_utc():
     istanbul = datetime(2026, 7, 1, 12, 0, tzinfo=ZoneInfo("Europe/Istanbul"))
     assert wire_value(istanbul) == "2026-07-01T09:00:00.000+0000"
+
+
+def test_a_post_that_a_lost_or_restored_log_does_not_know_is_found_and_not_made_again(org, writer, clock):
+    writer.apply([post(1)], run_id="r")
+    forgetful = SalesforceWriter(org, org, MemoryLog(), clock=clock)
+    [known, new] = forgetful.apply([post(1), post(2)], run_id="s")
+    assert (known.status, new.status) == (WriteStatus.ALREADY_THERE, WriteStatus.DONE)
+    assert len(org.posts) == 2
