@@ -22,9 +22,8 @@ import measure
 
 DEALS = 1_000_000
 PAIRS = 3
-TARGET_CPU = 0.5  # of the loop's
+TARGET_CPU = 0.5  # of the loop's; wanted of the whole-column script's, too, and far from it: see docs/benchmarks.md
 TARGET_PEAK_MB = 1_000
-LOOP_SHARE = 0.1  # of the deals that the row loop is given: it is slow, and as slow per row with fewer
 CLOSED_LEAD = "Closed - Not Converted"
 SHOWN = (
     "rule",
@@ -194,31 +193,27 @@ def run(*, pairs: int | None = None, scale: float = 1.0) -> measure.Outcome:
         }
 
         def after(side: str, sample: measure.Sample) -> None:
-            counted = sample if side == "peer" else measure.run_side(Path(__file__), "check", options)
+            counted = measure.run_side(Path(__file__), "check", options) if side == "leakwatch" else sample
             counts[side] = counted.said["counts"]
 
-        samples = measure.interleave(Path(__file__), options, pairs=pairs or PAIRS, after=after)
-        part = export_data.write_export(folder / "part", max(1_000, int(deals * LOOP_SHARE)))
-        smaller = options | {"export": str(part), "out": str(folder / "loop.json")}
-        loop_counts = measure.run_side(Path(__file__), "loop", smaller).said["counts"]
-        peer_counts = measure.run_side(Path(__file__), "peer", smaller).said["counts"]
-        assert loop_counts == peer_counts, f"the two scripts do not agree: {loop_counts} {peer_counts}"
-        loop_cpu = min(measure.run_side(Path(__file__), "loop", smaller).cpu_s for _ in range(2)) / LOOP_SHARE
-    assert counts["leakwatch"] == counts["peer"], f"they do not agree: {counts}"
-    ours, theirs = measure.least(samples["leakwatch"]), measure.least(samples["peer"])
+        sides = ("leakwatch", "peer", "loop")
+        samples = measure.interleave(Path(__file__), options, pairs=pairs or PAIRS, sides=sides, after=after)
+    assert counts["leakwatch"] == counts["peer"] == counts["loop"], f"they do not agree: {counts}"
+    ours, theirs, looped = (measure.least(samples[side]) for side in sides)
     walls = {side: min(one.wall_s for one in found) for side, found in samples.items()}
     highest = measure.peak(samples["leakwatch"])
     rows = [
         ("CPU", f"{ours:.1f} s", f"{theirs:.1f} s"),
         ("  ratio", f"{ours / theirs:.2f}", "1"),
-        ("CPU of the row-by-row loop (from a tenth)", "", f"{loop_cpu:.0f} s"),
-        ("  ratio to the loop", f"{ours / loop_cpu:.2f} (1/{loop_cpu / ours:.1f})", "1"),
+        ("CPU of the row-by-row loop", "", f"{looped:.1f} s"),
+        ("  ratio to the loop", f"{ours / looped:.2f} (1/{looped / ours:.1f})", "1"),
         ("wall, fastest", f"{walls['leakwatch']:.1f} s", f"{walls['peer']:.1f} s"),
         ("peak memory", f"{highest:.0f} MB", f"{measure.peak(samples['peer']):.0f} MB"),
         *((f"findings {rule}", f"{counts['leakwatch'][rule]:,}", f"{counts['peer'][rule]:,}") for rule in RULES),
     ]
     targets = [
-        measure.Target("CPU, ratio to the row-by-row loop", ours / loop_cpu, TARGET_CPU),
+        measure.Target("CPU, ratio to the row-by-row loop", ours / looped, TARGET_CPU),
+        measure.Target("CPU, ratio to the pandas script", ours / theirs, TARGET_CPU, binding=False),
         measure.Target("peak memory", highest, TARGET_PEAK_MB, " MB"),
     ]
     title = f"export_audit: a Data Export of {deals:,} deals ({size:,.0f} MB)"

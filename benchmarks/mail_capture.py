@@ -79,7 +79,7 @@ def peer(options: dict[str, Any]) -> None:
     people: dict[str, tuple[str, str | None] | None] = {}  # a careful loop asks for an address once
     seen: set[str] = set()
     written = 0
-    since = int((datetime.fromisoformat(options["now"]) - timedelta(days=90)).timestamp())
+    since = int(datetime.fromisoformat(options["since"]).timestamp())
 
     def find(address: str) -> tuple[str, str | None] | None:
         if address not in people:
@@ -155,12 +155,12 @@ def run(*, pairs: int | None = None, scale: float = 1.0) -> measure.Outcome:
         assert sample.said["written"] == mails, f"{side} wrote {sample.said['written']} of {mails} mails"
         counted[side] = stage.ledger()
 
-    def after_daily(_side: str, sample: measure.Sample) -> None:
-        assert sample.said["written"] == mails, sample.said
-        counted["daily"] = stage.ledger()
+    def after_daily(side: str, sample: measure.Sample) -> None:
+        assert sample.said["written"] == mails, f"{side} wrote {sample.said['written']} of {mails} mails"
+        counted[f"daily {side}"] = stage.ledger()
 
     with tempfile.TemporaryDirectory(prefix="leakwatch-bench-") as folder, mail_stage(Path(folder), mails) as stage:
-        options = stage.options(START)
+        options = stage.options(START, since=START - timedelta(days=90))
         script = Path(__file__)
         times = pairs or measure.PAIRS
         samples = measure.interleave(script, options, pairs=times, before=lambda _side: stage.go_back(), after=after)
@@ -168,20 +168,17 @@ def run(*, pairs: int | None = None, scale: float = 1.0) -> measure.Outcome:
         stage.go_back()
         measure.run_side(script, "leakwatch", options)
         stage.sandbox.move_to(NEXT_DAY)
-        later = stage.options(NEXT_DAY, mirror_max_age_minutes=20)
+        later = stage.options(NEXT_DAY, since=START, mirror_max_age_minutes=20)
         stage.count_anew()
         measure.run_side(script, "leakwatch", later | {"step": "mirror"})
         mirror = salesforce_calls(stage.ledger())
         stage.keep("next_day")
         daily = measure.interleave(
-            script,
-            later,
-            pairs=times,
-            sides=("leakwatch",),
-            before=lambda _side: stage.go_back("next_day"),
-            after=after_daily,
-        )["leakwatch"]
+            script, later, pairs=times, before=lambda _side: stage.go_back("next_day"), after=after_daily
+        )
         # What a capture asks the org even if nothing is new; the rest of a daily run is writing.
+        stage.go_back("next_day")
+        measure.run_side(script, "leakwatch", later)
         stage.count_anew()
         measure.run_side(script, "leakwatch", later)
         fixed = salesforce_calls(stage.ledger())
@@ -194,16 +191,16 @@ def run(*, pairs: int | None = None, scale: float = 1.0) -> measure.Outcome:
 
     ours, theirs = counted["leakwatch"], counted["peer"]
     ratio = per_mail("leakwatch") / per_mail("peer")
-    everyday = measure.least(daily, "work_s") / mails * 1000
-    calls = per_thousand(salesforce_calls(counted["daily"]) - fixed)
+    everyday, theirs_daily = (measure.least(daily[side], "work_s") / mails * 1000 for side in ("leakwatch", "peer"))
+    calls = per_thousand(salesforce_calls(counted["daily leakwatch"]) - fixed)
     in_all = [f"{per_thousand(salesforce_calls(ledger)):.0f}" for ledger in (ours, theirs)]
     over_the_wire = [f"{per_thousand(requests_in_all(ledger)):.0f}" for ledger in (ours, theirs)]
     rows = [
         ("client CPU per mail, first run", f"{per_mail('leakwatch'):.2f} ms", f"{per_mail('peer'):.2f} ms"),
         ("  ratio", f"{ratio:.2f} (1/{1 / ratio:.1f})", "1"),
         ("  with the program's start", f"{per_mail('leakwatch', None):.2f} ms", f"{per_mail('peer', None):.2f} ms"),
-        ("client CPU per mail, daily run", f"{everyday:.2f} ms", ""),
-        ("  ratio", f"{everyday / per_mail('peer'):.2f} (1/{per_mail('peer') / everyday:.1f})", "1"),
+        ("client CPU per mail, daily run", f"{everyday:.2f} ms", f"{theirs_daily:.2f} ms"),
+        ("  ratio", f"{everyday / theirs_daily:.2f} (1/{theirs_daily / everyday:.1f})", "1"),
         ("peak memory", f"{measure.peak(samples['leakwatch']):.0f} MB", f"{measure.peak(samples['peer']):.0f} MB"),
         ("Salesforce calls per 1,000 mails", "", ""),
         ("  writing, reading back, owners", f"{calls:.1f}", f"{per_thousand(write_calls(theirs)):.0f}"),
@@ -215,11 +212,19 @@ def run(*, pairs: int | None = None, scale: float = 1.0) -> measure.Outcome:
     ]  # fmt: skip
     targets = [
         measure.Target("Salesforce calls to write 1,000 mails, owners given", calls, TARGET_CALLS),
-        measure.Target("CPU per mail of a daily run, ratio to the peer", everyday / per_mail("peer"), TARGET_CPU),
+        measure.Target("CPU per mail of a daily run, ratio to the peer", everyday / theirs_daily, TARGET_CPU),
+        measure.Target("CPU per mail of the first run, ratio to the peer", ratio, TARGET_CPU, binding=False),
     ]
     title = f"mail_capture: {mails:,} mails of ten mailboxes, captured end to end"
-    outcome = measure.judged("mail_capture", title, samples, rows, targets, figure="work_s")
-    outcome.samples["ledgers"] = {"first_run": ours, "daily_run": counted["daily"], "peer": theirs}
+    outcome = measure.judged(
+        "mail_capture",
+        title,
+        samples | {"daily leakwatch": daily["leakwatch"], "daily peer": daily["peer"]},
+        rows,
+        targets,
+        figure="work_s",
+    )
+    outcome.samples["ledgers"] = {"first_run": ours, "daily_run": counted["daily leakwatch"], "peer": theirs}
     return outcome
 
 
