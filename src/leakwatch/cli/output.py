@@ -80,7 +80,10 @@ def print_json(value: Any) -> None:
 
     # orjson walks the value itself and asks for help only with what it does not know: 3 CPU-s less on a large audit.
     options = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS
-    sys.stdout.write(orjson.dumps(value, default=plain, option=options).decode("utf-8") + "\n")
+    body = orjson.dumps(value, default=plain, option=options | orjson.OPT_APPEND_NEWLINE)
+    sys.stdout.flush()
+    sys.stdout.buffer.write(body)  # as it is: UTF-8 whatever the terminal speaks, and no second copy of a large result
+    sys.stdout.buffer.flush()
 
 
 def plain(value: Any) -> Any:
