@@ -1,0 +1,287 @@
+"""Where the crash tests play: one sandbox, one warm parent, states that can be gone back to, and what is compared."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from zoneinfo import ZoneInfo
+
+import duckdb
+
+from leakwatch.demo.stage import Sandbox, write_settings
+from leakwatch.demo.story import audit_moment
+
+SOURCE = Path(__file__).parents[3] / "src"
+ROOM_BYTES = 2_000_000_000  # of a memory file system, before it is used instead of the disk
+Facts = dict[str, Any]
+
+# Columns that say when, by which run or on which try something was stored, not what is so.
+PASSING = {
+    "activities": {"updated_at"},
+    "alembic_version": set(),
+    "cursors": {"revision", "updated_at"},
+    "deliveries": {"attempts"},
+    "findings": {"snapshot_id", "checked_in"},
+    "mail_copies": {"stored_at"},
+    "principals": {"updated_at"},
+    "rule_runs": {"run_id", "snapshot_id"},
+    "transitions": {"id", "run_id"},
+    "writes": {"run_id", "status", "created", "code", "message", "attempts", "begun_at", "finished_at"},
+}
+IGNORED_TABLES = {"runs"}  # one row per attempt, on purpose
+PASSING_SNAPSHOT = {"lw_snapshot"}  # its id
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a command ended."""
+
+    exit: int | None
+    signal: int | None
+    points: list[str]
+    result: dict[str, int] = field(default_factory=dict)
+    error: str = ""
+    words: str = ""
+    slept: float = 0.0
+
+
+class Theatre:
+    """One sandbox with the world `small`, one leakwatch that meets it. Use as a context manager."""
+
+    def __init__(self) -> None:
+        memory = Path("/dev/shm")
+        roomy = memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > ROOM_BYTES
+        self.folder = Path(tempfile.mkdtemp(prefix="leakwatch-crash-", dir=memory if roomy else None))
+        self.state = self.folder / "state"
+        self.sandbox = Sandbox(self.folder / "sandbox", world="small", seed=7)
+
+    def __enter__(self) -> Self:
+        try:
+            self.sandbox.__enter__()
+            settings = write_settings(self.folder, self.sandbox, language="en")
+            self._zone = ZoneInfo(self.sandbox.world["company"]["time_zone"])
+            self._start = datetime.fromisoformat(self.sandbox.info["world"]["start"])
+            self.now = self._start
+            self._warm = subprocess.Popen(
+                [sys.executable, str(Path(__file__).with_name("warm.py")), str(settings), *self.mailboxes()],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                env=os.environ | {"PYTHONPATH": str(SOURCE)},
+            )
+            self._hear()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        warm = getattr(self, "_warm", None)
+        if warm is not None:
+            warm.stdin.close()
+            warm.wait(20)
+            warm.stdout.close()
+        if getattr(self.sandbox, "_process", None) is not None:
+            self.sandbox.__exit__(kind, value, trace)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def mailboxes(self) -> list[str]:
+        """Return the addresses of the mailboxes that are read."""
+        return [user["email"] for user in self.sandbox.world["users"] if user.get("notice_date")]
+
+    # --- playing ---
+
+    def _hear(self) -> dict[str, Any]:
+        line = self._warm.stdout.readline()  # pyright: ignore[reportOptionalMemberAccess]
+        assert line, "the warm parent ended"
+        return json.loads(line)
+
+    def run(self, command: str, *, kill_at: int | None = None) -> Ended:
+        """Run a command in a fork, and kill it at its `kill_at`-th fault point if that is given."""
+        order = {"command": command, "now": self.now.isoformat(), "kill_at": kill_at}
+        self._warm.stdin.write(json.dumps(order) + "\n")  # pyright: ignore[reportOptionalMemberAccess]
+        self._warm.stdin.flush()  # pyright: ignore[reportOptionalMemberAccess]
+        told = self._hear()
+        known = {name: told[name] for name in ("result", "error", "words", "slept") if name in told}
+        return Ended(told.get("exit"), told.get("signal"), told.get("points", []), **known)
+
+    def well(self, *commands: str) -> Ended:
+        """Run commands that must end well; return how the last one did."""
+        for command in commands:
+            ended = self.run(command)
+            assert ended.exit == 0, f"{command} ended with {ended.exit or ended.signal}: {ended.words}"
+        return ended
+
+    def day(self, number: int) -> None:
+        """Move the world, and leakwatch's clock, to six in the morning of a day."""
+        self.now = audit_moment(self._start, self._zone, number)
+        self.sandbox.move_to(self.now)
+
+    def later(self, step: timedelta) -> None:
+        """Move the world, and leakwatch's clock, on."""
+        self.now += step
+        self.sandbox.move_to(self.now)
+
+    # --- states ---
+
+    def save(self, name: str) -> None:
+        """Keep org, mailboxes, clock and the state folder under a name."""
+        self.control("POST", "/save", {"name": name})
+        kept = self.folder / "kept" / name
+        shutil.rmtree(kept, ignore_errors=True)
+        _copy(self.state, kept)
+        (self.folder / f"{name}.now").write_text(self.now.isoformat())
+
+    def restore(self, name: str, *, org: bool = True) -> None:
+        """Go back to a state; the org can be left out when nothing was written to it since."""
+        if org:
+            self.control("POST", "/restore", {"name": name})
+        self.restore_state(name)
+        self.now = datetime.fromisoformat((self.folder / f"{name}.now").read_text())
+
+    def restore_state(self, name: str) -> None:
+        """Put back only the state folder, as from a backup."""
+        shutil.rmtree(self.state, ignore_errors=True)
+        _copy(self.folder / "kept" / name, self.state)
+
+    # --- looking ---
+
+    def control(self, method: str, path: str, body: Any = None) -> Any:
+        """Ask the sandbox's control API."""
+        return self.sandbox._ask(method, path, body)
+
+    def forget_calls(self) -> None:
+        """Count the calls from zero."""
+        self.control("DELETE", "/ledger")
+
+    def written(self) -> dict[str, int]:
+        """Return the rows that Salesforce was asked to write since the calls were counted from zero, refused ones too."""
+        return self.sandbox.ledger()["salesforce_rows"]
+
+    def org(self) -> tuple[Facts, dict[str, str]]:
+        """Return the org's rows by object, with labels in place of ids it gave out, and the label of each such id."""
+        answer = self.control("GET", "/org/dump?labels=true")
+        return answer["rows"], answer["labels"]
+
+    def facts(self, labels: dict[str, str], *, mirror: bool) -> Facts:
+        """Return what leakwatch knows, with the org's labels in place of ids, without what differs by run.
+
+        `mirror`: with the content of the newest snapshot, and how far each table of the live mirror is.
+        """
+        renamed = _renamer(labels)
+        found: Facts = {}
+        connection = sqlite3.connect(self.state / "state.db")
+        names = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        for name in sorted(set(names) - IGNORED_TABLES):
+            found[name] = _rows(connection, name, renamed)
+        connection.close()
+        if mirror:
+            newest = max((self.state / "mirror" / "snapshots").glob("*.duckdb"))
+            found["snapshot"] = _tables(newest)
+            found["watermarks"] = _watermarks(self.state / "mirror" / "live.duckdb")
+        return found
+
+
+def difference(wanted: Facts, found: Facts) -> list[str]:
+    """Return in words where two states differ; empty if they are the same."""
+    words: list[str] = []
+    for name in sorted(wanted.keys() | found.keys()):
+        left, right = wanted.get(name, []), found.get(name, [])
+        if left == right:
+            continue
+        if isinstance(left, dict) or isinstance(right, dict):
+            words.append(f"{name}: " + ", ".join(k for k in {**left, **right} if left.get(k) != right.get(k)))
+            continue
+        rows = [json.dumps(row, sort_keys=True, ensure_ascii=False) for row in left]
+        others = [json.dumps(row, sort_keys=True, ensure_ascii=False) for row in right]
+        words.append(f"{name}: {len(rows)} rows wanted, {len(others)} found")
+        words += [f"  missing: {row[:600]}" for row in rows if row not in others][:3]
+        words += [f"  not wanted: {row[:600]}" for row in others if row not in rows][:3]
+    return words
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a state folder. Published snapshots are never changed, so they are linked."""
+
+    def copy(one: str, other: str) -> None:
+        if "/snapshots/" in one:
+            os.link(one, other)
+        else:
+            shutil.copyfile(one, other)
+
+    if source.exists():
+        shutil.copytree(source, target, copy_function=copy)
+
+
+def _renamer(labels: dict[str, str]) -> Any:
+    if not labels:
+        return lambda text: text
+    pattern = re.compile("(" + "|".join(sorted(labels)) + r")(?:[A-Z0-5]{3})?(?![A-Za-z0-9])")
+    return lambda text: pattern.sub(lambda match: labels[match[1]], text)
+
+
+def _rows(connection: sqlite3.Connection, table: str, renamed: Any) -> list[Any]:
+    cursor = connection.execute(f"SELECT * FROM {table}")
+    names = [column[0] for column in cursor.description]
+    shown: list[dict[str, Any]] = []
+    for values in cursor:
+        row: dict[str, Any] = {}
+        for name, value in zip(names, values, strict=True):
+            if name in PASSING.get(table, ()):
+                continue
+            text = value.decode("utf-8") if isinstance(value, bytes) else value
+            row[name] = renamed(text) if isinstance(text, str) else text
+        if table == "writes":
+            status = values[names.index("status")]
+            row["ended"] = "landed" if status in ("done", "already_there") else status
+        shown.append(row)
+    if table == "rule_runs":
+        shown = _summed(shown)
+    return sorted(shown, key=lambda row: json.dumps(row, sort_keys=True))
+
+
+def _summed(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return evaluations of one rule at one moment as one: a run that was killed after it evaluated a rule left its own.
+
+    What each saw as new, fixed or back is added up: nothing may be counted twice.
+    """
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for run in runs:
+        before = found.get((run["rule_id"], run["at"]), {})
+        sums = {name: run[name] + before.get(name, 0) for name in ("new", "resolved", "reopened")}
+        found[run["rule_id"], run["at"]] = {**run, **sums}
+    return list(found.values())
+
+
+def _tables(path: Path) -> dict[str, str]:
+    """Return table -> count and sum of digests of its rows, in any order."""
+    with duckdb.connect(str(path), read_only=True) as connection:
+        names = [row[0] for row in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()]
+        queries = [
+            f"SELECT '{name}', count(*), sum(hash(t)::HUGEINT) FROM \"{name}\" t"
+            for name in sorted(set(names) - PASSING_SNAPSHOT)
+        ]
+        return {
+            name: f"{count} rows, {total}"
+            for name, count, total in connection.execute(" UNION ALL ".join(queries)).fetchall()
+        }
+
+
+def _watermarks(path: Path) -> dict[str, str]:
+    with duckdb.connect(str(path), read_only=True) as connection:
+        return {
+            row[0]: str(row[1]) for row in connection.execute("SELECT table_name, watermark FROM lw_tables").fetchall()
+        }

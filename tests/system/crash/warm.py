@@ -1,0 +1,158 @@
+"""A warm parent: everything is imported and loaded once, then each command runs in a fork of this process.
+
+A process of its own, because a fork is only sound where one thread runs; a test runner has more. Speaks JSON lines:
+a command on standard input, what became of it on standard output. A fork that is to be killed sends itself SIGKILL at
+the k-th fault point it reaches: nothing is flushed, closed or rolled back, as when the kernel kills it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import gc
+import importlib
+import json
+import os
+import pkgutil
+import signal
+import sys
+import threading
+import traceback
+import typing
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import leakwatch.actions
+from leakwatch import config, faultpoints, log
+from leakwatch.app import auditing, capturing
+from leakwatch.app.building import Parts
+from leakwatch.clock import SettableClock, SystemClock
+from leakwatch.errors import LeakwatchError
+
+# Imported late by the program; here once, for all forks.
+HEAVY = (
+    "alembic.command", "alembic.config", "duckdb", "jinja2", "leakwatch.clients.google_services", "leakwatch.sources.gmail",
+    "leakwatch.rule_engine.run", "leakwatch.store.findings", "leakwatch.store.journal", "leakwatch.store.mirror",
+    "leakwatch.store.mirror_derive", "leakwatch.store.schema", "leakwatch.store.snapshot_facts",
+    "leakwatch.store.snapshots", "sqlalchemy.dialects.sqlite", "zoneinfo",
+)  # fmt: skip
+# Python 3.11 works out a Protocol's members anew at each isinstance, 1 ms each; newer ones remember them.
+typing._get_protocol_attrs = functools.cache(typing._get_protocol_attrs)  # pyright: ignore
+LONGEST_S = 60  # of one command: more is a fork that hangs
+
+
+class TirelessClock(SystemClock):
+    """Real time, but waiting takes none: what was slept is added to the monotonic time."""
+
+    def __init__(self) -> None:
+        self.slept = 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.slept
+
+    def sleep(self, seconds: float) -> None:
+        self.slept += seconds
+
+
+class Warm:
+    """Parts with everything loaded that needs no connection and no thread."""
+
+    def __init__(self, settings_file: Path, people: list[str]) -> None:
+        for name in HEAVY:
+            importlib.import_module(name)
+        for info in pkgutil.iter_modules(leakwatch.actions.__path__):
+            importlib.import_module(f"leakwatch.actions.{info.name}")
+        log.configure(level="CRITICAL")
+        self.clock = SettableClock(datetime.fromisoformat("2026-01-01T00:00:00+00:00"))
+        self.wall = TirelessClock()
+        self.parts = Parts(config.load(settings_file), clock=self.clock, wall=self.wall)
+        self.parts._durable = False  # a killed process loses nothing that the kernel has
+        self.google = capturing.GoogleParts(self.parts)
+        _ = self.parts.loaded_rules, self.parts.zone, self.google.gmail
+        self._meet(people)
+        assert len(os.listdir("/proc/self/task")) == 1 if Path("/proc/self/task").exists() else True
+
+    def _meet(self, people: list[str]) -> None:
+        """Fetch every token and what an org says of itself, as a process does that has run a while; then hang up."""
+        parts = self.parts
+        _ = parts.org, parts.task_words, parts.actions
+        self.google.client.allow([parts.settings.google.admin_email, *people])
+        self.google.directory()
+        for address in people:
+            with contextlib.suppress(LeakwatchError):  # a suspended account
+                self.google.gmail.profile(address)
+        parts.client._session.close()
+        self.google.client._local = threading.local()
+        gc.collect()  # closes the sockets
+
+    def command(self, name: str) -> Any:
+        """Run one command to its end; return its figures."""
+        match name:
+            case "sync":  # refreshes the mirror, then captures
+                return capturing.run_capture(self.parts, google=self.google, readers=1).counts()
+            case "capture":  # the rest of `sync` once the mirror is fresh
+                age = timedelta(minutes=1)
+                return capturing.run_capture(self.parts, google=self.google, readers=1, mirror_max_age=age).counts()
+            case "mirror":
+                return {"rows": auditing.run_mirror(self.parts).rows}
+            case "audit":
+                return auditing.run_audit(self.parts).counts()
+            case "act":
+                return auditing.run_act(self.parts).counts()
+            case _:
+                raise ValueError(name)
+
+    def child(self, order: dict[str, Any], answers: int) -> None:
+        """Run in the fork; never returns."""
+        points: list[str] = []
+
+        def hook(point: str) -> None:
+            points.append(point)
+            if len(points) == order.get("kill_at"):
+                os.write(answers, json.dumps({"points": points}).encode())
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        told: dict[str, Any] = {}
+        code = 0
+        try:
+            self.clock.move_to(datetime.fromisoformat(order["now"]))
+            faultpoints.install(hook)
+            told["result"] = dict(self.command(order["command"]))
+            self.parts.close()
+        except LeakwatchError as error:
+            told["error"], told["words"], code = type(error).__name__, str(error), error.exit_code
+        except BaseException:
+            told["error"], told["words"], code = "crash", traceback.format_exc(), 70
+        os.write(answers, json.dumps({"points": points, "slept": self.wall.slept, **told}, default=str).encode())
+        os._exit(code)
+
+    def run(self, order: dict[str, Any]) -> dict[str, Any]:
+        """Fork, wait, and return how the fork ended: `exit` or `signal`, with what it told."""
+        assert len(os.listdir("/proc/self/task")) == 1 if Path("/proc/self/task").exists() else True
+        reading, writing = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.close(reading)
+            signal.alarm(LONGEST_S)
+            self.child(order, writing)
+        os.close(writing)
+        with os.fdopen(reading, "rb") as answers:
+            told = json.loads(answers.read() or b"{}")
+        _, status = os.waitpid(child, 0)
+        if os.WIFSIGNALED(status):
+            return {"signal": os.WTERMSIG(status), **told}
+        return {"exit": os.WEXITSTATUS(status), **told}
+
+
+def main() -> None:
+    warm = Warm(Path(sys.argv[1]), sys.argv[2:])
+    sys.stdout.write('{"ready": true}\n')
+    sys.stdout.flush()
+    for line in sys.stdin:
+        sys.stdout.write(json.dumps(warm.run(json.loads(line))) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
