@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -52,6 +52,7 @@ class Parts:
         self.wall: Clock = wall or SystemClock()
         self.clock: Clock = clock or self.wall
         self._durable = True
+        self._opened: list[Callable[[], None]] = []
 
     def __enter__(self) -> Self:
         return self
@@ -62,13 +63,19 @@ class Parts:
         self.close()
 
     def close(self) -> None:
-        """Close the state file and the connections to the org, if they were opened."""
+        """Close the state file and every connection that was opened."""
         engine = self.__dict__.pop("engine", None)
         if engine is not None:
             engine.dispose()
         client = self.__dict__.pop("client", None)
         if client is not None:
             client.close()
+        while self._opened:
+            self._opened.pop()()
+
+    def on_close(self, close: Callable[[], None]) -> None:
+        """Have `close` called when these parts are closed."""
+        self._opened.append(close)
 
     # --- state ---
 

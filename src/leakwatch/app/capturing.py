@@ -71,6 +71,7 @@ class GoogleParts:
             retry=RetryPolicy(self.parts.wall.sleep),
             wall=self.parts.wall,
         )
+        self.parts.on_close(client.close)
         client.allow([section.admin_email])
         return client
 
