@@ -168,7 +168,7 @@ class Theatre:
         self.control("DELETE", "/ledger")
 
     def written(self) -> dict[str, int]:
-        """Return the rows that Salesforce was asked to write since the calls were counted from zero, refused ones too."""
+        """Return the rows that Salesforce was asked to write since counting began anew, refused ones too."""
         return self.sandbox.ledger()["salesforce_rows"]
 
     def org(self) -> tuple[Facts, dict[str, str]]:
@@ -254,7 +254,7 @@ def _rows(connection: sqlite3.Connection, table: str, renamed: Any) -> list[Any]
 
 
 def _summed(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return evaluations of one rule at one moment as one: a run that was killed after it evaluated a rule left its own.
+    """Return evaluations of one rule at one moment as one: a run that was killed after it evaluated a rule left one.
 
     What each saw as new, fixed or back is added up: nothing may be counted twice.
     """

@@ -32,14 +32,21 @@ from leakwatch.errors import LeakwatchError
 
 # Imported late by the program; here once, for all forks.
 HEAVY = (
-    "alembic.command", "alembic.config", "duckdb", "jinja2", "leakwatch.clients.google_services", "leakwatch.sources.gmail",
+    "alembic.command", "alembic.config", "duckdb", "jinja2", "leakwatch.clients.google_services",
+    "leakwatch.sources.gmail",
     "leakwatch.rule_engine.run", "leakwatch.store.findings", "leakwatch.store.journal", "leakwatch.store.mirror",
     "leakwatch.store.mirror_derive", "leakwatch.store.schema", "leakwatch.store.snapshot_facts",
     "leakwatch.store.snapshots", "sqlalchemy.dialects.sqlite", "zoneinfo",
 )  # fmt: skip
 # Python 3.11 works out a Protocol's members anew at each isinstance, 1 ms each; newer ones remember them.
-typing._get_protocol_attrs = functools.cache(typing._get_protocol_attrs)  # pyright: ignore
+typing._get_protocol_attrs = functools.cache(typing._get_protocol_attrs)
 LONGEST_S = 60  # of one command: more is a fork that hangs
+
+
+def one_thread() -> bool:
+    """Return whether this process has one thread only, as far as the system tells."""
+    tasks = Path("/proc/self/task")
+    return not tasks.exists() or len(list(tasks.iterdir())) == 1
 
 
 class TirelessClock(SystemClock):
@@ -71,7 +78,7 @@ class Warm:
         self.google = capturing.GoogleParts(self.parts)
         _ = self.parts.loaded_rules, self.parts.zone, self.google.gmail
         self._meet(people)
-        assert len(os.listdir("/proc/self/task")) == 1 if Path("/proc/self/task").exists() else True
+        assert one_thread()
 
     def _meet(self, people: list[str]) -> None:
         """Fetch every token and what an org says of itself, as a process does that has run a while; then hang up."""
@@ -129,7 +136,7 @@ class Warm:
 
     def run(self, order: dict[str, Any]) -> dict[str, Any]:
         """Fork, wait, and return how the fork ended: `exit` or `signal`, with what it told."""
-        assert len(os.listdir("/proc/self/task")) == 1 if Path("/proc/self/task").exists() else True
+        assert one_thread()
         reading, writing = os.pipe()
         child = os.fork()
         if child == 0:
