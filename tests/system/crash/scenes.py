@@ -33,7 +33,7 @@ class Scene:
 
     @property
     def title(self) -> str:
-        return f"day {self.day} {self.step}".replace(" ", "-")
+        return title_of(self.day, self.step)
 
     @property
     def command(self) -> str:
@@ -50,30 +50,30 @@ class Story:
     """The undisturbed run."""
 
     scenes: list[Scene] = field(default_factory=list)
-    written: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def scene(self, day: int, step: str) -> Scene:
         return next(scene for scene in self.scenes if (scene.day, scene.step) == (day, step))
 
 
+def title_of(day: int, step: str) -> str:
+    """Return the name under which the state before a command is kept."""
+    return f"day {day} {step}".replace(" ", "-")
+
+
 def live_through(theatre: Theatre) -> Story:
-    """Play every day once, undisturbed, keeping the states before and after each command that will be killed."""
+    """Play every day once, undisturbed, keeping the state before each command that will be killed, and how it ended."""
     story = Story()
     for day in DAYS:
         theatre.day(day)
         for step in COMMANDS:
             killed = step in KILLED.get(day, ())
-            title = f"day {day} {step}".replace(" ", "-")
             if killed:
-                theatre.save(title)
-            theatre.forget_calls()
+                theatre.save(title_of(day, step))
             ended = theatre.well(step.split()[0])
-            story.written[title] = theatre.written()
             if killed:
                 org, labels = theatre.org()
                 facts = theatre.facts(labels, mirror=step.startswith("mirror"))
                 story.scenes.append(Scene(day, step, ended.points, ended.result, labels, org, facts))
-    theatre.save("end")
     return story
 
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -53,7 +53,6 @@ class Ended:
     result: dict[str, int] = field(default_factory=dict)
     error: str = ""
     words: str = ""
-    slept: float = 0.0
 
 
 class Theatre:
@@ -115,24 +114,18 @@ class Theatre:
         self._warm.stdin.write(json.dumps(order) + "\n")  # pyright: ignore[reportOptionalMemberAccess]
         self._warm.stdin.flush()  # pyright: ignore[reportOptionalMemberAccess]
         told = self._hear()
-        known = {name: told[name] for name in ("result", "error", "words", "slept") if name in told}
+        known = {name: told[name] for name in ("result", "error", "words") if name in told}
         return Ended(told.get("exit"), told.get("signal"), told.get("points", []), **known)
 
-    def well(self, *commands: str) -> Ended:
-        """Run commands that must end well; return how the last one did."""
-        for command in commands:
-            ended = self.run(command)
-            assert ended.exit == 0, f"{command} ended with {ended.exit or ended.signal}: {ended.words}"
+    def well(self, command: str) -> Ended:
+        """Run a command that must end well; return how it did."""
+        ended = self.run(command)
+        assert ended.exit == 0, f"{command} ended with {ended.exit or ended.signal}: {ended.words}"
         return ended
 
     def day(self, number: int) -> None:
         """Move the world, and leakwatch's clock, to six in the morning of a day."""
         self.now = audit_moment(self._start, self._zone, number)
-        self.sandbox.move_to(self.now)
-
-    def later(self, step: timedelta) -> None:
-        """Move the world, and leakwatch's clock, on."""
-        self.now += step
         self.sandbox.move_to(self.now)
 
     # --- states ---
@@ -149,13 +142,9 @@ class Theatre:
         """Go back to a state; the org can be left out when nothing was written to it since."""
         if org:
             self.control("POST", "/restore", {"name": name})
-        self.restore_state(name)
-        self.now = datetime.fromisoformat((self.folder / f"{name}.now").read_text())
-
-    def restore_state(self, name: str) -> None:
-        """Put back only the state folder, as from a backup."""
         shutil.rmtree(self.state, ignore_errors=True)
         _copy(self.folder / "kept" / name, self.state)
+        self.now = datetime.fromisoformat((self.folder / f"{name}.now").read_text())
 
     # --- looking ---
 

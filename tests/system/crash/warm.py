@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import gc
 import importlib
 import json
 import os
 import pkgutil
 import signal
 import sys
-import threading
 import traceback
 import typing
 from datetime import datetime, timedelta
@@ -89,15 +87,12 @@ class Warm:
         for address in people:
             with contextlib.suppress(LeakwatchError):  # a suspended account
                 self.google.gmail.profile(address)
-        parts.client._session.close()
-        self.google.client._local = threading.local()
-        gc.collect()  # closes the sockets
+        parts.client.close()
+        self.google.client.close()
 
     def command(self, name: str) -> Any:
         """Run one command to its end; return its figures."""
         match name:
-            case "sync":  # refreshes the mirror, then captures
-                return capturing.run_capture(self.parts, google=self.google, readers=1).counts()
             case "capture":  # the rest of `sync` once the mirror is fresh
                 age = timedelta(minutes=1)
                 return capturing.run_capture(self.parts, google=self.google, readers=1, mirror_max_age=age).counts()
@@ -131,7 +126,7 @@ class Warm:
             told["error"], told["words"], code = type(error).__name__, str(error), error.exit_code
         except BaseException:
             told["error"], told["words"], code = "crash", traceback.format_exc(), 70
-        os.write(answers, json.dumps({"points": points, "slept": self.wall.slept, **told}, default=str).encode())
+        os.write(answers, json.dumps({"points": points, **told}, default=str).encode())
         os._exit(code)
 
     def run(self, order: dict[str, Any]) -> dict[str, Any]:
