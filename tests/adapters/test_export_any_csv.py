@@ -35,7 +35,7 @@ def read_by_us(content: str) -> list[tuple[str, str | None, str | None]] | None:
             return connection.execute(f"SELECT {', '.join(wanted)} FROM sf_opportunity ORDER BY id").fetchall()
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(
     rows=st.lists(st.tuples(VALUES, VALUES), min_size=1, max_size=6),
     delimiter=st.sampled_from([",", ";"]),

@@ -1,15 +1,18 @@
 """A tiny program around `daemon.run` for test_daemon.py: flows that do what their options say, on a clock that starts
-at a given moment. Started as: python daemon_program.py STORE JOBS_FOLDER START_ISO [DRAIN_SECONDS]
+at a given moment. Each is a process forked off one that has imported the engine already: importing takes seconds.
 """
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +38,36 @@ class ShiftedClock:
         threading.Event().wait(seconds)
 
 
-def main() -> int:
-    store, jobs_folder = Path(sys.argv[1]), Path(sys.argv[2])
-    clock = ShiftedClock(datetime.fromisoformat(sys.argv[3]))
-    drain = timedelta(seconds=float(sys.argv[4]) if len(sys.argv) > 4 else 8)
+def start(
+    store: Path, jobs_folder: Path, *, start: datetime, drain_limit: timedelta, notify: str | None
+) -> tuple[BaseProcess, Connection]:
+    """Start the program in a process of its own; return it, and the end of a pipe that its standard error comes from.
+
+    Its exit code is what the program `leakwatch run` would exit with.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["dbos", "leakwatch.daemon", "sqlalchemy.dialects.sqlite", __name__])
+    reading, writing = context.Pipe(duplex=False)
+    process = context.Process(target=main, args=(writing, store, jobs_folder, start, drain_limit, notify), daemon=True)
+    process.start()
+    writing.close()  # so that the pipe ends with the process
+    return process, reading
+
+
+def main(
+    errors_to: Connection, store: Path, jobs_folder: Path, start: datetime, drain: timedelta, notify: str | None
+) -> None:
+    os.dup2(errors_to.fileno(), 2)
+    errors_to.close()
+    sys.stderr = open(2, "w", encoding="utf-8", buffering=1, closefd=False)  # noqa: SIM115  it lives as long as we do
+    sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115
+    os.environ.pop("NOTIFY_SOCKET", None)
+    if notify:
+        os.environ["NOTIFY_SOCKET"] = notify
+    sys.exit(work(store, jobs_folder, ShiftedClock(start), drain))
+
+
+def work(store: Path, jobs_folder: Path, clock: ShiftedClock, drain: timedelta) -> int:
     log.configure(json=True)
 
     def say(*words: str) -> None:
@@ -75,7 +104,3 @@ def main() -> int:
     except errors.LeakwatchError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -23,8 +23,8 @@ import pytest
 from leakwatch import daemon
 from leakwatch.clock import SettableClock, SystemClock
 from leakwatch.jobs import JobStatus, Outcome, Phase, read_status
+from system import daemon_program
 
-PROGRAM = Path(__file__).with_name("daemon_program.py")
 PATIENCE_S = 40  # a deadline, not a wait: a loaded machine takes long to import the engine
 EVERY_MINUTE = "* * * * *"
 JUST_BEFORE = "2026-06-01T05:59:59.500+00:00"  # a Monday; half a second before the minute
@@ -36,21 +36,18 @@ class Daemon:
     def __init__(
         self, store: Path, jobs: Path, *, start: str = JUST_BEFORE, drain_s: float = 8, notify: str | None = None
     ) -> None:
-        environment = dict(os.environ)
-        environment.pop("NOTIFY_SOCKET", None)
-        if notify:
-            environment["NOTIFY_SOCKET"] = notify
-        self.process = subprocess.Popen(
-            [sys.executable, str(PROGRAM), str(store), str(jobs), start, str(drain_s)],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=environment,
+        self.process, errors = daemon_program.start(
+            store,
+            jobs,
+            start=datetime.fromisoformat(start),
+            drain_limit=timedelta(seconds=drain_s),
+            notify=notify,
         )
         self.seen: list[str] = []
         self._lines: queue.Queue[str] = queue.Queue()
-        assert self.process.stderr is not None
-        self._reader = threading.Thread(target=self._read, args=(self.process.stderr,), daemon=True)
+        stream = os.fdopen(os.dup(errors.fileno()), encoding="utf-8")
+        errors.close()
+        self._reader = threading.Thread(target=self._read, args=(stream,), daemon=True)
         self._reader.start()
 
     def _read(self, stream: IO[str]) -> None:
@@ -62,9 +59,13 @@ class Daemon:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
+        self.process.kill()
         self.all_lines()
+
+    @property
+    def pid(self) -> int:
+        assert self.process.pid
+        return self.process.pid
 
     def until(self, text: str) -> str:
         """Return the first new line that holds `text`; fail with all lines if none comes in time."""
@@ -84,12 +85,18 @@ class Daemon:
             missing -= {text for text in missing if text in line}
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        self.process.send_signal(number)
-        return self.process.wait(PATIENCE_S)
+        os.kill(self.pid, number)
+        return self.exit_code()
+
+    def exit_code(self) -> int:
+        """Wait for the end; return how it ended."""
+        self.process.join(PATIENCE_S)
+        assert self.process.exitcode is not None
+        return self.process.exitcode
 
     def all_lines(self) -> list[str]:
         """Return every line, once the process has ended."""
-        self.process.wait(PATIENCE_S)
+        self.exit_code()
         self._reader.join(PATIENCE_S)
         while not self._lines.empty():
             self.seen.append(self._lines.get())
@@ -267,7 +274,7 @@ def test_second_signal_ends_the_process_at_once(store: Path, jobs: Path) -> None
     add(jobs, "mirror", "mirror", do="hang")
     with Daemon(store, jobs, drain_s=3600) as running:
         running.until("begin mirror")
-        running.process.send_signal(signal.SIGINT)
+        os.kill(running.pid, signal.SIGINT)
         running.until("daemon.process.draining")
         assert running.stop(signal.SIGINT) == 130
 
@@ -277,7 +284,7 @@ def test_job_killed_with_its_process_is_run_again_at_the_next_start_and_only_onc
     with Daemon(store, jobs) as first:
         first.until("begin mirror")
         first.process.kill()
-        first.process.wait(PATIENCE_S)
+        first.exit_code()
     assert status_of(store, "mirror").phase is Phase.RUNNING, "nobody was left to say otherwise"
     add(jobs, "mirror", "mirror")
     add(jobs, "audit", "audit", schedule="1 6 * * *")
@@ -299,8 +306,8 @@ def test_second_instance_on_the_same_store_is_refused_with_the_first_ones_proces
         first.until("begin mirror")
         with Daemon(store, jobs) as second:
             refusal = second.until("already works on")
-            assert second.process.wait(PATIENCE_S) == 75
-        assert f"process {first.process.pid}," in refusal
+            assert second.exit_code() == 75
+        assert f"process {first.pid}," in refusal
         assert str(store) in refusal
         assert first.stop() == 0, "the first one never noticed"
 
@@ -354,9 +361,9 @@ def test_probe_of_a_living_daemon_is_healthy_and_of_a_killed_one_is_not(store: P
         running.until("begin mirror")
         healthy, words = daemon.probe(store, clock)
         assert healthy, words
-        assert str(running.process.pid) in words
+        assert str(running.pid) in words
         running.process.kill()
-        running.process.wait(PATIENCE_S)
+        running.exit_code()
     healthy, words = daemon.probe(store, clock)
     assert not healthy
     assert "no daemon runs" in words
@@ -367,9 +374,9 @@ def test_probe_of_a_daemon_that_gives_no_sign_is_unhealthy(store: Path, jobs: Pa
     with Daemon(store, jobs) as running:
         running.until("begin mirror")
         later = datetime.fromisoformat(JUST_BEFORE) + timedelta(minutes=10)
-        running.process.send_signal(signal.SIGSTOP)  # alive, holding its lock, and silent
+        os.kill(running.pid, signal.SIGSTOP)  # alive, holding its lock, and silent
         healthy, words = daemon.probe(store, SettableClock(later))
-        running.process.send_signal(signal.SIGCONT)
+        os.kill(running.pid, signal.SIGCONT)
     assert not healthy
     assert "gave no sign" in words
 
@@ -385,7 +392,7 @@ def test_store_folder_that_cannot_be_written_is_a_configuration_fault(tmp_path: 
     (tmp_path / "file").write_text("not a folder")
     with Daemon(tmp_path / "file" / "store", jobs) as running:
         running.until("can't be written")
-        assert running.process.wait(PATIENCE_S) == 3
+        assert running.exit_code() == 3
 
 
 def test_importing_the_jobs_does_not_import_the_engine() -> None:
