@@ -62,6 +62,16 @@ class Source(Protocol):
         """
         ...
 
+    def fetch_again(self, principal: Principal, cursor: Cursor, ids: Sequence[str]) -> Page:
+        """Return what the provider now gives of `ids`, which it failed to give before; `cursor` stays where it is.
+
+        What it still does not give is not in the page; what is there no more is among `gone`. Never waits long.
+
+        Raises:
+            AuthError: this mailbox refuses us; the flow parks the principal.
+        """
+        ...
+
     def to_activity(self, item: Mapping[str, Any], principal: Principal) -> Activity | Decision:
         """Return the activity in a raw item, or why it is none (draft, spam ...). Pure; never raises on odd content."""
         ...
@@ -129,6 +139,10 @@ class Journal(Protocol):
 
     def known_ids(self, source: str, principal: str, provider_ids: Sequence[str]) -> frozenset[str]:
         """Return those ids that need no fetching again: stored, or skipped for a reason that lasts."""
+        ...
+
+    def not_given(self, source: str, principal: str) -> Sequence[str]:
+        """Return the ids of mails that the provider named but failed to give, longest known first."""
         ...
 
     def parked(self) -> Mapping[str, tuple[str, datetime]]:

@@ -365,7 +365,7 @@ def test_an_item_without_headers_is_quarantined():
     assert found.outcome == Outcome.QUARANTINED
 
 
-def test_a_mail_that_gmail_can_not_give_is_quarantined_and_not_taken_for_gone():
+def test_a_mail_that_gmail_can_not_give_is_quarantined_with_its_own_reason_and_not_taken_for_gone():
     found = GmailSource(FakeGmail()).to_activity({"id": "broken"}, ANN)
     assert isinstance(found, Decision)
-    assert (found.outcome, found.reason) == (Outcome.QUARANTINED, "unreadable")
+    assert (found.outcome, found.reason) == (Outcome.QUARANTINED, SkipReason.NOT_GIVEN)

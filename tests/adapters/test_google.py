@@ -406,6 +406,23 @@ def test_the_only_new_mail_is_judged_by_whether_gmail_gives_an_older_one(tmp_pat
     assert found == [{"id": "new"}]
 
 
+def test_asked_again_for_what_was_not_given_each_is_tried_once_and_what_still_fails_is_left_out(tmp_path: Path):
+    mailbox = Mailbox()
+    mailbox.mood = {"b": [(500, b"")] * 9, "c": [(404, error(404, "notFound")[2])]}
+    client, waits = make_client(tmp_path, FakeHttp(mailbox))
+    one_by_one = GmailClient(client, batch_size=1, wanted_headers=["From"])
+    found, gone = one_by_one.ask_again(ANN, ["a", "b", "c", "d"])
+    assert [message["id"] for message in found] == ["a", "d"]
+    assert gone == ["c"]
+    assert (mailbox.asked, waits) == ([["a"], ["b"], ["c"], ["d"]], [])
+
+
+def test_asked_again_while_gmail_answers_nobody_the_reading_goes_on_without(tmp_path: Path):
+    http = FakeHttp(lambda _uri, _body: error(503))
+    assert gmail(tmp_path, http).ask_again(ANN, ["a"]) == ([], [])
+    assert len(http.requests) == 1
+
+
 def test_bodies_and_snippets_are_not_asked_for(tmp_path: Path):
     mailbox = Mailbox()
     http = FakeHttp(mailbox)

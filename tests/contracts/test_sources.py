@@ -68,7 +68,7 @@ def test_there_is_a_source_to_look_at():
 @pytest.mark.parametrize("kind", SOURCES, ids=lambda kind: kind.name)
 def test_a_source_has_the_name_of_its_file_and_the_doors_of_the_port(kind: Any):
     assert kind.__module__.rpartition(".")[2] == kind.name
-    for door in ("first_cursor", "fetch_page", "to_activity"):
+    for door in ("first_cursor", "fetch_page", "fetch_again", "to_activity"):
         assert list(inspect.signature(getattr(kind, door)).parameters) == list(
             inspect.signature(getattr(Source, door)).parameters
         )

@@ -37,6 +37,7 @@ class Mailboxes:
         self.boxes: dict[str, list[dict[str, Any]]] = {ANN.address: [], BOB.address: []}
         self.failures: dict[str, LeakwatchError] = {}
         self.forgotten: set[str] = set()
+        self.broken: set[str] = set()  # ids that Gmail fails to give
         self.fetched = 0
         self.opened: list[str] = []
 
@@ -83,8 +84,11 @@ class Mailboxes:
 
     def get_messages(self, subject: str, ids: Sequence[str]) -> tuple[list[Mapping[str, Any]], list[str]]:
         self.fetched += len(ids)
-        by_id = {one["id"]: one for one in self.boxes[subject]}
+        by_id = {one["id"]: {"id": one["id"]} if one["id"] in self.broken else one for one in self.boxes[subject]}
         return [by_id[one] for one in ids if one in by_id], [one for one in ids if one not in by_id]
+
+    def ask_again(self, subject: str, ids: Sequence[str]) -> tuple[list[Mapping[str, Any]], list[str]]:
+        return self.get_messages(subject, [one for one in ids if one not in self.broken])
 
     def _open(self, subject: str) -> None:
         self.opened.append(subject)

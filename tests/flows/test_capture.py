@@ -236,6 +236,54 @@ def test_an_odd_mail_is_quarantined_and_the_rest_written(world: World):
 # --- Salesforce's answers ---
 
 
+LATER = NOW + timedelta(minutes=5)
+
+
+def test_a_mail_that_gmail_fails_to_give_is_asked_for_by_each_sync_and_written_once_it_comes(world: World):
+    world.gmail.deliver(ANN, "kept@acme.com")
+    world.capture()
+    world.gmail.deliver(ANN, "broken@acme.com")
+    world.gmail.deliver(ANN, "after@acme.com")
+    broken = world.gmail.boxes[ANN.address][1]["id"]
+    world.gmail.broken.add(broken)
+    assert world.capture().quarantined == {"not_given": 1}
+    assert set(owners(world)) == {"<kept@acme.com>", "<after@acme.com>"}
+    assert world.capture().items_seen == 0
+    world.gmail.broken.clear()
+    assert len(world.capture(dry_run=True).operations) == 1
+    assert world.capture().written == {"EmailMessage": 1}
+    assert set(owners(world)) == {"<kept@acme.com>", "<after@acme.com>", "<broken@acme.com>"}
+    again = world.capture()
+    assert (again.items_seen, again.planned) == (0, {})
+    assert world.journal.not_given("gmail", ANN.address) == []
+
+
+def test_a_mail_that_was_not_given_and_is_gone_by_now_is_let_go(world: World):
+    world.gmail.deliver(ANN, "broken@acme.com")
+    world.gmail.broken.add(world.gmail.boxes[ANN.address][0]["id"])
+    world.capture()
+    world.gmail.boxes[ANN.address].clear()
+    world.gmail.broken.clear()
+    assert world.capture().skipped == {"gone": 1}
+    assert world.journal.not_given("gmail", ANN.address) == []
+
+
+def test_a_mailbox_with_a_mail_that_was_not_given_is_proven_only_from_then_on(world: World):
+    world.gmail.deliver(ANN, "broken@acme.com")
+    world.gmail.broken.add(world.gmail.boxes[ANN.address][0]["id"])
+    world.capture()
+    world.capture(now=LATER)
+    (ann, _), status = CaptureStatus(world.engine).coverage(), CaptureStatus(world.engine)
+    assert (ann.covered_from, ann.read_at, ann.not_given) == (NOW, LATER, 1)
+    (shown,) = status.quarantined()
+    assert (shown.ref.principal, shown.at, shown.reason.partition(":")[0]) == (ANN.address, NOW, "not_given")
+    world.gmail.broken.clear()
+    world.capture(now=LATER)
+    (ann, _) = CaptureStatus(world.engine).coverage()
+    assert (ann.covered_from, ann.not_given) == (NOW - timedelta(days=90), 0)
+    assert status.quarantined() == ()
+
+
 def test_a_refused_mail_is_quarantined_with_its_reason_and_the_others_are_written(world: World):
     fill(world)
     world.org.refuse["More 3"] = "FIELD_CUSTOM_VALIDATION_EXCEPTION"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -53,6 +53,7 @@ def status_of(parts: Parts) -> Status:
 
     snapshot = latest_snapshot(parts.mirror_folder)
     writes = parts.settings.writes
+    set_aside = quarantined(parts)
     findings = Counter(str(finding.status.value) for finding in parts.findings.findings())
     return Status(
         mailboxes=parts.capture_status.coverage(),
@@ -60,7 +61,7 @@ def status_of(parts: Parts) -> Status:
         snapshot_id=snapshot.snapshot_id if snapshot else None,
         snapshot_at=snapshot.published_at if snapshot else None,
         findings=dict(sorted(findings.items())),
-        quarantined=len(parts.write_log.refused()),
+        quarantined=len(set_aside.writes) + len(set_aside.mails),
         undelivered=len(parts.findings.undelivered()),
         runs=tuple(parts.runs.latest(limit=10)),
         writes={name: getattr(writes, name) for name in ("capture", "salesforce_task", "chatter_post")},
@@ -132,9 +133,17 @@ def show_run(parts: Parts, run_id: str) -> RunShown:
     return RunShown(run, tuple(parts.write_log.by_run(run.run_id)))
 
 
-def quarantined(parts: Parts) -> Sequence[LoggedWrite]:
-    """Return the writes that Salesforce refuses, with its reasons."""
-    return parts.write_log.refused()
+@dataclass(frozen=True, slots=True)
+class Quarantine:
+    """What is set aside with its reason: writes that Salesforce refuses, mails that can't be had or read."""
+
+    writes: tuple[LoggedWrite, ...]
+    mails: tuple[Explanation, ...]
+
+
+def quarantined(parts: Parts) -> Quarantine:
+    """Return what is set aside, the latest first."""
+    return Quarantine(tuple(parts.write_log.refused()), parts.capture_status.quarantined())
 
 
 def noise_forecast(parts: Parts) -> NoiseForecast:

@@ -15,7 +15,7 @@ UNHEALTHY = 1
 rules_app = typer.Typer(no_args_is_help=True, help="Look at the rules, check and test them.")
 config_app = typer.Typer(no_args_is_help=True, help="Look at the settings.")
 runs_app = typer.Typer(no_args_is_help=True, help="What each run did, and every write it made.")
-quarantine_app = typer.Typer(no_args_is_help=True, help="Mails and alerts that Salesforce refuses.")
+quarantine_app = typer.Typer(no_args_is_help=True, help="Mails and alerts that are set aside.")
 
 
 def register(app: typer.Typer) -> None:
@@ -237,16 +237,17 @@ def config_schema(as_json: AsJson = False) -> None:
 
 @quarantine_app.command("list")
 def quarantine_list(config: Config = None, as_json: AsJson = False) -> None:
-    """List what Salesforce refuses, with its reason."""
+    """List what is set aside, with its reason: writes that Salesforce refuses, mails that can't be had or read."""
     with opened(config, quiet=True) as parts:
         from leakwatch.app.looking import quarantined
+        from leakwatch.cli.words import quarantine_lines
 
         found = quarantined(parts)
         if as_json:
             output.print_json(found)
             return
-        rows = [(entry.op.key, entry.op.sobject, entry.code, entry.message) for entry in found]
-        typer.echo(output.table(["key", "object", "code", "reason"], rows) or "nothing is quarantined")
+        for line in quarantine_lines(found):
+            typer.echo(line)
 
 
 @quarantine_app.command("retry")

@@ -9,7 +9,7 @@ from leakwatch.cli.output import table
 
 if TYPE_CHECKING:
     from leakwatch.app.doctoring import Check
-    from leakwatch.app.looking import RunShown, Status, Told
+    from leakwatch.app.looking import Quarantine, RunShown, Status, Told
     from leakwatch.app.planning import Applied, Plan
     from leakwatch.flows.act_sending import ActReport
     from leakwatch.flows.audit import AuditReport
@@ -137,7 +137,18 @@ def status_lines(found: Status, jobs: Sequence[JobStatus]) -> list[str]:
 def _mailbox_state(one: Coverage) -> str:
     if one.parked_reason:
         return f"parked: {one.parked_reason}"
+    if one.not_given:
+        mails = "1 mail" if one.not_given == 1 else f"{one.not_given} mails"
+        return f"{mails} not given by the provider yet; asked for again by every sync"
     return "ok" if one.read_at is not None else "not read yet"
+
+
+def quarantine_lines(found: Quarantine) -> list[str]:
+    """Return what is set aside: what Salesforce refuses, then what could not be had or read."""
+    writes = [(entry.op.key, entry.op.sobject, entry.code, entry.message) for entry in found.writes]
+    mails = [(one.ref.principal, one.ref.provider_id, one.at, one.reason) for one in found.mails]
+    tables = [table(["key", "object", "code", "reason"], writes), table(["mailbox", "mail", "since", "reason"], mails)]
+    return [one for one in tables if one] or ["nothing is quarantined"]
 
 
 def explanation_lines(found: Told, term: str) -> list[str]:

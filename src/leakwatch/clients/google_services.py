@@ -145,6 +145,25 @@ class GmailClient:
             pending = left + rest
         return [found[message_id] for message_id in dict.fromkeys(ids) if message_id in found], gone
 
+    def ask_again(self, subject: str, ids: Sequence[str]) -> tuple[list[dict[str, Any]], list[str]]:
+        """Return (messages, ids that are gone) of what Gmail now gives of `ids`; what it still does not give is absent.
+
+        Each is asked for once, without waiting: they were asked for patiently before, and will be again.
+
+        Raises:
+            AuthError: the mailbox refuses us.
+        """
+        found: dict[str, dict[str, Any]] = {}
+        gone: list[str] = []
+        for start in range(0, len(ids), self._batch_size):
+            try:
+                self._batch(subject, ids[start : start + self._batch_size], found, gone)()
+            except _BrokenPartsError:
+                continue
+            except TransientError:
+                break
+        return list(found.values()), gone
+
     def _broken(self, subject: str, ids: Sequence[str], found: Mapping[str, Mapping[str, Any]]) -> list[str]:
         """Return those of `ids` that fail in a batch in which another mail of the mailbox is given; else nothing."""
         witness = next((name for name, message in found.items() if len(message) > 1), None)

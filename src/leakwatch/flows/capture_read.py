@@ -130,6 +130,7 @@ class Reading:
             cursor = self._first(principal)
         elif self._wants_more(cursor):
             cursor = self._anew(principal, cursor, self.now - self.backfill)
+        cursor = self._ask_again(principal, cursor, tally)
         standstill = 0
         while True:
             try:
@@ -146,6 +147,16 @@ class Reading:
                 break
         if self.memory is None:
             self.journal.mailbox_read(self.source.name, principal.address, now=self.now)
+
+    def _ask_again(self, principal: Principal, cursor: Cursor, tally: Tally) -> Cursor:
+        """Take what the provider failed to give in earlier readings, as far as it gives it now; return the cursor."""
+        ids = self.journal.not_given(self.source.name, principal.address)
+        if not ids:
+            return cursor
+        page = self.source.fetch_again(principal, cursor, ids)
+        if not page.upserts and not page.gone:
+            return cursor
+        return self._take(principal, cursor, page, tally)
 
     def _first(self, principal: Principal, window_start: datetime | None = None) -> Cursor:
         start = window_start if window_start is not None else self.now - self.backfill

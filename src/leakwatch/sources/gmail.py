@@ -54,6 +54,7 @@ class _Gmail(Protocol):
     ) -> Mapping[str, Any]: ...
     def history(self, subject: str, start: str, *, page_token: str | None = None) -> Mapping[str, Any]: ...
     def get_messages(self, subject: str, ids: Sequence[str]) -> tuple[Sequence[Mapping[str, Any]], Sequence[str]]: ...
+    def ask_again(self, subject: str, ids: Sequence[str]) -> tuple[Sequence[Mapping[str, Any]], Sequence[str]]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,11 @@ class GmailSource:
             return self._snapshot(principal, cursor)
         return self._changes(principal, cursor)
 
+    def fetch_again(self, principal: Principal, cursor: Cursor, ids: Sequence[str]) -> Page:
+        """Return what Gmail now gives of `ids`. Errors: see the port."""
+        items, gone = self._gmail.ask_again(principal.address, ids)
+        return Page(tuple(self._marked(principal, items)), (), cursor, has_more=True, gone=tuple(gone))
+
     def _snapshot(self, principal: Principal, cursor: Cursor) -> Page:
         search = _search(cursor.window_start) if self._gmail.can_search else None
         listed = self._gmail.list_messages(
@@ -156,6 +162,9 @@ class GmailSource:
     def to_activity(self, item: Mapping[str, Any], principal: Principal) -> Activity | Decision:
         """Return the mail in a raw Gmail message, or why it is none. Pure; never raises on odd content."""
         ref = SourceRef(self.name, principal.address, str(item.get("id") or ""))
+        if list(item) == ["id"]:  # see GmailClient.get_messages
+            why = "Gmail fails for this one mail; every sync asks for it again"
+            return Decision(ref, Outcome.QUARANTINED, SkipReason.NOT_GIVEN, EPOCH, detail=why)
         labels = _labels(item)
         received_at = _received_at(item)
         payload = _mapping(item.get("payload"))

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, func, or_, select
 
 from leakwatch.core import identity
-from leakwatch.model import CursorPhase, SourceRef
+from leakwatch.model import CursorPhase, Outcome, SkipReason, SourceRef
 from leakwatch.store import capture_codec as codec
 from leakwatch.store import capture_tables as tables
 from leakwatch.store.capture_tables import when
@@ -34,13 +35,18 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """How far a mailbox owner's mail is known without a gap: what "no activity" findings rest on."""
+    """How far a mailbox owner's mail is known without a gap: what "no activity" findings rest on.
+
+    `not_given` is how many mails the provider named but failed to give. Each arrived before it was first asked for, so
+    the mailbox is known without a gap only from the last such moment on: `covered_from` is never earlier.
+    """
 
     principal: str
     salesforce_user_id: str | None
     covered_from: datetime | None
     read_at: datetime | None
     parked_reason: str | None
+    not_given: int = 0
 
 
 class CaptureStatus:
@@ -55,18 +61,22 @@ class CaptureStatus:
         with transaction(self._engine) as connection:
             read_at = {row.principal: when(row.read_at) for row in connection.execute(select(reads))}
             bodies = {row.principal: codec.load(row.body) for row in connection.execute(select(cursors))}
+            holes = _holes(connection)
         # While a window is being read (again), nothing is claimed about it.
         bodies = {name: body for name, body in bodies.items() if body.get("phase") == CursorPhase.DELTA}
         found: list[Coverage] = []
         for principal in SqlJournal(self._engine).principals():
             start = bodies.get(principal.address, {}).get("window_start")
+            number, since = holes.get(principal.address, (0, ""))
+            starts = [datetime.fromisoformat(one) for one in (start, since) if one]
             found.append(
                 Coverage(
                     principal=principal.address,
                     salesforce_user_id=principal.salesforce_user_id,
-                    covered_from=datetime.fromisoformat(start) if start else None,
+                    covered_from=max(starts) if start else None,
                     read_at=read_at.get(principal.address),
                     parked_reason=principal.parked_reason,
+                    not_given=number,
                 )
             )
         return tuple(found)
@@ -80,6 +90,14 @@ class CaptureStatus:
             reasons = connection.execute(query.group_by(skipped.c.outcome, skipped.c.reason)).all()
         found = {str(outcome or "waiting"): int(number) for outcome, number in outcomes}
         return found | {f"{outcome}.{reason}": int(number) for outcome, reason, number in reasons}
+
+    def quarantined(self) -> tuple[Explanation, ...]:
+        """Return the mails that could not be had or read, the latest first: they are in no mailbox's record."""
+        table = tables.decisions
+        query = select(table).where(table.c.outcome == Outcome.QUARANTINED.value)
+        with transaction(self._engine) as connection:
+            rows = connection.execute(query.order_by(table.c.at.desc(), table.c.principal, table.c.provider_id))
+            return tuple(_decided(row) for row in rows)
 
     def explain(self, term: str) -> tuple[Explanation, ...]:
         """Return what became of the items that `term` names.
@@ -146,10 +164,22 @@ def _explain_decisions(connection: Connection, term: str, keys: set[str]) -> Ite
     table = tables.decisions
     query = select(table).where(or_(table.c.provider_id == term, table.c.key.in_(sorted(keys))))
     for row in connection.execute(query.order_by(table.c.principal, table.c.provider_id)):
-        yield Explanation(
-            ref=SourceRef(row.source, row.principal, row.provider_id),
-            key=row.key,
-            outcome=row.outcome,
-            reason=row.reason + (f": {row.detail}" if row.detail else ""),
-            at=when(row.at),
-        )
+        yield _decided(row)
+
+
+def _decided(row: Any) -> Explanation:
+    return Explanation(
+        ref=SourceRef(row.source, row.principal, row.provider_id),
+        key=row.key,
+        outcome=row.outcome,
+        reason=row.reason + (f": {row.detail}" if row.detail else ""),
+        at=when(row.at),
+    )
+
+
+def _holes(connection: Connection) -> dict[str, tuple[int, str]]:
+    """Return principal -> (mails that were not given, when the last of them was first asked for)."""
+    table = tables.decisions
+    query = select(table.c.principal, func.count().label("number"), func.max(table.c.at).label("since"))
+    query = query.where(table.c.reason == SkipReason.NOT_GIVEN.value).group_by(table.c.principal)
+    return {row.principal: (int(row.number), str(row.since)) for row in connection.execute(query)}

@@ -31,7 +31,8 @@ from leakwatch.store import capture_tables as tables
 from leakwatch.store.capture_tables import chunks, text, upsert, when
 from leakwatch.store.database import transaction
 
-# These may change without the item's id changing: such an item is looked at again.
+# These may change without the item's id changing: such an item is looked at again when it is listed again. NOT_GIVEN
+# needs no place here: each reading begins by asking for those (see `not_given`), and once is enough.
 PASSING_REASONS = frozenset(
     {
         SkipReason.SPAM,
@@ -176,6 +177,19 @@ class SqlJournal:
                         query = query.where(table.c.reason.not_in(sorted(PASSING_REASONS)))
                     found.update(connection.execute(query).scalars())
         return frozenset(found)
+
+    def not_given(self, source: str, principal: str) -> Sequence[str]:
+        """Return the ids of mails that the provider named but failed to give, longest known first."""
+        table = tables.decisions
+        query = (
+            select(table.c.provider_id)
+            .where(
+                table.c.source == source, table.c.principal == principal, table.c.reason == SkipReason.NOT_GIVEN.value
+            )
+            .order_by(table.c.at, table.c.provider_id)
+        )
+        with transaction(self._engine) as connection:
+            return list(connection.execute(query).scalars())
 
     # --- activities and what became of them ---
 
