@@ -313,6 +313,26 @@ def test_an_address_finds_contacts_unconverted_leads_users_and_person_accounts(t
     assert book.people["ayşe@firma.example"][0].created_at == datetime(2026, 1, 1, tzinfo=UTC)
 
 
+def test_a_customer_who_logs_in_to_a_portal_is_found_as_the_contact_only(tmp_path: Path) -> None:
+    publish(
+        tmp_path,
+        {
+            "Contact": [person("003", 1, "eve@acme.example")],
+            "User": [
+                person("005", 1, "eve@acme.example", UserType="PowerCustomerSuccess"),
+                person("005", 2, "rep@firma.example", UserType="Standard"),
+                person("005", 3, "old@firma.example", UserType=None),
+            ],
+        },
+    )
+    book = MirrorReader(tmp_path).address_book(["eve@acme.example", "rep@firma.example", "old@firma.example"])
+    assert {address: [one.sobject for one in people] for address, people in book.people.items()} == {
+        "eve@acme.example": ["Contact"],
+        "rep@firma.example": ["User"],
+        "old@firma.example": ["User"],
+    }
+
+
 def test_open_deals_of_the_accounts_come_along_closed_and_deleted_ones_do_not(tmp_path: Path) -> None:
     account = "001000000000001AAA"
     base = {"AccountId": account, "IsWon": False, "IsDeleted": False, "OwnerId": "005000000000001AAA"}

@@ -28,10 +28,19 @@ def snapshot(folder: Path, statement: str) -> Snapshot:
             "'005A' AS id, 'u' AS username, 'N' AS name, 'e' AS email, FALSE AS is_active, '005B' AS manager_id",
             UserFact("005A", "u", "N", "e", False, "005B"),
         ),
+        ("'005A' AS id, 'CsnOnly' AS user_type", UserFact("005A", "", "", "", True, None, "CsnOnly")),
     ],
 )
 def test_users_of_an_export_are_known_as_far_as_its_columns_go(tmp_path: Path, columns: str, known: UserFact) -> None:
     assert users(snapshot(tmp_path, f"CREATE TABLE sf_user AS SELECT {columns}")) == [known]
+
+
+@pytest.mark.parametrize(
+    ("user_type", "ours"),
+    [("Standard", True), ("", True), ("PowerCustomerSuccess", False), ("CSPLitePortal", False), ("CsnOnly", False)],
+)
+def test_only_standard_users_are_our_own_people_as_far_as_salesforce_says(user_type: str, ours: bool) -> None:
+    assert UserFact("005A", "u", "N", "e", True, None, user_type).is_ours is ours
 
 
 @pytest.mark.parametrize("statement", ["SELECT 1", "CREATE TABLE sf_user AS SELECT 'Işıl' AS name"])

@@ -153,6 +153,13 @@ def test_an_alias_of_a_rep_counts_as_the_rep():
     assert resolve(activity(to="a.reed@ourco.com"), book(eve_acme=EVE)).owner_id == "005ANN"
 
 
+def test_a_leaver_does_not_hide_the_contact_who_has_their_address_now():
+    left = Person("005LEFT", "User", "Eve Adams", is_active=False)
+    assert resolve(activity(), book(eve_acme=(left, EVE))).who_ids == ("003EVE",)
+    colleague = Person("005EVE", "User", "Eve Adams")
+    assert resolve(activity(), book(eve_acme=(colleague, EVE))).basis == MatchBasis.NONE
+
+
 def test_an_inactive_user_owns_nothing():
     gone = Person("005BOB", "User", "Bob Kaya", is_active=False)
     match = resolve(activity(to="bob@ourco.com, ann@ourco.com"), book(eve_acme=EVE, bob_ourco=gone))

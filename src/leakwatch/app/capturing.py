@@ -226,7 +226,9 @@ def capture_options(parts: Parts, people: Sequence[UserFact], directory: Sequenc
     """Return how to capture: the admin's settings and who is internal."""
     settings = parts.settings
     section, privacy = settings.capture, settings.capture.privacy
-    internal = {user.email for user in people if user.email} | set(privacy.internal_addresses)
+    # Who has left is known by the company's domains; an outside address of theirs may be a customer's by now.
+    internal = {user.email for user in people if user.email and user.is_ours and user.is_active}
+    internal |= set(privacy.internal_addresses)
     for entry in directory:
         internal |= set(addresses_of(entry))
     return CaptureOptions(
@@ -264,6 +266,7 @@ def roster(parts: Parts, people: Sequence[UserFact], directory: Sequence[Mapping
             "IsActive": user.is_active,
         }
         for user in people
+        if user.is_ours
     ]
     return build_roster(
         directory,

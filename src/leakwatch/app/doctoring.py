@@ -181,11 +181,12 @@ def _sample(parts: Parts, google: GoogleParts, principal: Principal) -> Check:
 
 
 def _people(parts: Parts) -> list[UserFact]:
-    query = "SELECT Id, Username, Name, Email, IsActive, ManagerId FROM User WHERE IsActive = true"
+    query = "SELECT Id, Username, Name, Email, ManagerId, UserType FROM User WHERE IsActive = true"
     return [
         UserFact(
             str(row["Id"]), str(row.get("Username") or ""), str(row.get("Name") or ""),
             str(row.get("Email") or "").lower(), True, row.get("ManagerId"),
+            str(row.get("UserType") or ""),
         )
         for page in parts.reader.query(query)
         for row in page

@@ -116,7 +116,7 @@ class Resolver:
             if self._never.match(participant.address):
                 continue
             candidates = self._candidates(participant.address)
-            if any(person.sobject == "User" for person in candidates):
+            if any(person.sobject == "User" and person.is_active for person in candidates):
                 continue  # one of us, whatever contact carries the same address
             for sobject in ("Contact", "Lead", "Account"):
                 fitting = [person for person in candidates if person.sobject == sobject]

@@ -8,6 +8,10 @@ from leakwatch.core.names import label_key
 from leakwatch.store.mirror_build import Build
 
 OWN_ALERT_PREFIX = "lw1:f:"  # Leakwatch_Key__c of Tasks that leakwatch itself raised for a finding
+# Salesforce and Platform licences, admins included. Every other UserType may be a customer or partner: portals and
+# communities (PowerPartner, CSPLitePortal, CustomerSuccess, PowerCustomerSuccess), Chatter Free and External (CsnOnly),
+# or nobody (Guest, AutomatedProcess). Object Reference, "User". Employees among them are known by their mail domain.
+STANDARD_USER = "Standard"
 
 Flags = tuple[bool | None, bool | None]  # is closed, is won
 

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from leakwatch.core.tables import snake
 from leakwatch.store.mirror_build import Build
 from leakwatch.store.mirror_ingest import literal, quoted
-from leakwatch.store.mirror_meanings import OWN_ALERT_PREFIX
+from leakwatch.store.mirror_meanings import OWN_ALERT_PREFIX, STANDARD_USER
 
 _SOURCES = ("created", "last_activity_date", "task", "event", "email")  # later ones win on the same day
 _DRAFT = "5"  # EmailMessage.Status of a draft
@@ -195,6 +195,9 @@ def _people_select(build: Build, sobject: str, table: str, email: str) -> str:
     owner = "t.id" if sobject == "User" else build.column(table, "owner_id", "VARCHAR")
     active = build.column(table, "is_active", "BOOLEAN") if sobject == "User" else "TRUE"
     where = f"NOT COALESCE({build.column(table, 'is_deleted', 'BOOLEAN')}, FALSE)"
+    if sobject == "User":  # a customer who logs in to a portal is a contact, not one of us
+        where += f" AND COALESCE({build.column(table, 'user_type', 'VARCHAR')}, {literal(STANDARD_USER)}) IN"
+        where += f" ('', {literal(STANDARD_USER)})"
     if sobject == "Lead":
         where += f" AND NOT COALESCE({build.column(table, 'is_converted', 'BOOLEAN')}, FALSE)"
     return (

@@ -11,6 +11,7 @@ import duckdb
 
 from leakwatch.core.report_inputs import Note
 from leakwatch.model import Snapshot, Text
+from leakwatch.store.mirror_meanings import STANDARD_USER
 from leakwatch.store.snapshots import open_snapshot
 
 
@@ -24,6 +25,12 @@ class UserFact:
     email: str
     is_active: bool
     manager_id: str | None
+    user_type: str = ""  # Salesforce's UserType; empty where it is not known
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this is one of our own people, as far as Salesforce says (see `STANDARD_USER`)."""
+        return self.user_type in ("", STANDARD_USER)
 
 
 def users(snapshot: Snapshot) -> list[UserFact]:
@@ -31,13 +38,19 @@ def users(snapshot: Snapshot) -> list[UserFact]:
 
     What an export leaves out is empty, and who is not said to be inactive counts as active.
     """
-    names = ("id", "username", "name", "email", "is_active", "manager_id")
+    names = ("id", "username", "name", "email", "is_active", "manager_id", "user_type")
     there = {str(row[0]) for row in _ask(snapshot, "DESCRIBE sf_user")}
     asked = ", ".join(name if name in there else f"NULL AS {name}" for name in names)
     rows = _ask(snapshot, f"SELECT {asked} FROM sf_user ORDER BY id") if "id" in there else []  # noqa: S608  own names
     return [
         UserFact(
-            str(row[0]), str(row[1] or ""), str(row[2] or ""), str(row[3] or "").lower(), row[4] is not False, row[5]
+            str(row[0]),
+            str(row[1] or ""),
+            str(row[2] or ""),
+            str(row[3] or "").lower(),
+            row[4] is not False,
+            row[5],
+            str(row[6] or ""),
         )
         for row in rows
     ]

@@ -69,7 +69,7 @@ def read_snapshot(path: Path) -> Snapshot:
 def address_book(mirror_folder: Path, addresses: Iterable[str]) -> AddressBook:
     """Return the people behind `addresses` (any case) and the open deals of their accounts, from the newest snapshot.
 
-    People are contacts, unconverted leads, users (inactive ones too) and person accounts, none of them deleted;
+    People are contacts, unconverted leads, our own users (inactive ones too) and person accounts, none of them deleted;
     oldest first. A person account comes as its contact where that is mirrored, because mails relate to contacts.
     """
     snapshot = latest_snapshot(mirror_folder)

@@ -13,6 +13,7 @@ FORMAT = "leakwatch-world/1"
 Json = dict[str, Any]
 
 ROLES = ("rep", "manager", "revops", "admin", "integration")
+USER_TYPES = ("Standard", "PowerPartner", "PowerCustomerSuccess", "CustomerSuccess", "CSPLitePortal", "CsnOnly")
 STAGE_MEANINGS = ("open", "won", "lost", "suspended", "abandoned")
 LEAD_MEANINGS = ("open", "closed")
 MOVES = ("trash", "untrash", "spam", "not_spam", "read", "unread", "archive", "star", "delete")

@@ -21,6 +21,7 @@ from leakwatch.sandbox.world.model import (
     RULES,
     SKIP_REASONS,
     STAGE_MEANINGS,
+    USER_TYPES,
     VERBS,
     World,
     instant,
@@ -122,11 +123,13 @@ def _users(root: Node) -> set[str]:
     for node in root.items("users"):
         node.keys(
             ("ref", "first_name", "last_name", "email", "role"),
-            ("username", "title", "manager", "active", "notice_date", "google", "language", "currency"),
+            ("username", "title", "manager", "active", "user_type", "notice_date", "google", "language", "currency"),
         )
         _claim(node.child("ref"), references)
         node.child("role").text(choices=ROLES)
         node.child("active").boolean(default=True)
+        if node.child("user_type").value is not None:
+            node.child("user_type").text(choices=USER_TYPES)
         if node.child("notice_date").value is not None:
             node.child("notice_date").day()
         if node.child("google").value is not None:

@@ -115,7 +115,7 @@ def _user_row(world: World, user: Json, refs: dict[str, str]) -> Json:
         "Alias": user["last_name"][:8].lower(),
         "IsActive": user.get("active", True),
         "ManagerId": refs[manager] if manager else None,
-        "UserType": "Standard",
+        "UserType": user.get("user_type", "Standard"),
         "TimeZoneSidKey": world.company["time_zone"],
         "LocaleSidKey": world.company.get("locale", "en_US"),
         "LanguageLocaleKey": user.get("language", world.company.get("language", "en_US")),

@@ -1,0 +1,38 @@
+"""What capture is told by the settings, the mirror and the directory: who is one of us, whose mailboxes are read."""
+
+from __future__ import annotations
+
+from datetime import date
+from types import SimpleNamespace
+from typing import Any
+
+from leakwatch import config
+from leakwatch.app.capturing import capture_options, roster
+from leakwatch.store.snapshot_facts import UserFact
+
+
+def parts(**sections: Any) -> Any:
+    settings = config.load(None, {"company": {"domains": ["ourco.com"]}, **sections})
+    return SimpleNamespace(settings=settings, org=SimpleNamespace(task_closed_status="Completed"))
+
+
+def user(name: str, address: str, *, active: bool = True, kind: str = "Standard") -> UserFact:
+    return UserFact(f"005{name}", address, name, address, active, None, kind)
+
+
+ANN = user("ANN", "ann@ourco.com")
+CONTRACTOR = user("CON", "con@freelance.example")
+LEFT = user("LEFT", "left@home.example", active=False)
+PORTAL = user("PORTAL", "eve@acme.com", kind="PowerCustomerSuccess")
+
+
+def test_active_standard_users_and_directory_users_are_ours_and_portal_users_and_leavers_are_not() -> None:
+    directory = [{"primaryEmail": "ann@ourco.com", "aliases": ["Ann@Second.example"]}]
+    options = capture_options(parts(), [ANN, CONTRACTOR, LEFT, PORTAL], directory)
+    assert options.internal_addresses == ("ann@ourco.com", "ann@second.example", "con@freelance.example")
+
+
+def test_a_portal_user_gets_no_mailbox_although_the_directory_knows_the_address() -> None:
+    directory = [{"id": one, "primaryEmail": one} for one in ("ann@ourco.com", "eve@acme.com")]
+    capture = {"notice_for_all": date(2026, 1, 1)}
+    assert [one.address for one in roster(parts(capture=capture), [ANN, PORTAL], directory)] == ["ann@ourco.com"]
