@@ -123,6 +123,55 @@ def test_a_persons_mail_is_neither_skipped_nor_bulk(headers: dict[str, str]):
     assert not activity(**headers).bulk  # type: ignore[arg-type]
 
 
+GROUP = {  # as Google stamps what it delivers to the members of sales@ourco.com
+    "Precedence": "list",
+    "Mailing-List": "list sales@ourco.com; contact sales+owners@ourco.com",
+    "List-ID": "<sales.ourco.com>",
+    "X-Google-Group-Id": "960895140360",
+    "List-Unsubscribe": "<mailto:googlegroups-manage+960895140360+unsubscribe@googlegroups.com>,"
+    " <https://groups.google.com/a/ourco.com/group/sales/subscribe>",
+}
+
+
+def test_a_customers_mail_through_our_own_group_is_a_persons_mail():
+    assert not activity(to="sales@ourco.com", **GROUP).bulk
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"List-ID": "<news.acme.com>"},
+        {"List-ID": "Acme <news.acme.com>"},
+        {"List-ID": "sales.ourco.com.evil.com"},
+        {"List-ID": "notourco.com"},
+        {"List-ID": ""},
+        {"Precedence": "bulk"},
+        {"List-Unsubscribe": "<https://mail.example/u/1>, <mailto:x@googlegroups.com>"},
+        {"Feedback-ID": "1:campaign"},
+        {"Auto-Submitted": "auto-generated"},
+    ],
+    ids=str,
+)
+def test_a_list_of_others_or_a_newsletter_to_our_group_stays_bulk(changes: dict[str, str]):
+    assert activity(to="sales@ourco.com", **{**GROUP, **changes}).bulk
+
+
+def test_a_newsletter_that_kept_its_own_list_beside_our_groups_stays_bulk():
+    headers = [("From", "news@acme.com"), ("To", "sales@ourco.com"), *GROUP.items(), ("List-Id", "<news.acme.com>")]
+    found = read_mail(SourceRef("gmail", "a", "1"), headers, owner=ANN, received_at=NINE, in_sent=False)
+    assert isinstance(found, Activity)
+    assert found.bulk
+
+
+def test_a_group_of_any_of_our_domains_is_ours():
+    headers = [("From", "eve@acme.com"), ("To", "info@second.example"), ("List-Id", "<info.second.example>")]
+    ref = SourceRef("gmail", "a", "1")
+    for domains, bulk in (((), True), (("second.example",), False)):
+        found = read_mail(ref, headers, owner=ANN, received_at=NINE, in_sent=False, own_domains=domains)
+        assert isinstance(found, Activity)
+        assert found.bulk is bulk
+
+
 def test_every_occurrence_of_auto_submitted_counts():
     headers = [
         ("From", "eve@acme.com"),

@@ -89,7 +89,11 @@ class GoogleParts:
         from leakwatch.sources.gmail import GmailOptions, GmailSource
 
         section = self.parts.settings.capture
-        options = GmailOptions(opt_out_labels=section.privacy.opt_out_labels, page_size=section.page_size)
+        options = GmailOptions(
+            opt_out_labels=section.privacy.opt_out_labels,
+            own_domains=self.parts.settings.company.domains,
+            page_size=section.page_size,
+        )
         return GmailSource(self.gmail, options, known=self.parts.journal.known_ids)
 
     def directory(self) -> list[Mapping[str, Any]]:

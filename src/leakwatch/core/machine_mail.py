@@ -7,8 +7,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from leakwatch.core.addresses import in_domain
 from leakwatch.core.text import clean_line
 from leakwatch.model import SkipReason
 
@@ -19,6 +20,9 @@ _REPORT_TYPE = re.compile(r"report-type\s*=\s*\"?([\w-]+)", re.IGNORECASE)
 _DAEMONS = frozenset({"mailer-daemon", "mail-daemon", "maildaemon", "postmaster", "bounce", "bounces"})
 _DAEMON_PREFIXES = ("mailer-daemon", "bounce+", "bounces+", "bounce-", "bounces-")
 _NO_REPLY = re.compile(r"(?:do[-_.]?not[-_.]?reply|no[-_.]?reply|notifications?|donotreply)(?:[+_-].*)?")
+_LIST_ID = re.compile(r"<([^<>]*)>")  # RFC 2919: a phrase may stand before it
+_LINK_HOST = re.compile(r"<(?:mailto:[^<>@]*@|https?://)([^<>/?:]*)")  # of each way out in List-Unsubscribe (RFC 2369)
+_GROUP_HOSTS = frozenset({"googlegroups.com", "groups.google.com"})
 _CALENDAR_SENDERS = frozenset({"calendar-notification@google.com"})
 _NO = frozenset({"", "no", "false", "0"})
 
@@ -89,12 +93,35 @@ def _is_auto_reply(headers: Headers) -> bool:
     return "".join(first(headers, "return-path").split()) == "<>"
 
 
-def is_bulk(headers: Headers, sender: str) -> bool:
-    """Return whether a received mail is a newsletter, a list or a notification rather than one person writing."""
-    if any(headers.get(name) for name in ("list-id", "list-unsubscribe", "feedback-id", "x-loop")):
+def is_bulk(headers: Headers, sender: str, own_domains: Collection[str] = ()) -> bool:
+    """Return whether a received mail is a newsletter, a list or a notification rather than one person writing.
+
+    What came through a group of `own_domains` (sales@ our company) is judged by what its sender wrote: a customer who
+    writes to such a group writes to us.
+    """
+    if any(headers.get(name) for name in ("feedback-id", "x-loop")):
         return True
-    if keywords(headers, "precedence") & {"bulk", "list", "junk"}:
+    if keywords(headers, "auto-submitted") - {"no"} or _NO_REPLY.fullmatch(sender.partition("@")[0]) is not None:
         return True
-    if keywords(headers, "auto-submitted") - {"no"}:
-        return True
-    return _NO_REPLY.fullmatch(sender.partition("@")[0]) is not None
+    listed = any(headers.get(name) for name in ("list-id", "list-unsubscribe"))
+    precedence = keywords(headers, "precedence") & {"bulk", "list", "junk"}
+    if not listed and not precedence:
+        return False
+    return bool(precedence - {"list"}) or not _is_own_group(headers, own_domains)
+
+
+def _is_own_group(headers: Headers, own_domains: Collection[str]) -> bool:
+    """Return whether every list header of a mail is a group's of ours.
+
+    A group sales@ourco.com of Google Workspace stamps `List-ID: <sales.ourco.com>`, `Precedence: list`, and a
+    List-Unsubscribe that leads to googlegroups.com and groups.google.com. Any other word of a list is the sender's own.
+    """
+    names = [name for value in headers.get("list-id", ()) for name in (_LIST_ID.findall(value) or [value])]
+    if not names or not all(_is_ours(clean_line(name).strip().lower(), own_domains) for name in names):
+        return False
+    ways = [way for value in headers.get("list-unsubscribe", ()) for way in _LINK_HOST.findall(value.lower())]
+    return all(way in _GROUP_HOSTS or _is_ours(way, own_domains) for way in ways)
+
+
+def _is_ours(domain: str, own_domains: Collection[str]) -> bool:
+    return any(in_domain(domain, ours) for ours in own_domains)

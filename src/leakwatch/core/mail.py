@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -43,6 +43,7 @@ def read_mail(
     owner: Principal,
     received_at: datetime | None,
     in_sent: bool,
+    own_domains: Collection[str] = (),
 ) -> Activity | Decision:
     """Return the mail as an Activity, or the Decision not to capture it.
 
@@ -51,6 +52,7 @@ def read_mail(
         headers: (name, value) pairs as the provider gives them, in any order, encoded or not.
         owner: whose mailbox it is.
         received_at: the server's own time of this copy, aware UTC; the Date header stands in if it is None.
+        own_domains: the company's mail domains, besides those of the owner's own addresses: their groups are no lists.
         in_sent: the provider says the owner sent it (Gmail's label SENT): a From header alone can be forged.
     """
     found = collect(headers)
@@ -65,7 +67,9 @@ def read_mail(
     reason = None if outbound else skip_reason(found, sender)
     if reason is not None:
         return Decision(ref, Outcome.SKIPPED, reason, start, key=identity.key_of(first(found, "message-id")))
-    return _activity(ref, found, sender=(name, sender), start=start, sent_at=sent_at, outbound=outbound)
+    domains = {*own_domains, *(domain_of(address) for address in owner.addresses)}
+    bulk = not outbound and is_bulk(found, sender, domains)
+    return _activity(ref, found, sender=(name, sender), start=start, sent_at=sent_at, outbound=outbound, bulk=bulk)
 
 
 def _activity(
@@ -76,6 +80,7 @@ def _activity(
     start: datetime,
     sent_at: datetime | None,
     outbound: bool,
+    bulk: bool,
 ) -> Activity:
     message_id = identity.normalise_message_id(first(found, "message-id"))
     subject = decode_words(first(found, "subject"))[:MAX_SUBJECT]
@@ -105,7 +110,7 @@ def _activity(
         refs=(ref,),
         message_id=message_id[: identity.MAX_MESSAGE_ID] if message_id is not None else None,
         thread_key=identity.thread_root(message_id, first(found, "in-reply-to"), first(found, "references")),
-        bulk=not outbound and is_bulk(found, sender[1]),
+        bulk=bulk,
         sent_at=sent_at,
         fingerprint=mark,
     )

@@ -63,12 +63,14 @@ class GmailOptions:
 
     Attributes:
         opt_out_labels: names of Gmail labels that keep a mail out; empty asks for no labels at all.
+        own_domains: the company's mail domains: a mail through a group of theirs is no list's.
         page_size: ids per messages.list (Gmail allows 500).
         probe_size: without search, so many mails are fetched at a time; when all of them are older than the window,
             listing ends. Order is nearly by date, not promised to be.
     """
 
     opt_out_labels: tuple[str, ...] = ()
+    own_domains: tuple[str, ...] = ()
     page_size: int = 500
     probe_size: int = 50
 
@@ -177,7 +179,14 @@ class GmailSource:
         if not payload:
             why = "Gmail sent no headers"
             return Decision(ref, Outcome.QUARANTINED, "unreadable", received_at or EPOCH, detail=why)
-        return read_mail(ref, headers, owner=principal, received_at=received_at, in_sent="SENT" in labels)
+        return read_mail(
+            ref,
+            headers,
+            owner=principal,
+            received_at=received_at,
+            in_sent="SENT" in labels,
+            own_domains=self._options.own_domains,
+        )
 
     # --- ids and labels ---
 
