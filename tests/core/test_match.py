@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from capture_samples import ANN, BOB, activity
 from leakwatch.core.match import MatchRules, Resolver, lookup_addresses
+from leakwatch.core.normalise import merge
 from leakwatch.core.privacy import Insiders
 from leakwatch.model import Activity, AddressBook, Match, MatchBasis, OpenOpportunity, Person
 
@@ -158,6 +159,15 @@ def test_a_leaver_does_not_hide_the_contact_who_has_their_address_now():
     assert resolve(activity(), book(eve_acme=(left, EVE))).who_ids == ("003EVE",)
     colleague = Person("005EVE", "User", "Eve Adams")
     assert resolve(activity(), book(eve_acme=(colleague, EVE))).basis == MatchBasis.NONE
+
+
+def test_a_mail_sent_as_another_address_belongs_to_the_rep_whose_mailbox_sent_it():
+    options: dict[str, str] = {"sender": "ann@partner.example", "to": "eve@acme.com", "Cc": "bob@ourco.com"}
+    sent = activity(ANN, in_sent=True, **options)
+    both = merge([sent, activity(BOB, provider_id="m2", **options)])
+    for found in (sent, both):
+        match = resolve(found, book(eve_acme=EVE))
+        assert (match.owner_id, match.who_ids) == ("005ANN", ("003EVE",))
 
 
 def test_an_inactive_user_owns_nothing():

@@ -39,12 +39,21 @@ def test_a_mail_without_any_usable_date_is_quarantined_not_raised(header: str | 
     assert (found.outcome, found.reason) == (Outcome.QUARANTINED, "unreadable_date")
 
 
-def test_outbound_needs_the_sent_label_and_an_own_address():
+def test_outbound_needs_the_sent_label_and_an_own_address_where_the_mail_was_delivered():
     assert activity(sender="ann@ourco.com", to="eve@acme.com", in_sent=True).direction is Direction.OUTBOUND
     assert activity(sender="A.Reed@ourco.com", to="eve@acme.com", in_sent=True).direction is Direction.OUTBOUND
     assert activity(sender="sales@ourco.com", to="eve@acme.com", in_sent=True).direction is Direction.OUTBOUND
     assert activity(sender="ann@ourco.com", in_sent=False).direction is Direction.INBOUND
-    assert activity(sender="eve@acme.com", in_sent=True).direction is Direction.INBOUND
+    assert activity(sender="eve@acme.com", in_sent=True, Delivered_To="ann@ourco.com").direction is Direction.INBOUND
+
+
+def test_what_lies_in_the_sent_box_without_having_been_delivered_was_sent_whatever_its_from_says():
+    sent = activity(sender="Ann <ann@partner.example>", to="eve@acme.com", in_sent=True, Bcc="boss@ourco.com")
+    assert sent.direction is Direction.OUTBOUND
+    assert [(one.address, one.internal) for one in sent.participants if one.role is Role.FROM] == [
+        ("ann@partner.example", True)
+    ]
+    assert "boss@ourco.com" in {one.address for one in sent.participants if one.role is Role.BCC}
 
 
 def test_bcc_is_read_from_the_senders_copy_only():

@@ -28,7 +28,8 @@ from leakwatch.model import (
 WANTED_HEADERS = (
     "From", "To", "Cc", "Bcc", "Reply-To", "Sender", "Subject", "Date", "Message-ID", "In-Reply-To", "References",
     "Auto-Submitted", "Precedence", "List-Id", "List-Unsubscribe", "Feedback-ID", "X-Loop", "X-Autoreply",
-    "X-Autorespond", "X-Failed-Recipients", "X-Original-From", "Return-Path", "Content-Type", "Content-Class",
+    "X-Autorespond", "X-Failed-Recipients", "X-Original-From", "Return-Path", "Delivered-To",
+    "Content-Type", "Content-Class",
 )  # fmt: skip
 MAX_SUBJECT = 1_000  # characters kept; Salesforce takes 3,000 at most and shows 255
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -53,7 +54,9 @@ def read_mail(
         owner: whose mailbox it is.
         received_at: the server's own time of this copy, aware UTC; the Date header stands in if it is None.
         own_domains: the company's mail domains, besides those of the owner's own addresses: their groups are no lists.
-        in_sent: the provider says the owner sent it (Gmail's label SENT): a From header alone can be forged.
+        in_sent: the provider says the owner sent it (Gmail's label SENT): a From header alone can be forged. It holds
+            for any From, for people also send as addresses elsewhere, unless the mail was delivered here: somebody
+            moved it into the Sent box.
     """
     found = collect(headers)
     sent_at = _date(first(found, "date"))
@@ -63,7 +66,7 @@ def read_mail(
     name, sender = _sender(found) or ((owner.name, owner.address) if in_sent else ("", ""))
     if not sender:
         return Decision(ref, Outcome.SKIPPED, SkipReason.NO_SENDER, start)
-    outbound = in_sent and _is_owner(sender, owner)
+    outbound = in_sent and (_is_owner(sender, owner) or not found.get("delivered-to"))
     reason = None if outbound else skip_reason(found, sender)
     if reason is not None:
         return Decision(ref, Outcome.SKIPPED, reason, start, key=identity.key_of(first(found, "message-id")))
@@ -91,7 +94,7 @@ def _activity(
         first(found, "subject"),
         [address for _, address in [*to, *cc]],
     )
-    participants = [Participant(sender[1], Role.FROM, sender[0])]
+    participants = [Participant(sender[1], Role.FROM, sender[0], internal=outbound)]
     participants += _people(to, Role.TO) + _people(cc, Role.CC)
     if outbound:
         participants += _people(parse_list(found.get("bcc", ())), Role.BCC)
@@ -136,7 +139,7 @@ def _sender(found: Headers) -> tuple[str, str] | None:
 
 
 def _is_owner(sender: str, owner: Principal) -> bool:
-    """Return whether a mail in the Sent box may be the owner's: own address, alias, or a shared one of our domain."""
+    """Return whether a mail in the Sent box is surely the owner's: own address, alias, or one of our domain."""
     own = {canonical(address) for address in owner.addresses}
     return canonical(sender) in own or domain_of(sender) in {domain_of(address) for address in own}
 

@@ -191,14 +191,17 @@ class Resolver:
 
     def _owner(self, activity: Activity) -> str | None:
         """Return whose it is: the sending rep, else our first To, else our first Cc, else the mailbox's owner."""
-        roles = (Role.TO, Role.CC)
-        if activity.direction is Direction.OUTBOUND or self._sent_unseen(activity):
-            roles = (Role.FROM, Role.TO, Role.CC)
-        by_role = (person for role in roles for person in activity.participants if person.role is role)
-        return _first_user(by_role, self._user) or _first_user(
-            (Participant(ref.principal, Role.TO) for ref in sorted(activity.refs, key=lambda ref: ref.principal)),
-            self._user,
-        )
+        people = activity.participants
+        senders = [person for person in people if person.role is Role.FROM]
+        recipients = [person for role in (Role.TO, Role.CC) for person in people if person.role is role]
+        mailboxes = [Participant(one, Role.TO) for one in sorted({ref.principal for ref in activity.refs})]
+        if activity.direction is Direction.OUTBOUND:
+            # Sent as an address that names no user: from the mailbox that holds it without being written to.
+            written_to = {self._principal(person.address) for person in recipients}
+            senders += [one for one in mailboxes if self._principal(one.address) not in written_to]
+        elif not self._sent_unseen(activity):
+            senders = []
+        return _first_user((*senders, *recipients, *mailboxes), self._user)
 
     def _sent_unseen(self, activity: Activity) -> bool:
         """Return whether the sender is one of us whose Sent box we don't read: then From is all there is to go by."""
