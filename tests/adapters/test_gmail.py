@@ -148,6 +148,33 @@ def test_a_recent_mail_between_old_ones_is_still_found():
     assert {f"m{n}" for n in range(40)} <= set(ids)
 
 
+def listing_in(gmail: FakeGmail, order: Sequence[str], *, at_most: int = 500) -> None:
+    """Let `gmail` list in this order, some at a time."""
+
+    def list_messages(
+        *_given: Any, page_token: str | None = None, page_size: int = 500, **_more: Any
+    ) -> dict[str, Any]:
+        start, size = int(page_token or 0), min(page_size, at_most)
+        answer: dict[str, Any] = {"messages": [{"id": one} for one in order[start : start + size]]}
+        return answer | ({"nextPageToken": str(start + size)} if start + size < len(order) else {})
+
+    gmail.list_messages = list_messages  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize(("page_size", "at_most"), [(31, 31), (1, 500), (500, 500)])
+def test_one_old_mail_out_of_its_place_does_not_end_the_first_read(page_size: int, at_most: int):
+    known = [message(f"known{n}", at=NINE - timedelta(hours=n)) for n in range(30)]
+    stray = message("stray", at=WINDOW - timedelta(days=900))
+    late = [message(f"late{n}", at=NINE - timedelta(days=1, hours=n)) for n in range(60)]
+    gmail = FakeGmail(*known, stray, *late)
+    listing_in(gmail, [found["id"] for found in (*known, stray, *late)], at_most=at_most)
+    options = GmailOptions(page_size=page_size)
+    known_ids = frozenset(found["id"] for found in known)
+    source = GmailSource(gmail, options, known=lambda _source, _principal, ids: known_ids.intersection(ids))
+    ids, _ = read(source, begin(source))
+    assert {f"late{n}" for n in range(60)} <= set(ids)
+
+
 def test_with_search_gmail_leaves_out_what_is_old_or_no_mail():
     gmail = FakeGmail(message("a"), can_search=True)
     source = GmailSource(gmail)

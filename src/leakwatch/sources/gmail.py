@@ -65,8 +65,9 @@ class GmailOptions:
         opt_out_labels: names of Gmail labels that keep a mail out; empty asks for no labels at all.
         own_domains: the company's mail domains: a mail through a group of theirs is no list's.
         page_size: ids per messages.list (Gmail allows 500).
-        probe_size: without search, so many mails are fetched at a time; when all of them are older than the window,
-            listing ends. Order is nearly by date, not promised to be.
+        probe_size: without search, so many mails are fetched at a time, and listing ends when so many in a row are
+            older than the window. Gmail lists nearly by date but does not promise it: mail that was imported or came
+            late stands out of its place, one by one or a few together, so no single old mail ends anything.
     """
 
     opt_out_labels: tuple[str, ...] = ()
@@ -122,12 +123,15 @@ class GmailSource:
 
     def _snapshot(self, principal: Principal, cursor: Cursor) -> Page:
         search = _search(cursor.window_start) if self._gmail.can_search else None
+        probe = self._options.probe_size
+        page_size = self._options.page_size if search is not None else max(probe, self._options.page_size)
         listed = self._gmail.list_messages(
-            principal.address, page_token=cursor.page_token, search=search, page_size=self._options.page_size
+            principal.address, page_token=cursor.page_token, search=search, page_size=page_size
         )
-        ids = self._unknown(principal, [str(row["id"]) for row in listed.get("messages") or () if row.get("id")])
+        all_ids = [str(row["id"]) for row in listed.get("messages") or () if row.get("id")]
+        ids = self._unknown(principal, all_ids)
         # A search ends by itself where the window does; without one it is felt for, some mails at a time.
-        step = max(1, len(ids) if search is not None else self._options.probe_size)
+        step = max(1, len(ids) if search is not None else probe)
         items: list[Mapping[str, Any]] = []
         gone: list[str] = []
         ended = False
@@ -135,7 +139,7 @@ class GmailSource:
             some, lost = self._gmail.get_messages(principal.address, ids[start : start + step])
             items += some
             gone += lost
-            ended = search is None and bool(some) and _all_before(some, cursor.window_start)
+            ended = search is None and _past_window(all_ids, items, gone, cursor.window_start, probe)
             if ended:
                 break
         following = listed.get("nextPageToken")
@@ -262,11 +266,31 @@ def _search(window_start: datetime | None) -> str:
     return f"{after}-in:chats -in:drafts -in:spam -in:trash"
 
 
-def _all_before(items: Sequence[Mapping[str, Any]], window_start: datetime | None) -> bool:
+def _past_window(
+    listed: Sequence[str],
+    items: Sequence[Mapping[str, Any]],
+    gone: Sequence[str],
+    window_start: datetime | None,
+    needed: int,
+) -> bool:
+    """Return whether `needed` mails that are `listed` in a row are older than the window.
+
+    What was not fetched, because it is known, is taken to lie inside it: to read on costs little, to stop loses mail.
+    """
     if window_start is None:
         return False
-    moments = [_received_at(item) for item in items]
-    return all(moment is not None and moment < window_start for moment in moments)
+    moments = {str(item.get("id")): _received_at(item) for item in items}
+    vanished = frozenset(gone)
+    row = 0
+    for message_id in listed:
+        moment = moments.get(message_id)
+        if moment is not None and moment < window_start:
+            row += 1
+            if row >= needed:
+                return True
+        elif message_id not in vanished:
+            row = 0
+    return False
 
 
 def _skip(item: Mapping[str, Any], labels: frozenset[str]) -> SkipReason | None:
