@@ -161,6 +161,7 @@ class SkipReason(StrEnum):
     BLOCKED = "blocked"
     OPT_OUT_LABEL = "opt_out_label"
     NO_NOTICE = "no_notice"
+    OFF_ROSTER = "off_roster"  # read before its mailbox was taken off the roster, and not written by then
     BULK = "bulk"
     GONE = "gone"
     TOO_OLD = "too_old"
@@ -180,6 +181,16 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class MailTrace:
+    """What tells whether another copy is the same mail, without a word or an address of it."""
+
+    fingerprint: str  # of the Activity
+    sender: str  # digest of the address in From, salted with the mail's key
+    sent_at: datetime | None  # the Date header
+    start: datetime  # the server's time of this copy
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """Why an item was written, skipped, held or quarantined: reason and provider id, no content."""
 
@@ -187,8 +198,19 @@ class Decision:
     outcome: Outcome
     reason: str
     at: datetime
-    key: str | None = None
+    key: str | None = None  # what the Message-ID alone gives
     detail: str = ""  # words for a person, no subject and no outside address
+    trace: MailTrace | None = None  # only where the decision holds for the mail's other copies too
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingMail:
+    """The stored copies of one mail that is not settled, and decisions about other copies that may forbid it."""
+
+    key: str
+    copies: tuple[Activity, ...]
+    vetoes: tuple[Decision, ...] = ()
+    written: bool = False  # it is in Salesforce; a copy that came since may change whose it is
 
 
 class MatchBasis(StrEnum):

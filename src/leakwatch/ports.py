@@ -23,6 +23,7 @@ from leakwatch.model import (
     Snapshot,
     SourceRef,
     Transition,
+    WaitingMail,
     WriteOp,
     WriteResult,
 )
@@ -110,8 +111,16 @@ class Journal(Protocol):
         """
         ...
 
-    def unsettled(self) -> Iterator[Activity]:
-        """Yield merged activities that have no settled outcome yet, or changed since they were written."""
+    def unsettled(self) -> Iterator[WaitingMail]:
+        """Yield the copies of mails that have no settled outcome yet, or changed since, with what may forbid them."""
+        ...
+
+    def vetoes(self, copies: Sequence[Activity]) -> Sequence[Decision]:
+        """Return the stored vetoes that may be about one of `copies`; `core.exclusion` says whether they are."""
+        ...
+
+    def withdraw(self, decisions: Sequence[Decision], *, now: datetime) -> None:
+        """Store `decisions` and delete the copies they are about, except those of mails that are in Salesforce."""
         ...
 
     def record_matches(
@@ -145,11 +154,18 @@ class Journal(Protocol):
         """Return the ids of mails that the provider named but failed to give, longest known first."""
         ...
 
+    def spans(self, source: str) -> Mapping[str, tuple[datetime, datetime]]:
+        """Return principal address -> (from, to) of the time whose mail is known without a gap."""
+        ...
+
     def parked(self) -> Mapping[str, tuple[str, datetime]]:
         """Return principal address -> (reason, since) of mailboxes that refused us."""
         ...
 
-    def sync_principals(self, principals: Sequence[Principal], *, now: datetime) -> None: ...
+    def sync_principals(self, principals: Sequence[Principal], *, now: datetime) -> None:
+        """Store who is on the roster, and since when those who were on it are not; an empty one changes nothing."""
+        ...
+
     def park(self, principal: str, reason: str, *, now: datetime) -> None: ...
     def unpark(self, principal: str, *, now: datetime) -> None: ...
     def mailbox_read(self, source: str, principal: str, *, now: datetime) -> None:

@@ -282,6 +282,23 @@ def test_a_mail_whose_opt_out_label_is_taken_off_is_fetched():
     assert changes(label("labelsRemoved", "a", "Label_8"), options=options)[1] == []
 
 
+def test_a_mail_that_gets_an_opt_out_label_later_is_named_without_a_fetch_although_it_is_stored():
+    options = GmailOptions(opt_out_labels=("Leakwatch-Off",))
+    box, _, pages = changes(label("labelsAdded", "a", "Label_7"), options=options)
+    (item,) = pages[0].upserts
+    found = GmailSource(box).to_activity(item, ANN)
+    assert isinstance(found, Decision)
+    assert (found.ref.provider_id, found.reason, box.fetched) == ("a", SkipReason.OPT_OUT_LABEL, [])
+    assert changes(label("labelsAdded", "a", "Label_8"), options=options)[1] == []
+
+
+def test_an_opt_out_label_put_on_and_taken_off_again_leaves_the_mail_to_be_fetched():
+    options = GmailOptions(opt_out_labels=("Leakwatch-Off",))
+    twice = {**label("labelsAdded", "a", "Label_7"), **label("labelsRemoved", "a", "Label_7")}
+    box, ids, _ = changes(twice, options=options)
+    assert (ids, box.fetched) == (["a"], ["a"])
+
+
 def test_changes_are_walked_in_order():
     both = {**added("a", "INBOX")}
     assert changes({"messagesAdded": both["messagesAdded"], **deleted("a")})[1] == []

@@ -16,6 +16,7 @@ from leakwatch.clients.limiter import DIRECTORY, GMAIL_2026, Limiter, Quota
 from leakwatch.clients.retry import RetryPolicy
 from leakwatch.clock import SettableClock, SystemClock
 from leakwatch.core.mail import WANTED_HEADERS
+from leakwatch.core.normalise import merge
 from leakwatch.core.privacy import PrivacyRules
 from leakwatch.errors import AuthError
 from leakwatch.flows.capture import CaptureDoors, CaptureOptions, capture
@@ -136,7 +137,7 @@ class Reader:
 
     @property
     def activities(self) -> list[Activity]:
-        return list(self.journal.unsettled())
+        return [merge(waiting.copies) for waiting in self.journal.unsettled()]
 
     @property
     def message_ids(self) -> list[str]:

@@ -12,6 +12,8 @@ from sqlalchemy import Engine, select, update
 
 from capture_samples import ANN, BOB, NINE, activity
 from leakwatch import faultpoints
+from leakwatch.core.exclusion import exclude
+from leakwatch.core.normalise import merge
 from leakwatch.errors import BusyError, CursorError
 from leakwatch.model import (
     Activity,
@@ -57,6 +59,11 @@ def commit(journal: SqlJournal, *activities: Activity, cursor: Cursor = CURSOR, 
     return journal.commit_page(cursor, activities=activities, now=NOW, **options)  # type: ignore[arg-type]
 
 
+def unsettled(journal: SqlJournal) -> list[Activity]:
+    """Return the mails that wait, each with its copies merged."""
+    return [merge(waiting.copies) for waiting in journal.unsettled()]
+
+
 def skipped(provider_id: str, reason: SkipReason, key: str | None = None) -> Decision:
     return Decision(SourceRef("gmail", ANN.address, provider_id), Outcome.SKIPPED, reason, NOW, key)
 
@@ -82,7 +89,7 @@ def test_only_one_of_two_that_read_the_same_cursor_can_move_it(journal: SqlJourn
         commit(journal, activity(), cursor=first)
     with pytest.raises(BusyError):
         commit(journal, activity(), cursor=CURSOR)
-    assert list(journal.unsettled()) == []
+    assert list(unsettled(journal)) == []
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"not json", b'{"v": 99}', b'{"v": 1, "source": "gmail"}'])
@@ -122,34 +129,34 @@ def test_killed_inside_a_page_neither_cursor_nor_items_are_there(journal: SqlJou
     finally:
         faultpoints.install(None)
     assert journal.cursor("gmail", ANN.address, "mailbox") is None
-    assert list(journal.unsettled()) == []
+    assert list(unsettled(journal)) == []
     assert journal.known_ids("gmail", ANN.address, ["x", "m1"]) == frozenset()
 
 
 def test_copies_from_two_mailboxes_are_one_activity(journal: SqlJournal):
     commit(journal, activity(ANN, provider_id="a"))
     commit(journal, activity(BOB, provider_id="b"), cursor=replace(CURSOR, principal=BOB.address))
-    (merged,) = journal.unsettled()
+    (merged,) = unsettled(journal)
     assert [ref.provider_id for ref in merged.refs] == ["a", "b"]
 
 
 def test_the_same_page_stored_twice_changes_nothing(journal: SqlJournal):
     first = commit(journal, activity())
-    before = list(journal.unsettled())
+    before = list(unsettled(journal))
     commit(journal, activity(), activity(), cursor=first)
-    assert list(journal.unsettled()) == before
+    assert list(unsettled(journal)) == before
 
 
 def test_a_reused_message_id_is_kept_apart_also_when_both_come_in_one_page(journal: SqlJournal):
     commit(journal, activity(provider_id="a"), activity(provider_id="b", sender="mallory@evil.net"))
-    one, two = journal.unsettled()
+    one, two = unsettled(journal)
     assert one.key != two.key
     assert sorted([one.reused_id, two.reused_id]) == [False, True]
 
 
 def test_bcc_stays_on_the_senders_copy(engine: Engine, journal: SqlJournal):
     commit(journal, activity(ANN, sender="ann@ourco.com", to="eve@acme.com", in_sent=True, Bcc="boss@ourco.com"))
-    (merged,) = journal.unsettled()
+    (merged,) = unsettled(journal)
     assert "boss@ourco.com" not in str(merged)
     with transaction(engine) as connection:
         assert b"boss@ourco.com" in connection.execute(select(tables.copies.c.body)).scalar_one()
@@ -170,7 +177,7 @@ def test_oldest_activities_come_first_and_all_of_them(journal: SqlJournal):
         for n in range(1_100)
     ]
     commit(journal, *many)
-    starts = [found.start for found in journal.unsettled()]
+    starts = [found.start for found in unsettled(journal)]
     assert len(starts) == 1_100
     assert starts == sorted(starts)
 
@@ -178,7 +185,7 @@ def test_oldest_activities_come_first_and_all_of_them(journal: SqlJournal):
 def test_a_mail_deleted_from_the_mailbox_stays_in_the_journal(journal: SqlJournal):
     first = commit(journal, activity())
     commit(journal, cursor=first, removed=[SourceRef("gmail", ANN.address, "m1"), SourceRef("gmail", ANN.address, "?")])
-    assert len(list(journal.unsettled())) == 1
+    assert len(list(unsettled(journal))) == 1
 
 
 # --- known ids ---
@@ -227,7 +234,7 @@ def record(journal: SqlJournal, found: Activity, outcome: Outcome, match: Match 
 def test_written_and_quarantined_rest_and_the_others_come_again(journal: SqlJournal, outcome: Outcome, final: bool):
     commit(journal, activity())
     record(journal, activity(), outcome)
-    assert [found.key for found in journal.unsettled()] == ([] if final else [activity().key])
+    assert [found.key for found in unsettled(journal)] == ([] if final else [activity().key])
     assert journal.settled([activity().key, "other"]) == ({activity().key} if final else set())
 
 
@@ -235,25 +242,87 @@ def test_a_late_copy_that_changes_nothing_written_keeps_it_at_rest(journal: SqlJ
     commit(journal, activity(ANN))
     record(journal, activity(), Outcome.WRITTEN)
     commit(journal, activity(BOB, provider_id="late"), cursor=replace(CURSOR, principal=BOB.address))
-    assert list(journal.unsettled()) == []
+    assert list(unsettled(journal)) == []
 
 
 def test_a_late_sent_copy_that_changes_the_direction_comes_again(journal: SqlJournal):
     commit(journal, activity(ANN, sender="bob@ourco.com", to="eve@acme.com", Cc="ann@ourco.com"))
-    (found,) = journal.unsettled()
+    (found,) = unsettled(journal)
     record(journal, found, Outcome.WRITTEN)
     sent = activity(BOB, provider_id="s", sender="bob@ourco.com", to="eve@acme.com", Cc="ann@ourco.com", in_sent=True)
     commit(journal, sent, cursor=replace(CURSOR, principal=BOB.address))
-    assert [one.direction for one in journal.unsettled()] == ["outbound"]
+    assert [one.direction for one in unsettled(journal)] == ["outbound"]
 
 
-def test_a_mail_that_one_copy_forbids_is_not_offered(journal: SqlJournal):
-    commit(journal, activity())
-    blocked = Decision(
-        SourceRef("gmail", BOB.address, "b"), Outcome.SKIPPED, SkipReason.BLOCKED, NOW, key=activity().key
+def blocked(copy: Activity) -> Decision:
+    return exclude(copy, SkipReason.BLOCKED, at=NOW)
+
+
+def test_a_mail_is_offered_with_the_vetoes_on_its_message_id_or_its_fingerprint(journal: SqlJournal):
+    same_id = blocked(activity(BOB, provider_id="b"))
+    rewritten = blocked(activity(BOB, provider_id="c", message_id="<other@relay.net>"))
+    journal.record_decisions(
+        [same_id, rewritten, blocked(activity(BOB, provider_id="d", message_id="<no@x>", to="x@y"))]
     )
-    journal.record_decisions([blocked])
-    assert list(journal.unsettled()) == []
+    commit(journal, activity())
+    (waiting,) = journal.unsettled()
+    assert set(waiting.vetoes) == {same_id, rewritten} == set(journal.vetoes([activity()]))
+
+
+def test_a_veto_keeps_neither_address_nor_subject_of_the_mail(engine: Engine, journal: SqlJournal):
+    journal.record_decisions([blocked(activity(sender="x@lawyer.com", subject="Settlement"))])
+    with transaction(engine) as connection:
+        row = str(connection.execute(select(tables.decisions)).one())
+    assert "lawyer" not in row
+    assert "Settlement" not in row
+
+
+def test_a_withdrawn_copy_leaves_its_reason_and_the_other_copy_stays(engine: Engine, journal: SqlJournal):
+    commit(journal, activity(ANN, provider_id="a"))
+    commit(journal, activity(BOB, provider_id="b"), cursor=replace(CURSOR, principal=BOB.address))
+    journal.withdraw([exclude(activity(ANN, provider_id="a"), SkipReason.OPT_OUT_LABEL, at=NOW)], now=NOW)
+    (waiting,) = journal.unsettled()
+    assert [copy.refs[0].principal for copy in waiting.copies] == [BOB.address]
+    assert [one.reason for one in CaptureStatus(engine).explain("a")] == ["opt_out_label"]
+
+
+def test_a_mail_without_copies_is_gone_and_can_be_read_again(engine: Engine, journal: SqlJournal):
+    commit(journal, activity())
+    journal.withdraw([exclude(activity(), SkipReason.OPT_OUT_LABEL, at=NOW)], now=NOW)
+    assert unsettled(journal) == []
+    with transaction(engine) as connection:
+        assert connection.execute(select(tables.activities)).all() == []
+        assert connection.execute(select(tables.copies)).all() == []
+    assert journal.known_ids("gmail", ANN.address, ["m1"]) == frozenset()
+
+
+def test_a_mailbox_read_no_more_begins_anew_when_copies_of_it_were_dropped(journal: SqlJournal):
+    commit(journal, activity())
+    commit(journal, cursor=replace(CURSOR, principal=BOB.address))
+    gone = [exclude(activity(one), SkipReason.OFF_ROSTER, at=NOW) for one in (ANN, BOB)]
+    journal.withdraw(gone, now=NOW)
+    assert journal.cursor("gmail", ANN.address, "mailbox") is None
+    assert journal.cursor("gmail", BOB.address, "mailbox") is not None
+
+
+@pytest.mark.parametrize("outcome", [Outcome.UNMATCHED, Outcome.QUARANTINED, Outcome.SKIPPED])
+def test_a_decision_that_comes_with_a_page_drops_the_copy_unless_the_mail_is_written(
+    engine: Engine, journal: SqlJournal, outcome: Outcome
+):
+    first = commit(journal, activity(), activity(provider_id="w", message_id="<w@acme.com>"))
+    written = activity(message_id="<w@acme.com>")
+    record(journal, activity(), outcome)
+    record(journal, written, Outcome.WRITTEN)
+    commit(journal, cursor=first, decisions=[skipped(name, SkipReason.OPT_OUT_LABEL) for name in ("m1", "w")])
+    with transaction(engine) as connection:
+        assert connection.execute(select(tables.copies.c.provider_id)).scalars().all() == ["w"]
+    assert [one.outcome for one in CaptureStatus(engine).explain("w")] == ["written"]
+
+
+def test_a_mail_that_vanished_from_the_mailbox_keeps_its_copy(journal: SqlJournal):
+    first = commit(journal, activity())
+    commit(journal, cursor=first, decisions=[skipped("m1", SkipReason.GONE)])
+    assert len(unsettled(journal)) == 1
 
 
 def test_matches_of_written_activities_can_be_asked_for(journal: SqlJournal):
@@ -268,7 +337,7 @@ def test_quarantined_activities_can_be_released(journal: SqlJournal):
     commit(journal, activity())
     record(journal, activity(), Outcome.QUARANTINED)
     assert journal.release_quarantined([activity().key, "other"], now=NOW) == 1
-    assert len(list(journal.unsettled())) == 1
+    assert len(list(unsettled(journal))) == 1
 
 
 # --- mailboxes ---

@@ -14,6 +14,7 @@ from leakwatch.core.normalise import merge
 from leakwatch.core.privacy import Insiders
 from leakwatch.model import Activity, AddressBook, Match, MatchBasis, OpenOpportunity, Person
 
+YEAR = (datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC))
 US = Insiders(domains=["ourco.com"], addresses=[])
 EVE = Person("003EVE", "Contact", "Eve Adams", "001ACME", "005BOB", datetime(2024, 1, 1, tzinfo=UTC))
 OLD_EVE = Person("003OLD", "Contact", "E. Adams", "001OTHER", None, datetime(2020, 1, 1, tzinfo=UTC))
@@ -39,7 +40,7 @@ def book(*deals: OpenOpportunity, **people: Person | tuple[Person, ...]) -> Addr
 
 
 def resolve(found: Activity, known: AddressBook, **rules: object) -> Match:
-    options = MatchRules(principals=(ANN, BOB), read=frozenset({ANN.address, BOB.address}), **rules)  # type: ignore[arg-type]
+    options = MatchRules(principals=(ANN, BOB), read={ANN.address: YEAR, BOB.address: YEAR}, **rules)  # type: ignore[arg-type]
     return Resolver(known, options).resolve(US.mark(found))
 
 
@@ -183,7 +184,7 @@ def test_a_sender_address_of_ours_without_the_sent_copy_is_not_believed_where_we
 
 
 def test_and_is_believed_where_we_cannot_read_it():
-    rules = MatchRules(principals=(ANN, BOB), read=frozenset({ANN.address}))
+    rules = MatchRules(principals=(ANN, BOB), read={ANN.address: YEAR})
     seen = US.mark(activity(ANN, sender="bob@ourco.com", to="eve@acme.com", Cc="ann@ourco.com"))
     assert Resolver(book(eve_acme=EVE), rules).resolve(seen).owner_id == "005BOB"
 

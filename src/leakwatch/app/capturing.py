@@ -150,11 +150,13 @@ def run_capture(
     google = google or GoogleParts(parts)
     people = users(snapshot)
     directory = google.directory()
-    principals = [one for one in roster(parts, people, directory) if not only or one.address in only]
+    principals = roster(parts, people, directory)
     missing = [address for address in only if address not in {one.address for one in principals}]
     if missing:
         raise ConfigError([f"{address} is no mailbox that may be read (see leakwatch doctor)" for address in missing])
-    google.client.allow([parts.settings.google.admin_email, *(one.address for one in principals)])
+    google.client.allow(
+        [parts.settings.google.admin_email, *(one.address for one in principals if not only or one.address in only)]
+    )
     may_write = write and parts.settings.writes.capture
     if may_write and not dry_run:
         _require_key(parts)
@@ -178,6 +180,7 @@ def run_capture(
             dry_run=dry_run,
             write=may_write,
             retry_parked=retry_parked or bool(only),
+            only=only,
             on_page=_on_page(progress, should_stop),
         )
         note.complete = report.complete

@@ -88,6 +88,11 @@ def conflict_key(message_id: str, sender: str, sent_at: datetime | None) -> str:
     return MAIL_PREFIX + _digest("reused", message_id, sender, sent_at.isoformat() if sent_at is not None else "")
 
 
+def sender_digest(key: str, sender: str) -> str:
+    """Return what stands for the address in From of a mail that must not be kept: comparable under one key only."""
+    return _digest("sender", key, sender)
+
+
 def build_roster(
     directory_users: Sequence[Mapping[str, Any]],
     salesforce_users: Sequence[Mapping[str, Any]],

@@ -6,7 +6,7 @@ It abstains rather than guesses: an opportunity is linked only when it is the on
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from leakwatch.core.addresses import AddressPatterns, variants
@@ -24,6 +24,8 @@ from leakwatch.model import (
     Role,
 )
 
+Span = tuple[datetime, datetime]  # from, to; aware UTC
+
 _LATEST = datetime(9999, 1, 1, tzinfo=UTC)
 _BASIS = {"Contact": MatchBasis.CONTACT_EMAIL, "Lead": MatchBasis.LEAD_EMAIL, "Account": MatchBasis.ACCOUNT_EMAIL}
 
@@ -32,12 +34,13 @@ _BASIS = {"Contact": MatchBasis.CONTACT_EMAIL, "Lead": MatchBasis.LEAD_EMAIL, "A
 class MatchRules:
     """What the resolver is told besides the address book.
 
-    `principals` are the people on the roster; `read` the addresses of those whose mailboxes are read, so that a mail of
-    theirs without their own copy is known to be forged; `never_match` are addresses that never stand for a record.
+    `principals` are the people on the roster; `read` says by address from when to when their mailboxes are known, so
+    that a mail of theirs in that time without their own copy is known to be forged; `never_match` are addresses that
+    never stand for a record.
     """
 
     principals: tuple[Principal, ...] = ()
-    read: frozenset[str] = frozenset()
+    read: Mapping[str, Span] = field(default_factory=dict[str, Span])
     never_match: tuple[str, ...] = ()
     match_bulk: bool = False
 
@@ -204,9 +207,10 @@ class Resolver:
         return _first_user((*senders, *recipients, *mailboxes), self._user)
 
     def _sent_unseen(self, activity: Activity) -> bool:
-        """Return whether the sender is one of us whose Sent box we don't read: then From is all there is to go by."""
+        """Return whether the sender's Sent box was not read for that time: then From is all there is to go by."""
         sender = self._principal(sender_of(activity))
-        return sender is None or sender.address not in self._rules.read
+        span = self._rules.read.get(sender.address) if sender is not None else None
+        return span is None or not span[0] <= activity.start <= span[1]
 
 
 def _first_user(people: Iterable[Participant], user: Callable[[Participant], str | None]) -> str | None:

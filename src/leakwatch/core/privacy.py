@@ -29,14 +29,14 @@ class Insiders:
         return any(in_domain(domain, ours) for ours in self._domains)
 
     def mark(self, activity: Activity) -> Activity:
-        """Return `activity` with `internal` set on each participant who is one of us."""
+        """Return `activity` with `internal` set on each participant who is one of us, and on nobody else."""
         known: dict[str, bool] = {}
         people: list[Participant] = []
         for person in activity.participants:
             inside = known.get(person.address)
             if inside is None:
                 inside = known[person.address] = self.holds(person.address)
-            people.append(replace(person, internal=True) if inside else person)
+            people.append(person if person.internal is inside else replace(person, internal=inside))
         return replace(activity, participants=tuple(people))
 
 

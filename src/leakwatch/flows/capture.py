@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from leakwatch.core.match import MatchRules
-from leakwatch.core.normalise import merge
+from leakwatch.core.exclusion import Screening, Vetoes, drops
+from leakwatch.core.match import MatchRules, Span
 from leakwatch.core.plan import PlanRules
 from leakwatch.core.privacy import Insiders, PrivacyRules
 from leakwatch.errors import BusyError, ConfigError, LeakwatchError
@@ -15,13 +15,13 @@ from leakwatch.flows.capture_read import Memory, Reading, without_notice
 from leakwatch.flows.capture_report import CaptureReport, Tally
 from leakwatch.flows.capture_write import Writing
 from leakwatch.model import (
-    Activity,
     AddressBook,
     Decision,
     Outcome,
     Principal,
     SkipReason,
     SourceRef,
+    WaitingMail,
     WriteOp,
 )
 from leakwatch.ports import Journal, RecordFetcher, Source, Writer
@@ -83,6 +83,7 @@ def capture(
     dry_run: bool = False,
     write: bool = True,
     retry_parked: bool = False,
+    only: Collection[str] = (),
     on_page: Callable[[str, int], None] | None = None,
 ) -> CaptureReport:
     """Read what is new in every mailbox and log it in Salesforce; return what was done.
@@ -90,7 +91,8 @@ def capture(
     Running it again at once writes nothing; killed anywhere and run again, it ends in the same state.
 
     Args:
-        principals: the roster; people without a recorded notice are not read.
+        principals: the whole roster; people without a recorded notice are not read. What was read of others and not
+            written yet is dropped, unless the roster is empty.
         doors: what it works through.
         options: how.
         run_id: names this run in the write log.
@@ -98,6 +100,7 @@ def capture(
         dry_run: page through the mailboxes in memory; store nothing, write nothing, return the writes wanted.
         write: off reads and stores only.
         retry_parked: try parked mailboxes now.
+        only: read just the mailboxes with these addresses this time; what the others hold is written all the same.
         on_page: told (mailbox, items) after each page.
 
     Raises:
@@ -105,6 +108,8 @@ def capture(
     """
     journal, before = doors.journal, dict(doors.units())
     told, untold = without_notice(principals, now)
+    due, left_out = _parted(told, only)
+    untold, _ = _parted(untold, only)
     if not dry_run:
         journal.sync_principals(principals, now=now)
         journal.record_decisions([_no_notice(source, one, now) for source in doors.sources for one in untold])
@@ -118,18 +123,24 @@ def capture(
         reading = Reading(
             source, journal, insiders, options.privacy, options.backfill, options.parked_retry, now, memory, on_page
         )
-        tally.add(reading.read_all(told, workers=options.workers, retry_parked=retry_parked))
+        tally.add(reading.read_all(due, workers=options.workers, retry_parked=retry_parked))
+    read = [one.address for one in due if one.address not in tally.failed and one.address not in tally.parked]
+    spans = _spans(journal, doors.sources, read, window_start=now - options.backfill, now=now)
     writing = Writing(
         journal=journal,
         address_book=doors.address_book,
         writer=doors.writer,
         records=doors.records,
-        matching=MatchRules(
-            tuple(principals), frozenset(one.address for one in told), options.never_match, options.match_bulk
+        screening=Screening(
+            insiders,
+            options.privacy,
+            told=frozenset(one.address for one in told),
+            roster=frozenset(one.address for one in principals),
         ),
+        matching=MatchRules(tuple(principals), spans, options.never_match, options.match_bulk),
         planning=options.planning,
-        principals=tuple(told),
-        unread=frozenset(tally.failed),
+        awaited=tuple(one for one in told if one.address not in tally.parked),
+        unread=frozenset(tally.failed) | {one.address for one in left_out},
         run_id=run_id,
         now=now,
         size=options.round_size,
@@ -137,7 +148,9 @@ def capture(
     operations: tuple[WriteOp, ...] = ()
     failure: LeakwatchError | None = None
     try:
-        if memory is not None:
+        if not principals:
+            pass  # nobody on the roster: more likely it could not be had than that all mail read so far is to go
+        elif memory is not None:
             operations = writing.plan_only(_would_be(journal, memory), tally)
         elif write:
             writing.write(journal.unsettled(), tally)
@@ -155,17 +168,39 @@ def _no_notice(source: Source, principal: Principal, now: datetime) -> Decision:
     return Decision(ref, Outcome.SKIPPED, SkipReason.NO_NOTICE, now, detail=detail)
 
 
-def _would_be(journal: Journal, memory: Memory) -> Iterable[Activity]:
-    """Yield the activities a real run would match now: the journal's open ones and what was just read."""
+def _parted(people: Sequence[Principal], only: Collection[str]) -> tuple[list[Principal], list[Principal]]:
+    """Return (meant this time, left out this time)."""
+    meant = [one for one in people if not only or one.address in only]
+    return meant, [one for one in people if one not in meant]
+
+
+def _spans(
+    journal: Journal, sources: Sequence[Source], read: Iterable[str], *, window_start: datetime, now: datetime
+) -> dict[str, Span]:
+    """Return from when to when each mailbox is known without a gap: the ones just `read` up to now."""
+    spans = {address: span for source in sources for address, span in journal.spans(source.name).items()}
+    for address in read:
+        start, _ = spans.get(address, (window_start, now))
+        spans[address] = (min(start, window_start), now)
+    return spans
+
+
+def _would_be(journal: Journal, memory: Memory) -> Iterable[WaitingMail]:
+    """Yield the mails a real run would match now: the journal's open ones and what was just read."""
     seen: set[str] = set()
-    for activity in journal.unsettled():
-        seen.add(activity.key)
-        yield merge([activity, *memory.copies.get(activity.key, ())])
-    fresh = [key for key in memory.copies if key not in seen]
+    vetoes, out = Vetoes(memory.decisions), {one.ref for one in memory.decisions if drops(one)}
+    for waiting in journal.unsettled():
+        seen.add(waiting.key)
+        stored = [copy for copy in waiting.copies if waiting.written or copy.refs[0] not in out]
+        copies = (*stored, *memory.copies.get(waiting.key, ()))
+        if copies:
+            yield replace(waiting, copies=copies, vetoes=(*waiting.vetoes, *vetoes.about(copies)))
+    fresh = {key: tuple(copies) for key, copies in memory.copies.items() if key not in seen}
     settled = journal.settled(fresh)
-    for key in fresh:
+    older = Vetoes(journal.vetoes([copy for copies in fresh.values() for copy in copies]))
+    for key, copies in fresh.items():
         if key not in settled:
-            yield merge(memory.copies[key])
+            yield WaitingMail(key, copies, (*older.about(copies), *vetoes.about(copies)))
 
 
 def _report(

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from leakwatch import log
+from leakwatch.core.exclusion import exclude
 from leakwatch.core.normalise import assign_key
 from leakwatch.core.privacy import Insiders, PrivacyRules, reduce, screen
 from leakwatch.errors import (
@@ -43,17 +44,22 @@ _log = log.get(__name__)
 
 @dataclass(slots=True)
 class Memory:
-    """Where a dry run keeps what it read: by activity key."""
+    """Where a dry run keeps what it read: copies by activity key, and what was decided."""
 
     copies: dict[str, list[Activity]] = field(default_factory=dict[str, list[Activity]])
+    alike: dict[str, list[Activity]] = field(default_factory=dict[str, list[Activity]])  # by fingerprint
+    decisions: list[Decision] = field(default_factory=list[Decision])
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def keep(self, activities: Sequence[Activity]) -> None:
-        """Add copies under the key they would be stored by."""
+    def keep(self, activities: Sequence[Activity], decisions: Sequence[Decision]) -> None:
+        """Add copies under the key they would be stored by, and decisions."""
         with self.lock:
+            self.decisions += decisions
             for activity in activities:
-                kept = assign_key(activity, self.copies.get(activity.key, []))
+                near = [*self.copies.get(activity.key, ()), *self.alike.get(activity.fingerprint, ())]
+                kept = assign_key(activity, near)
                 self.copies.setdefault(kept.key, []).append(kept)
+                self.alike.setdefault(kept.fingerprint, []).append(kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +207,7 @@ class Reading:
         ]
         after = replace(page.next_cursor, revision=cursor.revision)
         if self.memory is not None:
-            self.memory.keep(activities)
+            self.memory.keep(activities, decisions)
         else:
             after = self.journal.commit_page(
                 after,
@@ -233,7 +239,7 @@ class Reading:
         if cursor.window_start is not None and activity.start < cursor.window_start:
             reason = SkipReason.TOO_OLD
         if reason is not None:
-            return Decision(activity.refs[0], Outcome.SKIPPED, reason, self.now, key=activity.key)
+            return exclude(activity, reason, at=self.now)
         return reduce(activity, self.privacy)
 
     def _ref(self, principal: Principal, provider_id: str) -> SourceRef:

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from leakwatch import faultpoints, log
+from leakwatch.core.exclusion import Screening
 from leakwatch.core.match import MatchRules, Resolver, lookup_addresses
-from leakwatch.core.normalise import sender_of
+from leakwatch.core.normalise import merge, sender_of
 from leakwatch.core.plan import PlanRules, plan_mail, plan_owner
 from leakwatch.flows.capture_report import Tally
 from leakwatch.model import (
     Activity,
     AddressBook,
+    Decision,
     Direction,
     Match,
     MatchBasis,
     Outcome,
     Principal,
     SkipReason,
+    WaitingMail,
     WriteOp,
     WriteResult,
     WriteStatus,
@@ -28,6 +31,7 @@ from leakwatch.ports import Journal, RecordFetcher, Writer
 
 LANDED = frozenset({WriteStatus.DONE, WriteStatus.ALREADY_THERE})
 CLOCK_SKEW = timedelta(minutes=2)  # between the mail servers and us
+WRITTEN_BEFORE = "It was written before it was excluded: the record stays, nothing more is done about it."
 HELD_REASON = "The sender's own mailbox is not read up to this mail yet; it decides the direction and the owner."
 
 _log = log.get(__name__)
@@ -51,7 +55,7 @@ class Writing:
     """Matches what the journal holds and writes it.
 
     Attributes:
-        principals: people whose mailboxes are read. unread: addresses of those that failed and are read later.
+        awaited: people whose mailboxes can be read. unread: addresses of those that a later run reads.
         size: activities matched and writes sent at a time (2,000 ids is what one read-back call takes).
     """
 
@@ -59,36 +63,42 @@ class Writing:
     address_book: Callable[[Iterable[str]], AddressBook]
     writer: Writer
     records: RecordFetcher
+    screening: Screening
     matching: MatchRules
     planning: PlanRules
-    principals: tuple[Principal, ...]
+    awaited: tuple[Principal, ...]
     unread: frozenset[str]
     run_id: str
     now: datetime
     size: int = 2_000
 
-    def plan_only(self, activities: Iterable[Activity], tally: Tally) -> tuple[WriteOp, ...]:
-        """Return the writes that `activities` want; nothing is stored or sent."""
+    def plan_only(self, waiting: Iterable[WaitingMail], tally: Tally) -> tuple[WriteOp, ...]:
+        """Return the writes that `waiting` wants; nothing is stored or sent."""
         ops: list[WriteOp] = []
-        for some in _chunked(activities, self.size):
-            matches, outcomes, _ = self._match(some, tally)
-            for activity in some:
+        for some in _chunked(waiting, self.size):
+            activities, _ = self._screen(some, tally)
+            matches, outcomes, _ = self._match(activities, tally)
+            for activity in activities:
                 if activity.key not in outcomes:
                     ops += plan_mail(activity, matches[activity.key], self.planning)
         tally.planned.update(op.sobject for op in ops)
         return tuple(ops)
 
-    def write(self, activities: Iterable[Activity], tally: Tally) -> None:
-        """Match and write `activities`, recording what became of each.
+    def write(self, waiting: Iterable[WaitingMail], tally: Tally) -> None:
+        """Screen, match and write the mails that wait, recording what became of each.
 
         Raises:
             AuthError, TransientError, BudgetError, SafetyError: writing stopped. What was recorded stays, the rest is
                 taken up by the next run.
         """
         pending = _Round()
-        for some in _chunked(activities, self.size):
-            matches, outcomes, reasons = self._match(some, tally)
-            for activity in some:
+        for some in _chunked(waiting, self.size):
+            activities, decisions = self._screen(some, tally)
+            if decisions:
+                self.journal.withdraw(decisions, now=self.now)
+            self._let_rest({one.key for one in some if one.written} - {one.key for one in activities})
+            matches, outcomes, reasons = self._match(activities, tally)
+            for activity in activities:
                 if activity.key in outcomes:
                     continue
                 match = matches.pop(activity.key)
@@ -99,6 +109,27 @@ class Writing:
                 self._apply(pending.take(self.size), tally)
         if pending.ops:
             self._apply(pending, tally)
+
+    # --- screening ---
+
+    def _screen(self, waiting: Sequence[WaitingMail], tally: Tally) -> tuple[list[Activity], list[Decision]]:
+        """Return the mails that may still be written, and decisions on copies to be dropped. Nothing else gets past."""
+        activities: list[Activity] = []
+        dropped: list[Decision] = []
+        for one in waiting:
+            kept, decisions = self.screening.judge(one, now=self.now)
+            if kept:
+                activities.append(merge(kept))
+            if not one.written:
+                dropped += decisions
+        tally.skipped.update(decision.reason for decision in dropped)
+        return activities, dropped
+
+    def _let_rest(self, keys: Collection[str]) -> None:
+        """Settle mails that are in Salesforce and excluded now: they stay, and nothing more is done about them."""
+        if keys:
+            outcomes, reasons = dict.fromkeys(keys, Outcome.WRITTEN), dict.fromkeys(keys, WRITTEN_BEFORE)
+            self.journal.record_matches({}, outcomes, now=self.now, reasons=reasons)
 
     # --- matching ---
 
@@ -132,7 +163,7 @@ class Writing:
         if activity.direction is Direction.OUTBOUND:
             return False
         sender = sender_of(activity)
-        owner = next((one.address for one in self.principals if sender in one.addresses), None)
+        owner = next((one.address for one in self.awaited if sender in one.addresses), None)
         if owner is None:
             return False
         return owner in self.unread or activity.start > self.now - CLOCK_SKEW
@@ -219,10 +250,10 @@ class Writing:
             tally.owners_given += 1
 
 
-def _chunked(activities: Iterable[Activity], size: int) -> Iterator[list[Activity]]:
-    some: list[Activity] = []
-    for activity in activities:
-        some.append(activity)
+def _chunked(waiting: Iterable[WaitingMail], size: int) -> Iterator[list[WaitingMail]]:
+    some: list[WaitingMail] = []
+    for one in waiting:
+        some.append(one)
         if len(some) >= size:
             yield some
             some = []

@@ -162,7 +162,7 @@ class GmailSource:
             after = replace(cursor, page_token=str(following))
         else:
             after = replace(cursor, token=reached, page_token=None)
-        upserts = (*self._marked(principal, items), *round_.drafts)
+        upserts = (*self._marked(principal, items), *round_.unfetched)
         return Page(upserts, tuple(round_.removed), after, has_more=bool(following), gone=tuple(gone))
 
     def to_activity(self, item: Mapping[str, Any], principal: Principal) -> Activity | Decision:
@@ -223,11 +223,11 @@ class GmailSource:
 
 @dataclass(slots=True)
 class _Round:
-    """One page of history, walked in order: what is to be fetched, what is gone, drafts that need no fetching."""
+    """One page of history, walked in order: what is to be fetched, what is gone, what is judged without fetching."""
 
     wanted: list[str]
     removed: list[str]
-    drafts: list[Mapping[str, Any]]
+    unfetched: list[Mapping[str, Any]]
 
 
 def _reduce(records: Sequence[Mapping[str, Any]], opt_out: frozenset[str]) -> _Round:
@@ -244,7 +244,10 @@ def _reduce(records: Sequence[Mapping[str, Any]], opt_out: frozenset[str]) -> _R
         for entry in record.get("messagesAdded") or ():
             news(entry.get("message") or {})
         for entry in record.get("labelsAdded") or ():
-            if "SENT" in (entry.get("labelIds") or ()):
+            if opt_out.intersection(entry.get("labelIds") or ()):
+                # It may be stored by now, so that it would not be fetched again: the label alone decides.
+                news({**(entry.get("message") or {}), OPT_OUT: True})
+            elif "SENT" in (entry.get("labelIds") or ()):
                 news(entry.get("message") or {})
         for entry in record.get("labelsRemoved") or ():
             if set(entry.get("labelIds") or ()) & (_HIDING | opt_out):
@@ -252,12 +255,16 @@ def _reduce(records: Sequence[Mapping[str, Any]], opt_out: frozenset[str]) -> _R
         for entry in record.get("messagesDeleted") or ():
             last[str((entry.get("message") or {}).get("id") or "")] = None
     last.pop("", None)
-    drafts = {message_id: message for message_id, message in last.items() if message and _is_draft(_labels(message))}
+    # Every autosave of a draft is a new message id: known by its label, never fetched.
+    unfetched = {
+        message_id: message
+        for message_id, message in last.items()
+        if message and (message.get(OPT_OUT) or _is_draft(_labels(message)))
+    }
     return _Round(
-        wanted=[message_id for message_id, message in last.items() if message and message_id not in drafts],
+        wanted=[message_id for message_id, message in last.items() if message and message_id not in unfetched],
         removed=[message_id for message_id, message in last.items() if message is None],
-        # Every autosave of a draft is a new message id: known by its label, never fetched.
-        drafts=list(drafts.values()),
+        unfetched=list(unfetched.values()),
     )
 
 

@@ -162,6 +162,15 @@ def dump_cursor(cursor: Cursor) -> bytes:
     )
 
 
+def window_known(body: bytes) -> datetime | None:
+    """Return where a stored cursor's window begins, or None while it is being read, or if the cursor can't be read."""
+    try:
+        raw: Mapping[str, Any] = orjson.loads(body)
+        return _moment(raw["window_start"]) if raw["phase"] == CursorPhase.DELTA else None
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
 def load_cursor(body: bytes, *, source: str, principal: str, stream: str, revision: int) -> Cursor:
     """Return the cursor that `dump_cursor` wrote.
 

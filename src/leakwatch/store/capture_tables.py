@@ -22,6 +22,7 @@ principals = Table(
     Column("notice_date", String),
     Column("parked_reason", String),
     Column("parked_at", String),
+    Column("left_at", String),  # since when this mailbox is not on the roster any more
     Column("updated_at", String, nullable=False),
 )
 
@@ -60,6 +61,8 @@ activities = Table(
     Column("outcome", String),
     Column("reason", String, nullable=False, default=""),
     Column("match", LargeBinary),  # JSON
+    Column("refused_snapshot", String),  # whose records, some of them gone by then, Salesforce refused last
+    Column("refusals", Integer, nullable=False, default=0, server_default="0"),  # of that kind
     Column("updated_at", String, nullable=False),
     Index("activities_by_start", "start", "key"),
 )
@@ -75,6 +78,10 @@ decisions = Table(
     Column("key", String, index=True),
     Column("detail", String, nullable=False, default=""),
     Column("at", String, nullable=False),
+    Column("fingerprint", String, index=True),  # these four: see MailTrace
+    Column("sender_digest", String),
+    Column("sent_at", String),
+    Column("start", String),
 )
 
 mailbox_reads = Table(

@@ -10,10 +10,11 @@ from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, and_, bindparam, delete, func, or_, select, tuple_, update
+from sqlalchemy import Connection, Engine, and_, bindparam, func, or_, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
 from leakwatch import faultpoints
+from leakwatch.core.exclusion import Vetoes
 from leakwatch.core.normalise import assign_key, merge
 from leakwatch.errors import BusyError
 from leakwatch.model import (
@@ -25,9 +26,11 @@ from leakwatch.model import (
     Principal,
     SkipReason,
     SourceRef,
+    WaitingMail,
 )
 from leakwatch.store import capture_codec as codec
 from leakwatch.store import capture_tables as tables
+from leakwatch.store import journal_exclusions as exclusions
 from leakwatch.store.capture_tables import chunks, text, upsert, when
 from leakwatch.store.database import transaction
 
@@ -41,11 +44,10 @@ PASSING_REASONS = frozenset(
         SkipReason.SCHEDULED,
         SkipReason.OPT_OUT_LABEL,
         SkipReason.TOO_OLD,  # until the admin asks for a longer backfill
+        SkipReason.NO_NOTICE,  # until the employee is told again
+        SkipReason.OFF_ROSTER,  # until the mailbox is on the roster again
     }
 )
-# Said about one copy, this holds for the mail: somebody on the "never log" list may show only in the sender's BCC. All
-# other reasons keep out a copy, not the mail: what a rep labels as private may still lie open in a colleague's mailbox.
-VETOES = frozenset({SkipReason.BLOCKED})
 FINAL_OUTCOMES = frozenset({Outcome.WRITTEN, Outcome.QUARANTINED, Outcome.SKIPPED})
 
 
@@ -91,8 +93,8 @@ class SqlJournal:
         with transaction(self._engine) as connection:
             stored = self._move_cursor(connection, cursor, now)
             self._store_copies(connection, activities, now)
-            _store_decisions(connection, decisions)
-            _mark_removed(connection, removed, now)
+            self._keep_out(connection, decisions, now)
+            exclusions.mark_removed(connection, removed, now)
             faultpoints.reach("journal.commit_page.inside")
         faultpoints.reach("journal.commit_page.after")
         return stored
@@ -142,7 +144,7 @@ class SqlJournal:
                 "stored_at": text(now),
             }
         upsert(connection, tables.copies, list(rows.values()), keep=("stored_at",))
-        _forget_decisions(connection, list(rows))
+        exclusions.forget_decisions(connection, list(rows))
         self._refresh(connection, list(touched), now)
 
     def _refresh(self, connection: Connection, keys: list[str], now: datetime) -> None:
@@ -154,15 +156,33 @@ class SqlJournal:
                 "digest": codec.activity_digest(merged),
                 "updated_at": text(now),
             }
-            for merged in _merged(connection, keys)
+            for merged in map(merge, _copies(connection, keys).values())
         ]
         upsert(connection, tables.activities, rows)
 
     def record_decisions(self, decisions: Sequence[Decision]) -> None:
         """Store why items were not captured; the newest decision about an item stays."""
         with transaction(self._engine) as connection:
-            _store_decisions(connection, decisions)
+            exclusions.store_decisions(connection, decisions)
         faultpoints.reach("journal.decisions.stored")
+
+    def withdraw(self, decisions: Sequence[Decision], *, now: datetime) -> None:
+        """Store `decisions` and delete the copies they are about, in one transaction.
+
+        Mails that are in Salesforce stay as they are, and so do the other copies of a mail.
+        """
+        with transaction(self._engine) as connection:
+            self._keep_out(connection, decisions, now)
+        faultpoints.reach("journal.withdraw.stored")
+
+    def _keep_out(self, connection: Connection, decisions: Sequence[Decision], now: datetime) -> None:
+        if not decisions:
+            return
+        decisions = exclusions.without_written(connection, decisions)
+        exclusions.store_decisions(connection, decisions)
+        keys = exclusions.drop_copies(connection, decisions)
+        self._refresh(connection, sorted(keys), now)
+        exclusions.forget_empty(connection, keys)
 
     def known_ids(self, source: str, principal: str, provider_ids: Sequence[str]) -> frozenset[str]:
         """Return those ids that need no fetching again: stored, or skipped for a reason that lasts."""
@@ -193,34 +213,39 @@ class SqlJournal:
 
     # --- activities and what became of them ---
 
-    def unsettled(self) -> Iterator[Activity]:
-        """Yield merged activities without a final outcome, or changed since, oldest first.
+    def unsettled(self) -> Iterator[WaitingMail]:
+        """Yield the copies of mails without a final outcome, or changed since, oldest first, with what may forbid them.
 
-        One that a copy in some mailbox forbids (see VETOES) is not among them.
+        Whether a veto is really about the mail is for `core.exclusion` to say: it is judged there for all copies alike.
         """
         table = tables.activities
-        blocked = (
-            select(tables.decisions.c.key)
-            .where(tables.decisions.c.key == table.c.key, tables.decisions.c.reason.in_(sorted(VETOES)))
-            .exists()
-        )
         open_ones = or_(table.c.settled_digest.is_(None), table.c.settled_digest != table.c.digest)
         last: tuple[str, str] = ("", "")
         while True:
             # Short transactions: whoever iterates wants to write in between.
             with transaction(self._engine) as connection:
                 query = (
-                    select(table.c.start, table.c.key)
-                    .where(open_ones, ~blocked, tuple_(table.c.start, table.c.key) > last)
+                    select(table.c.start, table.c.key, table.c.outcome)
+                    .where(open_ones, tuple_(table.c.start, table.c.key) > last)
                     .order_by(table.c.start, table.c.key)
                     .limit(tables.CHUNK)
                 )
                 rows = connection.execute(query).all()
-                merged = {activity.key: activity for activity in _merged(connection, [row.key for row in rows])}
+                copies = _copies(connection, [row.key for row in rows])
+                found = exclusions.vetoes_about(connection, [copy for some in copies.values() for copy in some])
             if not rows:
                 return
             last = (rows[-1].start, rows[-1].key)
-            yield from (merged[row.key] for row in rows if row.key in merged)
+            vetoes = Vetoes(found)
+            for row in rows:
+                if row.key in copies:
+                    some = tuple(copies[row.key])
+                    yield WaitingMail(row.key, some, vetoes.about(some), written=row.outcome == Outcome.WRITTEN)
+
+    def vetoes(self, copies: Sequence[Activity]) -> Sequence[Decision]:
+        """Return the stored vetoes that may be about one of `copies`."""
+        with transaction(self._engine) as connection:
+            return exclusions.vetoes_about(connection, copies)
 
     def record_matches(
         self,
@@ -293,7 +318,13 @@ class SqlJournal:
     # --- mailboxes ---
 
     def sync_principals(self, principals: Sequence[Principal], *, now: datetime) -> None:
-        """Store who is on the roster; whether a mailbox is parked stays as it is."""
+        """Store who is on the roster, and since when those who were on it are not; an empty one changes nothing.
+
+        Whether a mailbox is parked stays as it is.
+        """
+        if not principals:
+            return
+        table = tables.principals
         rows = [
             {
                 "address": principal.address,
@@ -303,12 +334,16 @@ class SqlJournal:
                 "name": principal.name,
                 "aliases": codec.dump(sorted(principal.aliases)),
                 "notice_date": principal.notice_date.isoformat() if principal.notice_date is not None else None,
+                "left_at": None,
                 "updated_at": text(now),
             }
             for principal in principals
         ]
         with transaction(self._engine) as connection:
-            upsert(connection, tables.principals, rows)
+            stored = set(connection.execute(select(table.c.address).where(table.c.left_at.is_(None))).scalars())
+            for some in chunks(sorted(stored - {principal.address for principal in principals})):
+                connection.execute(update(table).where(table.c.address.in_(some)).values(left_at=text(now)))
+            upsert(connection, table, rows)
         faultpoints.reach("journal.principals.stored")
 
     def principals(self) -> tuple[Principal, ...]:
@@ -360,6 +395,23 @@ class SqlJournal:
         with transaction(self._engine) as connection:
             return {row.address: (row.parked_reason, when(row.parked_at)) for row in connection.execute(query)}
 
+    def spans(self, source: str) -> Mapping[str, tuple[datetime, datetime]]:
+        """Return principal address -> (from, to) of the time whose mail is known without a gap.
+
+        While a window is being read (again), nothing is claimed about it.
+        """
+        reads, cursors = tables.mailbox_reads, tables.cursors
+        query = select(reads.c.principal, reads.c.read_at, cursors.c.body).where(
+            reads.c.source == source, cursors.c.source == source, cursors.c.principal == reads.c.principal
+        )
+        found: dict[str, tuple[datetime, datetime]] = {}
+        with transaction(self._engine) as connection:
+            for row in connection.execute(query):
+                start = codec.window_known(row.body)
+                if start is not None:
+                    found[row.principal] = (start, when(row.read_at))
+        return found
+
     def mailbox_read(self, source: str, principal: str, *, now: datetime) -> None:
         """Note that a mailbox was read up to `now` without a gap."""
         with transaction(self._engine) as connection:
@@ -387,58 +439,11 @@ def _candidates(
     return found
 
 
-def _merged(connection: Connection, keys: Sequence[str]) -> Iterator[Activity]:
+def _copies(connection: Connection, keys: Sequence[str]) -> dict[str, list[Activity]]:
     table = tables.copies
     by_key: dict[str, list[Activity]] = {}
     for some in chunks(list(keys)):
         query = select(table.c.key, table.c.body).where(table.c.key.in_(some))
         for row in connection.execute(query):
             by_key.setdefault(row.key, []).append(codec.load_activity(row.body))
-    for found in by_key.values():
-        yield merge(found)
-
-
-def _store_decisions(connection: Connection, decisions: Sequence[Decision]) -> None:
-    rows = {
-        (decision.ref.source, decision.ref.principal, decision.ref.provider_id): {
-            "source": decision.ref.source,
-            "principal": decision.ref.principal,
-            "provider_id": decision.ref.provider_id,
-            "outcome": decision.outcome.value,
-            "reason": decision.reason,
-            "key": decision.key,
-            "detail": decision.detail,
-            "at": text(decision.at),
-        }
-        for decision in decisions
-    }
-    upsert(connection, tables.decisions, list(rows.values()))
-
-
-def _forget_decisions(connection: Connection, places: Sequence[tuple[str, str, str]]) -> None:
-    """Drop what was decided about items that are captured now (out of spam again)."""
-    table = tables.decisions
-    mailboxes = {place[:2] for place in places}
-    for source, principal in sorted(mailboxes):
-        ids = [place[2] for place in places if place[:2] == (source, principal)]
-        for some in chunks(ids):
-            connection.execute(
-                delete(table).where(
-                    table.c.source == source, table.c.principal == principal, table.c.provider_id.in_(some)
-                )
-            )
-
-
-def _mark_removed(connection: Connection, removed: Sequence[SourceRef], now: datetime) -> None:
-    table = tables.copies
-    for ref in removed:
-        connection.execute(
-            update(table)
-            .where(
-                table.c.source == ref.source,
-                table.c.principal == ref.principal,
-                table.c.provider_id == ref.provider_id,
-                table.c.removed_at.is_(None),
-            )
-            .values(removed_at=text(now))
-        )
+    return by_key

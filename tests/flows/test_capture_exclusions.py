@@ -1,0 +1,192 @@
+"""Exclusions made after a mail was read, and vetoes by other copies: nothing excluded is written; it is said why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from capture_samples import ANN, BOB, NINE
+from flows.capture_world import NOW, World, without_notice
+from leakwatch.core.privacy import PrivacyRules
+from leakwatch.flows.capture_report import CaptureReport
+from leakwatch.model import Person
+from leakwatch.store.capture_status import CaptureStatus, Explanation
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    made = World(tmp_path)
+    yield made
+    made.engine.dispose()
+
+
+def explained(world: World, message_id: str) -> list[Explanation]:
+    return list(CaptureStatus(world.engine).explain(f"<{message_id}>"))
+
+
+def on_disk(world: World, folder: Path) -> bytes:
+    world.engine.dispose()
+    return b"".join(path.read_bytes() for path in folder.iterdir() if path.suffix == ".db")
+
+
+def read_only(world: World) -> None:
+    """Deliver an offer and read it, without writing."""
+    world.gmail.deliver(ANN, "offer@acme.com", Subject="Unmistakable offer", Cc="carl@partner.com")
+    assert world.capture(write=False).captured == 1
+
+
+def assert_dropped(world: World, reason: str) -> None:
+    dry = world.capture(dry_run=True)
+    assert (dry.operations, dry.skipped) == ((), {reason: 1})
+    assert len(list(world.journal.unsettled())) == 1
+    report = world.capture()
+    assert (world.org.mails, report.skipped) == ({}, {reason: 1})
+    (told,) = explained(world, "offer@acme.com")
+    assert told.outcome == "skipped"
+    assert told.reason.startswith(f"{reason}: decided after it was read")
+    assert list(world.journal.unsettled()) == []
+    assert world.capture().skipped == {}
+
+
+@pytest.mark.parametrize(
+    ("rules", "reason"),
+    [
+        (PrivacyRules(never_log=("partner.com",)), "blocked"),
+        (PrivacyRules(subject_markers=("unmistakable",)), "confidential_subject"),
+        (PrivacyRules(only_log=("other.com",)), "not_on_list"),
+    ],
+)
+def test_a_tightened_exclusion_reaches_mails_that_were_read_before(world: World, rules: PrivacyRules, reason: str):
+    read_only(world)
+    world.options = replace(world.options, privacy=rules)
+    assert_dropped(world, reason)
+
+
+def test_somebody_of_ours_named_later_makes_a_mail_internal(world: World):
+    read_only(world)
+    world.options = replace(world.options, internal_addresses=("eve@acme.com", "carl@partner.com"))
+    assert_dropped(world, "internal_only")
+
+
+def test_a_withdrawn_notice_reaches_mails_that_were_read_before_it(world: World):
+    read_only(world)
+    world.roster = [without_notice(ANN), BOB]
+    assert_dropped(world, "no_notice")
+
+
+def test_a_mailbox_taken_off_the_roster_gives_nothing_more(world: World):
+    read_only(world)
+    world.roster = [BOB]
+    assert_dropped(world, "off_roster")
+
+
+@pytest.mark.parametrize("without", [[without_notice(ANN), BOB], [BOB]])
+def test_a_mailbox_that_may_be_read_again_brings_back_what_was_dropped(world: World, without: list[object]):
+    read_only(world)
+    world.roster = without  # type: ignore[assignment]
+    world.capture()
+    world.roster = [ANN, BOB]
+    assert world.capture().written == {"EmailMessage": 1}
+
+
+def test_an_empty_roster_could_not_be_had_and_drops_nothing(world: World):
+    read_only(world)
+    world.roster = []
+    for dry_run in (True, False):
+        assert world.capture(dry_run=dry_run).skipped == {}
+    assert world.org.mails == {}
+    world.roster = [ANN, BOB]
+    assert world.capture().written == {"EmailMessage": 1}
+
+
+def test_what_is_dropped_leaves_no_word_in_the_journal(world: World, tmp_path: Path):
+    read_only(world)
+    world.options = replace(world.options, privacy=PrivacyRules(never_log=("partner.com",)))
+    world.capture()
+    stored = on_disk(world, tmp_path)
+    assert b"partner.com" not in stored
+    assert b"Unmistakable" not in stored
+
+
+def test_reading_one_mailbox_only_drops_nothing_of_the_others(world: World):
+    read_only(world)
+    world.gmail.opened.clear()
+    assert world.capture(only=[BOB.address]).written == {"EmailMessage": 1}
+    assert set(world.gmail.opened) == {BOB.address}
+
+
+def test_a_mail_that_is_in_salesforce_stays_known_when_an_exclusion_is_made_later(world: World):
+    world.gmail.deliver(ANN, "offer@acme.com", To="ann@ourco.com, bob@ourco.com")
+    world.capture()
+    world.options = replace(world.options, privacy=PrivacyRules(never_log=("acme.com",)))
+    world.gmail.deliver(BOB, "offer@acme.com", To="ann@ourco.com, bob@ourco.com", Cc="x@acme.com")
+    report = world.capture()
+    assert (report.planned, report.skipped) == ({}, {"blocked": 1})
+    assert sorted(one.outcome for one in explained(world, "offer@acme.com")) == ["skipped", "written"]
+    assert len(world.org.mails) == 1
+
+
+# --- vetoes ---
+
+
+def secret(world: World, *, sent_id: str, seen_id: str, first: str) -> CaptureReport:
+    """Ann writes to Eve and Bob, with a lawyer in BCC; a relay may give Bob's copy another Message-ID."""
+    headers = {"From": "ann@ourco.com", "To": "eve@acme.com, bob@ourco.com", "Date": "Wed, 01 Jul 2026 12:00:00 +0300"}
+    if first == "received":
+        world.gmail.deliver(BOB, seen_id, **headers)
+        world.capture(only=[BOB.address])
+    world.gmail.deliver(ANN, sent_id, labels=("SENT",), Bcc="x@lawyer.com", **headers)
+    if first == "sent":
+        world.capture(only=[ANN.address])
+    if first != "received":
+        world.gmail.deliver(BOB, seen_id, **headers)
+    return world.capture()
+
+
+@pytest.mark.parametrize("first", ["sent", "received", "together"])
+@pytest.mark.parametrize("seen_id", ["sent@ourco.com", "0100@ses.example"])
+def test_a_mail_with_a_blocked_person_in_bcc_is_not_written_from_any_copy(world: World, first: str, seen_id: str):
+    secret(world, sent_id="sent@ourco.com", seen_id=seen_id, first=first)
+    assert world.org.mails == {}
+    assert list(world.journal.unsettled()) == []
+    assert {one.reason.partition(":")[0] for one in explained(world, seen_id)} == {"blocked"}
+
+
+@pytest.mark.parametrize("seen_id", ["sent@ourco.com", "0100@ses.example"])
+def test_a_dry_run_heeds_the_veto_it_comes_across(world: World, seen_id: str):
+    headers = {"From": "ann@ourco.com", "To": "eve@acme.com, bob@ourco.com", "Date": "Wed, 01 Jul 2026 12:00:00 +0300"}
+    world.gmail.deliver(ANN, "sent@ourco.com", labels=("SENT",), Bcc="x@lawyer.com", **headers)
+    world.gmail.deliver(BOB, seen_id, **headers)
+    assert world.capture(dry_run=True).operations == ()
+    world.capture(only=[ANN.address])
+    assert world.capture(dry_run=True).operations == ()
+
+
+@pytest.mark.parametrize("lawyer_first", [True, False])
+def test_a_blocked_persons_mail_does_not_suppress_another_that_has_the_same_message_id(
+    world: World, lawyer_first: bool
+):
+    def offer() -> None:
+        world.gmail.deliver(ANN, "shared@acme.com")
+
+    if not lawyer_first:
+        offer()
+    world.gmail.deliver(BOB, "shared@acme.com", From="x@lawyer.com")
+    world.capture(only=[BOB.address])
+    if lawyer_first:
+        offer()
+    assert len(world.capture(dry_run=True).operations) == (0 if world.org.mails else 1)
+    world.capture()
+    assert [row["FromAddress"] for row in world.org.mails.values()] == ["eve@acme.com"]
+
+
+def test_a_mail_that_is_blocked_no_more_waits_for_nothing(world: World):
+    world.people["x@lawyer.com"] = (Person("003LAW", "Contact", "Lawyer"),)
+    world.gmail.deliver(ANN, "legal@lawyer.com", From="x@lawyer.com", at=(NINE + timedelta(minutes=1)).isoformat())
+    world.capture()
+    world.options = replace(world.options, privacy=PrivacyRules())
+    assert world.capture(now=NOW + timedelta(hours=1)).planned == {}
