@@ -137,6 +137,21 @@ def test_a_rule_whose_object_is_not_in_the_export_is_skipped_by_name_and_the_oth
     }  # fmt: skip
 
 
+def test_a_rule_whose_column_was_left_out_says_why_and_not_that_it_is_not_there(tmp_path: Path) -> None:
+    data = random_export(1)
+    for deal in data["Opportunity"]:
+        deal["CloseDate"] = "3/1/2026"
+        deal["Amount"] = "12.500"
+    result = audit(tmp_path, data)
+    assert result.skipped["opp_close_overdue"] == Text(
+        en="Opportunity.CloseDate has only values such as 3/1/2017, which can be read in two ways",
+        tr="Opportunity.CloseDate yalnızca 3/1/2017 gibi iki türlü okunabilen değerler içeriyor",
+    )
+    assert "12.500 may be" in result.skipped["opp_price_deviation"].en
+    (lost,) = [outcome for outcome in result.outcomes if outcome.rule_id == "opp_lost_without_reason"]
+    assert any("12.500 may be" in text and "ran without it" in text for text in lost.assumptions)
+
+
 def test_a_field_empty_in_nearly_every_row_is_one_finding_about_the_process(tmp_path: Path) -> None:
     data = random_export(1)
     for deal in data["Opportunity"]:
@@ -190,6 +205,7 @@ class FakeExport:
     time_zone: str = "UTC"
     notes: tuple[Note, ...] = (Note.plain("x", "assumed"),)
     unreadable: Mapping[str, Text] = None  # type: ignore[assignment]
+    left_out: Mapping[tuple[str, str], Text] = None  # type: ignore[assignment]
     ignored: tuple[str, ...] = ("Case.csv",)
 
 

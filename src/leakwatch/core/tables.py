@@ -143,6 +143,23 @@ class MirrorConfig:
         tables.update({table: dict(columns) for table, columns in GENERATED.items()})
         return tables
 
+    def sources(self, table: str, column: str) -> frozenset[str]:
+        """Return the columns of `table` that the mirror makes `column` of: itself, unless it is a derived one."""
+        spec = next((item for item in self.objects if item.table == table), None)
+        if spec is None:
+            return frozenset()
+        if spec.name == "Opportunity" and column in ("loss_reason", "budget_amount"):
+            roles = self.opportunity
+            names = roles.reason_fields if column == "loss_reason" else roles.budget_fields
+            return frozenset(snake(name) for name in names)
+        for item in spec.fields:
+            if item.type is FieldType.DATETIME and column in (
+                epoch_column(item.column),
+                local_date_column(item.column),
+            ):
+                return frozenset({item.column})
+        return frozenset(_SOURCES.get((spec.name, column), (column,)))
+
     def label(self, table: str, column: str | None = None) -> str:
         """Return the Salesforce name of a table or column, as a message to people should say it."""
         spec = next((item for item in self.objects if item.table == table), None)
@@ -158,14 +175,14 @@ class MirrorConfig:
         return f"{spec.name}.{DERIVED_FROM.get((spec.name, column), column)}"
 
 
-# Columns that the store works out once, so that no rule has to (DESIGN §7). Money keeps the scale of its source.
+# Columns that the store works out once, so that no rule has to (DESIGN §7).
 DERIVED: Mapping[str, Mapping[str, str]] = {
     "Opportunity": {
         "stage_meaning": "VARCHAR",  # open | won | lost | suspended | abandoned; NULL = nobody knows
         "loss_reason": "VARCHAR",
         "stage_changed_on": "DATE",
         "currency": "VARCHAR",
-        "budget_amount": "DECIMAL(18,2)",
+        "budget_amount": "DECIMAL(24,6)",  # 18 digits before the point, as money may have
     },
     "Lead": {
         "status_meaning": "VARCHAR",  # open | closed
@@ -186,6 +203,19 @@ DERIVED_FROM: Mapping[tuple[str, str], str] = {
     ("Lead", "status_meaning"): "Status",
     ("Lead", "owner_is_queue"): "OwnerId",
     ("OpportunityLineItem", "list_amount"): "ListPrice or PricebookEntry.UnitPrice, with Quantity",
+}
+
+_SOURCES: Mapping[tuple[str, str], tuple[str, ...]] = {
+    ("Opportunity", "stage_meaning"): ("stage_name", "is_closed", "is_won"),
+    ("Opportunity", "stage_changed_on"): ("last_stage_change_date", "close_date", "last_modified_date"),
+    ("Opportunity", "currency"): ("currency_iso_code",),
+    ("Lead", "status_meaning"): ("status", "is_converted"),
+    ("Lead", "owner_is_queue"): ("owner_id",),
+    ("OpportunityLineItem", "list_amount"): ("list_price", "quantity"),
+    ("OpportunityLineItem", "list_currency"): ("list_price", "quantity", "currency_iso_code"),
+    ("OpportunityHistory", "currency"): ("currency_iso_code",),
+    ("Task", "is_done"): ("status", "is_closed"),
+    ("Task", "is_own_alert"): ("leakwatch_key__c",),
 }
 
 GENERATED: Catalog = {

@@ -31,6 +31,8 @@ class Export(Protocol):
     @property
     def unreadable(self) -> Mapping[str, Text]: ...
     @property
+    def left_out(self) -> Mapping[tuple[str, str], Text]: ...
+    @property
     def ignored(self) -> tuple[str, ...]: ...
 
 
@@ -52,6 +54,7 @@ class Engine(Protocol):
         as_of_date: date,
         as_of: datetime,
         unreadable: Mapping[str, Text] | None = None,
+        left_out: Mapping[tuple[str, str], Text] | None = None,
     ) -> list[RuleOutcome]:
         """Return one outcome per rule."""
         ...
@@ -94,7 +97,11 @@ def audit_export(
     """
     export = loader.load(paths, now=now, as_of_date=as_of_date)
     outcomes = engine.run(
-        export.snapshot.path, as_of_date=export.as_of_date, as_of=export.as_of, unreadable=export.unreadable
+        export.snapshot.path,
+        as_of_date=export.as_of_date,
+        as_of=export.as_of,
+        unreadable=export.unreadable,
+        left_out=export.left_out,
     )
     return ExportAudit(
         snapshot=export.snapshot,

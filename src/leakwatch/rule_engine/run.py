@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,26 +17,15 @@ from leakwatch.core.tables import SNAPSHOT_SETTINGS, Catalog
 from leakwatch.errors import LeakwatchError
 from leakwatch.model import RuleOutcome, Text
 from leakwatch.rule_engine import params
+from leakwatch.rule_engine.available import Facts, Label, LeftOut, availability, read_facts, stale
 from leakwatch.rule_engine.compile import bind, fill_missing, render
 from leakwatch.rule_engine.isolated import ChildLimits, Row, run_isolated
 from leakwatch.rule_engine.lint import Query
 from leakwatch.rule_engine.load import LoadedRule
 from leakwatch.rule_engine.rows import Owner, to_rows
 
-Label = Callable[[str, str | None], str]  # (table, column or None) -> its name in Salesforce
-
 DEFAULT_LIMITS = ChildLimits()
 RULE_TIMEOUT_SECONDS = 600.0  # of a shipped rule; the slowest took 10 s on 40 million rows when measured
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What is known about a snapshot before any rule runs."""
-
-    columns: Mapping[str, frozenset[str]]
-    freshness: Mapping[str, datetime]
-    notes: Sequence[tuple[str, str | None, Text]]  # table (or *), column (or None = all), what was assumed about it
-    unreadable: Mapping[str, Text] = field(default_factory=dict[str, Text])  # table -> why
 
 
 class RuleEngine:
@@ -65,20 +53,22 @@ class RuleEngine:
         as_of_date: date,
         as_of: datetime,
         unreadable: Mapping[str, Text] | None = None,
+        left_out: LeftOut | None = None,
         only: Sequence[str] | None = None,
     ) -> list[RuleOutcome]:
         """Return one outcome per rule, in order of id.
 
         `as_of_date` is the day in the org's time zone, `as_of` (aware) the moment that freshness is measured at.
         `unreadable` names tables whose files could not be read, with the reason: what needs them is switched off, even
-        where they are optional, because not being able to look is not absence. `only` limits the run to some rule ids.
+        where they are optional, because not being able to look is not absence. `left_out` does so for columns (table,
+        column), but of what is optional a rule does without, and says so. `only` limits the run to some rule ids.
 
         Raises:
             LeakwatchError: the snapshot can't be opened.
         """
         path = Path(snapshot_path)
         with _open(path) as connection:
-            facts = _facts(connection, unreadable or {})
+            facts = read_facts(connection, unreadable or {}, left_out or {})
             rules = [item for item in self.rules if only is None or item.rule.id in only]
             return [self._run_one(connection, path, item, facts, as_of_date, as_of) for item in rules]
 
@@ -101,9 +91,9 @@ class RuleEngine:
                 switched_off=reason.en, switched_off_tr=reason.tr,
             )  # fmt: skip
         values = params.resolve(loaded.spec.params, rule.params, as_of_date=as_of_date, as_of=as_of)
-        stale = _stale(loaded, facts, as_of, self._label)
-        if stale is not None:
-            assumed.append(stale)
+        too_old = stale(loaded, facts, as_of, self._label)
+        if too_old is not None:
+            assumed.append(too_old)
         try:
             rows = self._query(connection, path, loaded, loaded.query, missing, values)
             population = None
@@ -129,7 +119,7 @@ class RuleEngine:
             params_digest=rule.params_digest,
             rows=found,
             population=population,
-            complete=stale is None,
+            complete=too_old is None,
             assumptions=tuple(text.en for text in assumed),
             assumptions_tr=tuple(text.tr for text in assumed),
             seconds=seconds,
@@ -174,74 +164,6 @@ def fetch(connection: duckdb.DuckDBPyConnection, sql: str) -> list[Row]:
     return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
 
-def availability(
-    loaded: LoadedRule, facts: Facts, label: Label
-) -> tuple[Text | None, dict[str, frozenset[str] | None], list[Text]]:
-    """Return why the rule can't run (or None), what optional data are missing, and what is assumed because of that."""
-    lacking: list[str] = []
-    missing: dict[str, frozenset[str] | None] = {}
-    assumed: list[Text] = []
-    reads = _merged_reads(loaded)
-    for table, columns in sorted(reads.items()):
-        if table in facts.unreadable:
-            return facts.unreadable[table], {}, []
-        optional = loaded.spec.optional.get(table)
-        if table not in facts.columns:
-            if table in loaded.spec.needs:
-                lacking.append(label(table, None))
-                continue
-            missing[table] = None
-            assumed.append((optional.assume if optional else None) or _not_there(label(table, None)))
-            continue
-        gone = columns - facts.columns[table]
-        if not gone:
-            continue
-        told: Mapping[str, Text | None] = (optional.columns if optional else None) or {}
-        if table in loaded.spec.needs:
-            lacking += [label(table, column) for column in sorted(gone) if column not in told]
-        missing[table] = frozenset(gone)
-        assumed += [told.get(column) or _not_there(label(table, column)) for column in sorted(gone)]
-    if lacking:
-        names = ", ".join(lacking)
-        return Text(en=f"not in the data: {names}", tr=f"veride yok: {names}"), {}, []
-    assumed += [
-        text
-        for table, column, text in facts.notes
-        if table == "*" or (table in reads and column in (None, *reads[table]))
-    ]
-    return None, missing, assumed
-
-
-def _merged_reads(loaded: LoadedRule) -> dict[str, frozenset[str]]:
-    reads = dict(loaded.query.reads)
-    for table, columns in (loaded.population.reads if loaded.population else {}).items():
-        reads[table] = reads.get(table, frozenset()) | columns
-    return reads
-
-
-def _not_there(name: str) -> Text:
-    return Text(
-        en=f"{name} is not in the data; the rule ran without it.", tr=f"{name} veride yok; kural onsuz çalıştı."
-    )
-
-
-def _stale(loaded: LoadedRule, facts: Facts, as_of: datetime, label: Label) -> Text | None:
-    """Return which needed data are too old for anything to count as fixed, or None."""
-    old: list[str] = []
-    for table, need in loaded.spec.needs.items():
-        fresh = facts.freshness.get(table)
-        if need.fresh_within is not None and (fresh is None or as_of - fresh > need.fresh_within):
-            since = fresh.strftime("%Y-%m-%d %H:%M UTC") if fresh else "?"
-            old.append(f"{label(table, None)} ({since})")
-    if not old:
-        return None
-    names = ", ".join(old)
-    return Text(
-        en=f"Too old to say that anything was fixed: {names}. Findings are held.",
-        tr=f"Düzeltildi demek için fazla eski: {names}. Bulgular askıda tutuluyor.",
-    )
-
-
 @contextmanager
 def _open(path: Path) -> Generator[duckdb.DuckDBPyConnection]:
     try:
@@ -255,23 +177,6 @@ def _open(path: Path) -> Generator[duckdb.DuckDBPyConnection]:
         yield connection
     finally:
         connection.close()
-
-
-def _facts(connection: duckdb.DuckDBPyConnection, unreadable: Mapping[str, Text]) -> Facts:
-    columns: dict[str, set[str]] = {}
-    for table, column in connection.execute(
-        "SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal"
-    ).fetchall():
-        columns.setdefault(table, set()).add(column)
-    freshness: dict[str, datetime] = {}
-    notes: list[tuple[str, str | None, Text]] = []
-    if "lw_freshness" in columns:
-        rows = connection.execute("SELECT table_name, fresh_until FROM lw_freshness").fetchall()
-        freshness = {table: moment.replace(tzinfo=UTC) for table, moment in rows if moment is not None}
-    if "lw_notes" in columns:
-        rows = connection.execute("SELECT table_name, column_name, en, tr FROM lw_notes").fetchall()
-        notes = [(table, column, Text(en=en, tr=tr)) for table, column, en, tr in rows]
-    return Facts({table: frozenset(names) for table, names in columns.items()}, freshness, notes, unreadable)
 
 
 def _people(connection: duckdb.DuckDBPyConnection, facts: Facts, owner_ids: Sequence[str]) -> dict[str, Owner]:

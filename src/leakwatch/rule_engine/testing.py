@@ -13,9 +13,10 @@ import duckdb
 from leakwatch.core.strict_yaml import nearest
 from leakwatch.core.tables import Catalog
 from leakwatch.rule_engine import params
+from leakwatch.rule_engine.available import Facts, availability
 from leakwatch.rule_engine.compile import bind, fill_missing, render
 from leakwatch.rule_engine.load import LoadedRule
-from leakwatch.rule_engine.run import Facts, availability, fetch
+from leakwatch.rule_engine.run import fetch
 from leakwatch.rule_engine.spec import TestSpec
 
 

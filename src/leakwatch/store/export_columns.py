@@ -1,38 +1,23 @@
 # ruff: noqa: S608  -- names come from our own configuration and are quoted; patterns are our own
-"""Looks at a whole column of export text before it is typed: what it holds, how it is to be read, what is odd in it."""
+"""Looks at the columns of an export before they are typed: what they hold, how each is read, what is odd in them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import duckdb
 
 from leakwatch.core.report_inputs import Note
-from leakwatch.core.tables import MAX_SCALE, FieldSpec, FieldType, ObjectSpec
+from leakwatch.core.tables import FieldSpec, FieldType, ObjectSpec
 from leakwatch.model import Text
+from leakwatch.store import export_days, export_numbers
 from leakwatch.store.export_csv import Part
-from leakwatch.store.mirror_ingest import PLAIN, Reading, cast_sql, quoted
+from leakwatch.store.export_decision import Column, Decision, Measure, count, kind, no_such_value, not_blank
+from leakwatch.store.mirror_ingest import cast_sql, quoted
 
-_COMMA_NUMBER = r"^\s*-?(\d{1,3}(\.\d{3})+|\d+)(,\d*)?\s*$"
-_OFFSET = r"(Z|[+-]\d{2}:?\d{2})\s*$"
-_DOTTED = r"^\s*\d{1,2}\.\d{1,2}\.\d{4}"
-_SLASHED = r"^\s*\d{1,4}/\d{1,2}/\d{1,4}"
 _LOST = r"\pL\?+\pL|\?{2,}\pL|\pL\?{2,}|\x{FFFD}"  # Ye?il, ??kr?
-_NUMBERS = (FieldType.MONEY, FieldType.NUMBER, FieldType.INTEGER)
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """How one column is to be read."""
-
-    spec: FieldSpec
-    reading: Reading = PLAIN
-
-    def sql(self) -> str:
-        """Return the typed expression over the source column."""
-        return cast_sql(quoted(self.spec.name), self.spec, self.reading)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +29,7 @@ class Inspection:
     without_id: int
     notes: tuple[Note, ...]
     bad: Mapping[str, int]  # field -> values that could not be read
+    left_out: Mapping[str, Text] = field(default_factory=dict[str, Text])  # field -> why its column is not used
 
 
 def source_sql(parts: Sequence[Part], fields: Sequence[FieldSpec]) -> str:
@@ -60,63 +46,58 @@ def source_sql(parts: Sequence[Part], fields: Sequence[FieldSpec]) -> str:
 
 
 def inspect(connection: duckdb.DuckDBPyConnection, spec: ObjectSpec, parts: Sequence[Part]) -> Inspection:
-    """Return how the columns of `parts` are to be read. Raises duckdb.Error where a part is not proper CSV."""
+    """Return how the columns of `parts` are to be read. Raises duckdb.Error where a part is not proper CSV.
+
+    All columns are looked at in one pass over the files, the few odd ones in a second.
+    """
     fields = [item for item in spec.fields if any(item.name in part.source.columns for part in parts)]
-    wanted: list[tuple[str, str, str]] = []
-    for item in fields:
-        name = quoted(item.name)
-        wanted += [(item.name, key, sql) for key, sql in _measures(item, name)]
     facts: dict[str, dict[str, int]] = {item.name: {} for item in fields}
-    rows = _measure(connection, parts, fields, wanted, facts)
-    closer = [
-        (item.name, key, sql)
-        for item in fields
-        if facts[item.name].get("commas") or facts[item.name].get("dotted")
-        for key, sql in _closer_measures(item, quoted(item.name))
-    ]
-    if closer:
-        _measure(connection, parts, fields, closer, facts)
+    rows = _measure(connection, parts, {item: _measures(item, quoted(item.name)) for item in fields}, facts)
+    odd = {
+        item: measures for item in fields if (measures := _closer_measures(item, quoted(item.name), facts[item.name]))
+    }
+    if odd:
+        _measure(connection, parts, odd, facts)
     columns: list[Column] = []
     notes: list[Note] = []
     bad: dict[str, int] = {}
+    left_out: dict[str, Text] = {}
     for item in fields:
-        column, trouble = _decide(spec, item, facts[item.name])
-        notes += trouble
-        if column is not None:
-            columns.append(column)
-            if item.type not in (FieldType.ID, FieldType.TEXT):
-                bad[item.name] = _bad(column, facts[item.name])
+        marks = _marks(connection, parts, item) if facts[item.name].get("marked") else ()
+        decision = _decide(f"{spec.name}.{item.name}", item, facts[item.name], marks)
+        notes += decision.notes
+        if decision.reason is not None:
+            left_out[item.name] = decision.reason
+        if decision.column is not None:
+            columns.append(decision.column)
+        if decision.bad:
+            bad[item.name] = decision.bad
     notes += _summaries(spec, fields, facts)
-    return Inspection(
-        tuple(columns), rows, rows - facts["Id"]["filled"], tuple(notes), {name: n for name, n in bad.items() if n}
-    )
+    return Inspection(tuple(columns), rows, rows - facts["Id"]["filled"], tuple(notes), bad, left_out)
 
 
 def _measure(
     connection: duckdb.DuckDBPyConnection,
     parts: Sequence[Part],
-    fields: Sequence[FieldSpec],
-    wanted: Sequence[tuple[str, str, str]],
+    wanted: Mapping[FieldSpec, Sequence[Measure]],
     facts: dict[str, dict[str, int]],
 ) -> int:
-    """Fill `facts` with the (field, key, aggregate SQL) of `wanted`; return the number of rows."""
-    select = ", ".join(sql for _, _, sql in wanted)
-    row = connection.execute(f"SELECT count(*), {select} FROM ({source_sql(parts, fields)})").fetchone() or (0,)
-    for (field, key, _), value in zip(wanted, row[1:], strict=True):
-        facts[field][key] = int(value or 0)
+    """Add what the measures of each field count to `facts`; return the number of rows."""
+    places = [(item.name, key, sql) for item, measures in wanted.items() for key, sql in measures]
+    select = ", ".join(sql for _, _, sql in places)
+    row = connection.execute(f"SELECT count(*), {select} FROM ({source_sql(parts, list(wanted))})").fetchone() or (0,)
+    for (name, key, _), value in zip(places, row[1:], strict=True):
+        facts[name][key] = int(value or 0)
     return int(row[0])
 
 
-def _measures(item: FieldSpec, name: str) -> list[tuple[str, str]]:
-    """Return (key, aggregate SQL) for what must be known of a column of this type."""
-    # CASE throughout: it keeps DuckDB from doing the slow thing to values that the fast one has settled.
-    not_blank = f"CASE WHEN starts_with({name}, ' ') THEN trim({name}) <> '' ELSE {name} <> '' END"
-
-    def count(condition: str) -> str:
-        return f"count(*) FILTER (WHERE {condition})"
-
-    filled = count(not_blank)
-    plain_bad = count(f"CASE WHEN ({cast_sql(name, item)}) IS NULL THEN {not_blank} ELSE FALSE END")
+def _measures(item: FieldSpec, name: str) -> list[Measure]:
+    """Return what must be known of a column of this type."""
+    if item.type in export_numbers.TYPES:
+        return export_numbers.measures(item, name)
+    if item.type in export_days.TYPES:
+        return export_days.measures(item, name)
+    filled = count(not_blank(name))
     if item.type is FieldType.ID:
         return [("filled", filled)]
     if item.type is FieldType.TEXT:
@@ -126,94 +107,39 @@ def _measures(item: FieldSpec, name: str) -> list[tuple[str, str]]:
                            f" AND regexp_matches({name}, '{_LOST}')")),
             ("foreign", count(f"strlen({name}) <> length({name})")),
         ]  # fmt: skip
-    if item.type in _NUMBERS:
-        decimals = f"CASE WHEN contains({name}, '.') THEN length(rtrim(split_part({name}, '.', 2), '0 ')) END"
-        return [
-            ("filled", filled),
-            ("bad", plain_bad),
-            ("commas", count(f"contains({name}, ',')")),
-            ("decimals", f"max({decimals})"),
-        ]
-    if item.type in (FieldType.DATE, FieldType.DATETIME):
-        measures = [
-            ("filled", filled),
-            ("bad", plain_bad),
-            ("dotted", count(f"({name}[2] = '.' OR {name}[3] = '.') AND regexp_matches({name}, '{_DOTTED}')")),
-            ("slashed", count(f"contains({name}, '/') AND regexp_matches({name}, '{_SLASHED}')")),
-        ]
-        if item.type is FieldType.DATETIME:
-            utc = f"suffix({name}, 'Z') OR suffix({name}, '+0000')"
-            rest = f"{not_blank} AND NOT regexp_matches({name}, '{_OFFSET}')"
-            measures.append(("naive", count(f"CASE WHEN {utc} THEN FALSE ELSE {rest} END")))
-        return measures
-    return [("filled", filled), ("bad", plain_bad)]
+    bad = count(f"CASE WHEN ({cast_sql(name, item)}) IS NULL THEN {not_blank(name)} ELSE FALSE END")
+    return [("filled", filled), ("bad", bad)]
 
 
-def _closer_measures(item: FieldSpec, name: str) -> list[tuple[str, str]]:
-    """Return what else must be known of a column in which commas or dotted dates were seen."""
-    not_blank = f"NULLIF(trim({name}), '') IS NOT NULL"
-    if item.type in _NUMBERS:
-        typed = cast_sql(name, item, Reading(decimal_comma=True))
-        bad = f"({typed}) IS NULL OR NOT regexp_matches({name}, '{_COMMA_NUMBER}')"
-        clear = f"regexp_matches({name}, ',(\\d{{1,2}}|\\d{{4,}})\\s*$') OR regexp_matches({name}, '\\..*,')"
-        return [
-            ("comma_bad", f"count(*) FILTER (WHERE {not_blank} AND ({bad}))"),
-            ("comma_clear", f"count(*) FILTER (WHERE {clear})"),
-        ]
-    typed = cast_sql(name, item, Reading(dotted_dates=True))
-    return [("dotted_bad", f"count(*) FILTER (WHERE {not_blank} AND ({typed}) IS NULL)")]
+def _closer_measures(item: FieldSpec, name: str, facts: Mapping[str, int]) -> list[Measure]:
+    """Return what else must be known of a column that holds more than the usual, else nothing."""
+    if item.type in export_numbers.TYPES and export_numbers.is_odd(item, facts):
+        return export_numbers.closer_measures(name)
+    if item.type in export_days.TYPES and export_days.is_odd(facts):
+        return export_days.closer_measures(item, name)
+    return []
 
 
-def _decide(spec: ObjectSpec, item: FieldSpec, facts: Mapping[str, int]) -> tuple[Column | None, list[Note]]:
-    """Return how to read the column (None = not at all) and what to tell about it."""
-    where = f"{spec.name}.{item.name}"
-    if item.type in _NUMBERS:
-        if facts["commas"] and not facts["comma_bad"] and facts["comma_clear"]:
-            note = _note(
-                "decimal_comma",
-                f"{where} is written with a decimal comma (1.234,50) and read so.",
-                f"{where} ondalık virgülle yazılmış (1.234,50) ve öyle okundu.",
-            )
-            return Column(item, Reading(decimal_comma=True)), [note]
-        if facts["commas"]:
-            note = _note(
-                "ambiguous_comma",
-                f"{where} has numbers with commas that can be read in two ways (1,234); the column is left out. Export"
-                " with plain numbers such as 1234.50.",
-                f"{where} iki türlü okunabilen virgüllü sayılar içeriyor (1,234); sütun dışarıda bırakıldı. 1234.50"
-                " gibi düz sayılarla dışa aktarın.",
-                warning=True,
-            )
-            return None, [note]
-        if item.type is not FieldType.INTEGER:
-            usual = int(item.sql_type.rsplit(",", 1)[1].rstrip(")"))
-            item = replace(item, scale=min(max(usual, facts["decimals"]), MAX_SCALE))
-    column = Column(item)
-    if item.type in (FieldType.DATE, FieldType.DATETIME) and facts["dotted"]:
-        note = _note(
-            "dotted_dates",
-            f"{where} has dates like 31.12.2017, read as day.month.year.",
-            f"{where} 31.12.2017 biçiminde tarihler içeriyor; gün.ay.yıl olarak okundu.",
-        )
-        return Column(item, Reading(dotted_dates=True)), [note]
-    if facts.get("bad", 0) and facts["bad"] == facts["filled"]:
-        reason = ("such as 3/1/2017, which can be read in two ways", "3/1/2017 gibi iki türlü okunabilen")
-        en, tr = reason if facts.get("slashed") else (f"that are no {item.type.value}", f"{item.type.value} olmayan")
-        note = _note(
-            "column_unreadable",
-            f"{where} has only values {en}; the column is left out. Export with API formats (2017-03-01).",
-            f"{where} yalnızca {tr} değerler içeriyor; sütun dışarıda bırakıldı. API biçimleriyle dışa aktarın"
-            " (2017-03-01).",
-            warning=True,
-        )
-        return None, [note]
-    return column, []
+def _marks(connection: duckdb.DuckDBPyConnection, parts: Sequence[Part], item: FieldSpec) -> tuple[str, ...]:
+    """Return the first few currency signs and codes that stand beside the column's numbers."""
+    mark = export_numbers.marks_sql(quoted(item.name))
+    found = connection.execute(
+        f"SELECT DISTINCT mark FROM (SELECT {mark} AS mark FROM ({source_sql(parts, [item])})) WHERE mark <> ''"
+        " ORDER BY 1 LIMIT 5"
+    ).fetchall()
+    return tuple(str(row[0]) for row in found)
 
 
-def _bad(column: Column, facts: Mapping[str, int]) -> int:
-    if column.reading.decimal_comma:
-        return facts["comma_bad"]
-    return facts["dotted_bad"] if column.reading.dotted_dates else facts.get("bad", 0)
+def _decide(where: str, item: FieldSpec, facts: Mapping[str, int], marks: Sequence[str]) -> Decision:
+    """Return how to read the column and what to tell about it."""
+    if item.type in export_numbers.TYPES:
+        return export_numbers.decide(where, item, facts, marks)
+    if item.type in export_days.TYPES:
+        return export_days.decide(where, item, facts)
+    bad = facts.get("bad", 0)
+    if bad and bad == facts["filled"]:
+        return no_such_value(where, item)
+    return Decision(Column(item), bad)
 
 
 def _summaries(spec: ObjectSpec, fields: Sequence[FieldSpec], facts: Mapping[str, Mapping[str, int]]) -> list[Note]:
@@ -257,8 +183,8 @@ def bad_value_notes(
     notes: list[Note] = []
     fields = [column.spec for column in inspection.columns]
     for column in inspection.columns:
-        count = inspection.bad.get(column.spec.name)
-        if not count:
+        bad = inspection.bad.get(column.spec.name)
+        if not bad:
             continue
         name = quoted(column.spec.name)
         rows: list[tuple[Any, ...]] = connection.execute(
@@ -270,8 +196,8 @@ def bad_value_notes(
         notes.append(
             _note(
                 "values_unreadable",
-                f"{where}: {count} values can't be read as {column.spec.type.value} and count as empty ({examples}).",
-                f"{where}: {count} değer {column.spec.type.value} olarak okunamadı ve boş sayıldı ({examples}).",
+                f"{where}: {bad} values can't be read as {kind(column.spec).en} and count as empty ({examples}).",
+                f"{where}: {bad} değer {kind(column.spec).tr} olarak okunamadı ve boş sayıldı ({examples}).",
                 warning=True,
             )
         )

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import duckdb
 
 from leakwatch.core.report_inputs import Note
-from leakwatch.core.tables import FieldSpec, MirrorConfig, ObjectSpec
+from leakwatch.core.tables import FieldSpec, MirrorConfig, ObjectSpec, snake
 from leakwatch.errors import LeakwatchError
 from leakwatch.model import Snapshot, Text
 from leakwatch.store.export_columns import Inspection, bad_value_notes, inspect, source_sql
@@ -25,7 +25,11 @@ from leakwatch.store.mirror_ingest import failure, quoted
 
 @dataclass(frozen=True, slots=True)
 class LoadedExport:
-    """An export, ready for the rules. `unreadable` names tables whose files were refused, with the reason."""
+    """An export, ready for the rules.
+
+    `unreadable` names tables whose files were refused, with the reason; `left_out` columns (table, column) that can't
+    be read in one sure way, also those that would be made of them.
+    """
 
     snapshot: Snapshot
     as_of_date: date
@@ -33,6 +37,7 @@ class LoadedExport:
     time_zone: str
     notes: tuple[Note, ...]
     unreadable: Mapping[str, Text] = field(default_factory=dict[str, Text])
+    left_out: Mapping[tuple[str, str], Text] = field(default_factory=dict[tuple[str, str], Text])
     ignored: tuple[str, ...] = ()  # files that no rule needs
     newest_change: datetime | None = None  # the newest stamp in the data, aware UTC
 
@@ -54,6 +59,7 @@ class ExportLoader:
         found = discover(paths, self._config)
         notes: list[Note] = []
         unreadable: dict[str, Text] = {}
+        left_out: dict[tuple[str, str], Text] = {}
         with Mirror(self._folder, self._config) as mirror:
             loaded: list[ObjectSpec] = []
             for spec in self._config.objects:
@@ -61,7 +67,9 @@ class ExportLoader:
                 if not files:
                     continue
                 try:
-                    notes += self._load_object(mirror, spec, files)
+                    told, reasons = self._load_object(mirror, spec, files)
+                    notes += told
+                    left_out.update(_left_out(self._config, spec, reasons))
                     loaded.append(spec)
                 except UnreadableFileError as error:
                     unreadable[spec.table] = error.text
@@ -79,9 +87,12 @@ class ExportLoader:
             snapshot = mirror.publish(moment, _org_id(mirror))
         if newest is not None and as_of_date is None and moment - newest > timedelta(days=7):
             notes.append(_old_data(newest))
-        return LoadedExport(snapshot, day, moment, zone, tuple(notes), unreadable, found.ignored, newest)
+        return LoadedExport(snapshot, day, moment, zone, tuple(notes), unreadable, left_out, found.ignored, newest)
 
-    def _load_object(self, mirror: Mirror, spec: ObjectSpec, files: Sequence[ExportFile]) -> list[Note]:
+    def _load_object(
+        self, mirror: Mirror, spec: ObjectSpec, files: Sequence[ExportFile]
+    ) -> tuple[list[Note], Mapping[str, Text]]:
+        """Load one object; return what is to be told of its files, and why which fields were left out."""
         parts = [open_part(file, spec, mirror.staging, number) for number, file in enumerate(files)]
         connection = mirror.connection
         inspection = _inspect_whole(connection, spec, parts)
@@ -104,7 +115,18 @@ class ExportLoader:
         notes += _row_notes(mirror, spec, parts, inspection)
         for path in mirror.staging.glob(f"*{spec.table}_*.csv"):
             path.unlink()
-        return notes
+        return notes, inspection.left_out
+
+
+def _left_out(config: MirrorConfig, spec: ObjectSpec, reasons: Mapping[str, Text]) -> dict[tuple[str, str], Text]:
+    """Return why columns of the mirror are not there: those of the fields in `reasons`, and what is made of them."""
+    by_column = {snake(name): reason for name, reason in reasons.items()}
+    found: dict[tuple[str, str], Text] = {}
+    for column in config.catalog()[spec.table] if reasons else ():
+        sources = sorted(config.sources(spec.table, column) & by_column.keys())
+        if sources:
+            found[spec.table, column] = by_column[sources[0]]
+    return found
 
 
 def _inspect_whole(connection: duckdb.DuckDBPyConnection, spec: ObjectSpec, parts: Sequence[Part]) -> Inspection | None:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import duckdb
 
+from leakwatch.core.currencies import CODES
 from leakwatch.core.tables import FieldSpec, FieldType
 from leakwatch.errors import LeakwatchError
 
@@ -25,8 +26,16 @@ MAX_LINE_BYTES = 8_000_000  # a row of export text: 131,072 characters per long 
 BUFFER_BYTES = 16_000_000  # DuckDB's default would be 16 times the longest line, for each thread
 
 _NOT_TEXT = re.compile("[\x00\ud800-\udfff]")  # JSON may hold halves of a surrogate pair; UTF-8 and databases don't
-_DOTTED_DATE = r"^\d{1,2}\.\d{1,2}\.\d{4}$"
 _SUFFIX_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
+
+# Numbers as people write them: groups of three digits have a first group of one to three that is not 0.
+POINT_NUMBER = r"^[-+]?([1-9]\d{0,2}(,\d{3})+|\d+)(\.\d*)?$"  # 1,234.50
+COMMA_NUMBER = r"^[-+]?([1-9]\d{0,2}(\.\d{3})+|\d+)(,\d*)?$"  # 1.234,50
+_MARK = rf"US\$|\p{{Sc}}|TL|{'|'.join(sorted(CODES))}"
+MARKED_NUMBER = rf"^\s*([-+]?)\s*({_MARK})?\s*([-+]?[0-9.,]+)\s*({_MARK})?\s*$"  # ₺ 1.234,50 or 1,234.50 USD
+
+# Salesforce takes dates of these years only (SOAP API Developer Guide, dateTime). Out of them are years of two digits.
+_FIRST_DAY, _LAST_DAY = "1700-01-01", "4000-12-31"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +43,10 @@ class Reading:
     """How the text of one column is to be understood, where there is more than one way."""
 
     decimal_comma: bool = False  # 1.234,50 instead of 1234.50
+    grouped: bool = False  # 1,234.50
+    marked: bool = False  # a currency sign or code stands before or after the number
     dotted_dates: bool = False  # 31.12.2017 instead of 2017-12-31
+    slashed_dates: Literal["day first", "month first"] | None = None  # 31/12/2017 or 12/31/2017
 
 
 PLAIN = Reading()
@@ -101,6 +113,9 @@ def prepare_connection(connection: duckdb.DuckDBPyConnection, *, memory_limit: s
         "CREATE OR REPLACE TEMP MACRO lw_long_id(x) AS"
         " CASE WHEN length(x) = 15 THEN x || lw_suffix(x, 1) || lw_suffix(x, 6) || lw_suffix(x, 11) ELSE x END"
     )
+    for name, kind, last in (("lw_day", "DATE", _LAST_DAY), ("lw_moment", "TIMESTAMP", f"{_LAST_DAY} 23:59:59.999999")):
+        span = f"{kind} '{_FIRST_DAY}' AND {kind} '{last}'"
+        connection.execute(f"CREATE OR REPLACE TEMP MACRO {name}(x) AS CASE WHEN x BETWEEN {span} THEN x END")
 
 
 def cast_sql(text: str, spec: FieldSpec, reading: Reading = PLAIN) -> str:
@@ -115,20 +130,50 @@ def cast_sql(text: str, spec: FieldSpec, reading: Reading = PLAIN) -> str:
             folded = f"lower(replace(trim({text}), 'I', 'ı'))"  # HAYIR
             return f"CASE WHEN {folded} IN ({yes}) THEN TRUE WHEN {folded} IN ({no}) THEN FALSE END"
         case FieldType.DATE:
-            plain = f"TRY_CAST({text} AS DATE)"
-            if not reading.dotted_dates:
-                return plain
-            return f"COALESCE({plain}, CAST(try_strptime(split_part(trim({text}), ' ', 1), '%d.%m.%Y') AS DATE))"
+            ways = [f"TRY_CAST({text} AS DATE)"]
+            day = f"split_part(trim({text}), ' ', 1)"
+            ways += [f"CAST(try_strptime({day}, '{order}') AS DATE)" for order in _orders(reading)]
+            return f"lw_day({_first(ways)})"
         case FieldType.DATETIME:
-            aware = f"TRY_CAST(trim({text}) AS TIMESTAMPTZ)"
-            instant = f"CAST({aware} AT TIME ZONE 'UTC' AS TIMESTAMP)"
-            if not reading.dotted_dates:
-                return instant
-            formats = "['%d.%m.%Y %H:%M:%S', '%d.%m.%Y %H:%M', '%d.%m.%Y']"
-            return f"COALESCE({instant}, try_strptime(trim({text}), {formats}))"
+            ways = [f"CAST(TRY_CAST(trim({text}) AS TIMESTAMPTZ) AT TIME ZONE 'UTC' AS TIMESTAMP)"]
+            ways += [
+                f"try_strptime(trim({text}), ['{order} %H:%M:%S', '{order} %H:%M', '{order} %I:%M:%S %p',"
+                f" '{order} %I:%M %p', '{order}'])"
+                for order in _orders(reading)
+            ]
+            return f"lw_moment({_first(ways)})"
         case FieldType.MONEY | FieldType.NUMBER | FieldType.INTEGER:
-            number = f"replace(replace({text}, '.', ''), ',', '.')" if reading.decimal_comma else text
-            return f"TRY_CAST({number} AS {spec.sql_type})"
+            return number_sql(text, spec.sql_type, reading)
+
+
+def _first(ways: Sequence[str]) -> str:
+    return ways[0] if len(ways) == 1 else f"COALESCE({', '.join(ways)})"
+
+
+def _orders(reading: Reading) -> list[str]:
+    """Return the forms of a day, as strptime writes them, that the column has beside ISO ones."""
+    orders = ["%d.%m.%Y"] if reading.dotted_dates else []
+    if reading.slashed_dates is not None:
+        orders.append("%d/%m/%Y" if reading.slashed_dates == "day first" else "%m/%d/%Y")
+    return orders
+
+
+def bare_number_sql(text: str) -> str:
+    """Return SQL for the number in `text` without blanks, currency sign or code around it; other text as it is."""
+    return f"regexp_replace({text}, {literal(MARKED_NUMBER)}, '\\1\\3')"
+
+
+def number_sql(text: str, sql_type: str, reading: Reading) -> str:
+    """Return SQL for the number in `text`; NULL where it is not written as `reading` says or is no number at all."""
+    bare = bare_number_sql(text)
+    if reading.decimal_comma:
+        plain = f"replace(replace({bare}, '.', ''), ',', '.')"
+        return f"CASE WHEN regexp_matches({bare}, '{COMMA_NUMBER}') THEN TRY_CAST({plain} AS {sql_type}) END"
+    usual = f"TRY_CAST({text} AS {sql_type})"
+    if not reading.grouped and not reading.marked:
+        return usual
+    written = f"TRY_CAST(replace({bare}, ',', '') AS {sql_type})"
+    return f"COALESCE({usual}, CASE WHEN regexp_matches({bare}, '{POINT_NUMBER}') THEN {written} END)"
 
 
 def write_rows(path: Path, rows: Iterable[Mapping[str, Any]], fields: Iterable[str]) -> int:
