@@ -514,9 +514,9 @@ class Finding:
     is_process: bool = False
     count: int = 1
     escalation_step: int = 0
-    notified_owner_id: str | None = None  # who was told last
+    notified_owner_id: str | None = None  # to whom the last word went, or is on its way
     resolved_reason: str | None = None  # fixed | rule_changed | gone | retired
-    notified_at: datetime | None = None  # when; the escalation clock runs from here
+    notified_at: datetime | None = None  # when it was sent; the escalation clock runs from here, None stops it
     notices: int = 0  # words to the owner in this episode; numbers their keys
     pending_notice: str | None = None  # what is still to be said to the owner, in the words of Transition.notify
     escalation_told: int = 0  # escalation steps whose message was planned
@@ -536,6 +536,9 @@ class Transition:
     run_id: str
     episode: int
     notify: str | None = None  # new | reassigned | grew | escalated | still_open | resolved | not_fixed | back_again
+
+
+WITHDRAWN = ("OVERTAKEN", "LEFT_ALONE")  # codes that begin `Delivery.error`: there was nothing to be said any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -559,7 +562,12 @@ class Delivery:
     sent_at: datetime | None = None
     attempts: int = 0
     error: str | None = None
-    quarantined: bool = False  # refused for good, or overtaken: waits for a person, never sent again by itself
+    quarantined: bool = False  # refused for good, or withdrawn: never sent again by itself; `error` says why
+
+    @property
+    def refused(self) -> bool:
+        """Whether it waits for a person to mend what it was refused for. What was withdrawn waits for nobody."""
+        return self.quarantined and not (self.error or "").startswith(WITHDRAWN)
 
 
 # --- runs ---

@@ -407,6 +407,114 @@ def test_refused_task_is_set_aside_with_its_reason_and_the_others_are_made(compa
     assert it.day(row(1), row(2)).ops == ()
 
 
+def test_owner_of_a_refused_task_counts_as_not_told_and_is_never_reported_to_the_manager(company):
+    it = company()
+    it.org.refuse[FIRST] = (WriteStatus.REFUSED, "FIELD_CUSTOM_VALIDATION_EXCEPTION")
+    it.day(row(1))
+    found = it.finding()
+    assert (found.pending_notice, found.notices) == ("new", 0)
+    assert (found.notified_at, found.notified_owner_id) == (None, None)
+    for _ in range(3):
+        report = it.day(row(1), days=10)
+        assert report.ops == ()
+        assert [one.reason for one in report.waiting] == ["refused"]
+    assert it.finding().status is FindingStatus.OPEN
+
+
+def test_refused_task_is_made_once_it_is_released_and_the_escalation_clock_starts_then(company):
+    it = company()
+    it.org.refuse[FIRST] = (WriteStatus.REFUSED, "FIELD_CUSTOM_VALIDATION_EXCEPTION")
+    it.day(row(1), days=9)
+    it.org.refuse.clear()
+    assert it.store.release_refused([FIRST, "lw1:f:unknown"]) == {FIRST}
+    assert it.store.release_refused([FIRST]) == set()
+    assert it.day(row(1, record_name="Deal renamed")).tasks_made == 1
+    (made,) = it.org.tasks.values()
+    assert made["Subject"].endswith("Deal renamed")
+    told_at = it.now - DAY
+    assert it.finding().notified_at == told_at
+    assert it.day(row(1), days=9).ops == ()
+    assert it.day(row(1)).tasks_made == 1
+    (one,) = [made for made in it.org.tasks.values() if made["OwnerId"] == MANAGER]
+    assert "was told on 2 Dec 2026" in one["Description"]
+
+
+def test_released_task_waits_like_any_other_word_for_its_turn(company):
+    it = company()
+    it.org.refuse[FIRST] = (WriteStatus.REFUSED, "FIELD_CUSTOM_VALIDATION_EXCEPTION")
+    it.day(row(1))
+    it.org.refuse.clear()
+    it.store.release_refused([FIRST])
+    assert it.day().ops == ()  # not seen today: nothing is said until it is certain again
+    assert it.day(row(1)).tasks_made == 1
+
+
+def test_released_task_of_what_was_fixed_meanwhile_is_withdrawn(company):
+    it = company()
+    it.org.refuse[FIRST] = (WriteStatus.REFUSED, "FIELD_CUSTOM_VALIDATION_EXCEPTION")
+    it.day(row(1))
+    it.day()
+    it.day()
+    it.org.refuse.clear()
+    it.store.release_refused([FIRST])
+    report = it.day()
+    assert (report.withdrawn, report.ops) == (1, ())
+    assert it.store.refused() == []
+
+
+def test_new_owner_is_told_although_the_task_of_the_old_one_was_refused(company):
+    it = company()
+    it.org.refuse[OWNER] = (WriteStatus.REFUSED, "FIELD_CUSTOM_VALIDATION_EXCEPTION")
+    it.day(row(1))
+    assert it.day(row(1, owner_id=OTHER_OWNER)).tasks_made == 1
+    it.org.refuse.clear()
+    it.store.release_refused([FIRST])
+    report = it.day(row(1, owner_id=OTHER_OWNER))
+    assert (report.ops, report.withdrawn) == ((), 1)
+
+
+def test_second_word_that_was_refused_leaves_the_first_one_told(company):
+    it = company()
+    it.day(row(1))
+    told_at = it.finding().notified_at
+    it.org.person(next(iter(it.org.tasks)), Status="Completed")
+    it.org.refuse[owner_key(mark(1), 1, 2)] = (WriteStatus.REFUSED, "FIELD_CUSTOM_VALIDATION_EXCEPTION")
+    it.day(row(1), days=2)
+    report = it.day(row(1), days=9)
+    assert len(report.failed) == 1
+    found = it.finding()
+    assert (found.pending_notice, found.notices, found.notified_at) == ("not_fixed", 1, told_at)
+    assert found.notified_owner_id == OWNER
+
+
+def test_nobody_is_escalated_for_a_task_that_never_left(company):
+    it = company()
+    it.audit(row(1))
+    it.org.down_after = 0
+    with pytest.raises(TransientError):
+        it.act()
+    it.org.down_after = None
+    on, it.policy = it.policy, replace(it.policy, writes={})
+    it.day(row(1), days=30)
+    it.audit(row(1))
+    assert it.finding().status is FindingStatus.OPEN
+    it.policy = on
+    assert it.act().tasks_made == 1
+    assert it.finding().notified_at == it.now
+
+
+def test_refused_escalation_can_be_released_too(company):
+    it = company()
+    it.day(row(1), days=10)
+    key = escalation_key(mark(1), 1, 1, 0)
+    it.org.refuse[key] = (WriteStatus.REFUSED, "FIELD_CUSTOM_VALIDATION_EXCEPTION")
+    it.day(row(1))
+    assert it.day(row(1)).ops == ()
+    it.org.refuse.clear()
+    assert it.store.release_refused([key]) == {key}
+    assert it.day(row(1)).tasks_made == 1
+
+
 def test_inactive_owner_is_replaced_by_revops_at_once(company):
     it = company()
     it.org.refuse[OWNER] = (WriteStatus.REFUSED, "INACTIVE_OWNER_OR_USER")

@@ -1,4 +1,4 @@
-"""What `status`, `explain`, `quarantine` and `rules` show."""
+"""What `status`, `explain` and `rules` show."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leakwatch.app.building import Parts
+from leakwatch.app.quarantine import quarantined
 from leakwatch.errors import ConfigError
 from leakwatch.model import Delivery, Finding, FindingStatus, Run, Transition
 
@@ -53,7 +54,6 @@ def status_of(parts: Parts) -> Status:
 
     snapshot = latest_snapshot(parts.mirror_folder)
     writes = parts.settings.writes
-    set_aside = quarantined(parts)
     findings = Counter(str(finding.status.value) for finding in parts.findings.findings())
     return Status(
         mailboxes=parts.capture_status.coverage(),
@@ -61,7 +61,7 @@ def status_of(parts: Parts) -> Status:
         snapshot_id=snapshot.snapshot_id if snapshot else None,
         snapshot_at=snapshot.published_at if snapshot else None,
         findings=dict(sorted(findings.items())),
-        quarantined=len(set_aside.writes) + len(set_aside.mails),
+        quarantined=len(quarantined(parts)),
         undelivered=len(parts.findings.undelivered()),
         runs=tuple(parts.runs.latest(limit=10)),
         writes={name: getattr(writes, name) for name in ("capture", "salesforce_task", "chatter_post")},
@@ -131,19 +131,6 @@ def show_run(parts: Parts, run_id: str) -> RunShown:
             raise ConfigError(f"{words}. See `leakwatch runs list`.")
         run = near[0]
     return RunShown(run, tuple(parts.write_log.by_run(run.run_id)))
-
-
-@dataclass(frozen=True, slots=True)
-class Quarantine:
-    """What is set aside with its reason: writes that Salesforce refuses, mails that can't be had or read."""
-
-    writes: tuple[LoggedWrite, ...]
-    mails: tuple[Explanation, ...]
-
-
-def quarantined(parts: Parts) -> Quarantine:
-    """Return what is set aside, the latest first."""
-    return Quarantine(tuple(parts.write_log.refused()), parts.capture_status.quarantined())
 
 
 def noise_forecast(parts: Parts) -> NoiseForecast:

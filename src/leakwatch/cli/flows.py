@@ -191,6 +191,13 @@ def act(config: Config = None, dry_run: DryRun = False, as_json: AsJson = False,
             output.print_json(found)
         else:
             typer.echo("\n".join(act_lines(found)))
+        if found.failed and not found.dry_run:
+            typer.echo(
+                "some were refused, and their owners do not count as told: mend the reason, then release them with "
+                "leakwatch quarantine retry",
+                err=True,
+            )
+            raise typer.Exit(FAILED)
         if found.unsent and not found.dry_run:
             raise typer.Exit(TRY_AGAIN)
 
@@ -262,6 +269,9 @@ def apply(
             output.print_json(found)
         else:
             typer.echo("\n".join(applied_lines(found)))
+        if found.refused:
+            typer.echo("some were refused; see leakwatch quarantine list", err=True)
+            raise typer.Exit(FAILED)
 
 
 def run(config: Config = None) -> None:

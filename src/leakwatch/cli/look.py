@@ -11,6 +11,7 @@ from leakwatch.cli import output
 from leakwatch.cli.options import AsJson, Config, clock_from, jobs_of, opened, settings_from
 
 UNHEALTHY = 1
+NOTHING_THERE = 1  # for a part of what was asked
 
 rules_app = typer.Typer(no_args_is_help=True, help="Look at the rules, check and test them.")
 config_app = typer.Typer(no_args_is_help=True, help="Look at the settings.")
@@ -237,17 +238,16 @@ def config_schema(as_json: AsJson = False) -> None:
 
 @quarantine_app.command("list")
 def quarantine_list(config: Config = None, as_json: AsJson = False) -> None:
-    """List what is set aside, with its reason: writes that Salesforce refuses, mails that can't be had or read."""
+    """List what is set aside, with its reason: refused writes and alerts, mails that can't be had or read."""
     with opened(config, quiet=True) as parts:
-        from leakwatch.app.looking import quarantined
-        from leakwatch.cli.words import quarantine_lines
+        from leakwatch.app.quarantine import quarantined
 
         found = quarantined(parts)
         if as_json:
             output.print_json(found)
             return
-        for line in quarantine_lines(found):
-            typer.echo(line)
+        rows = [(entry.key, entry.what, entry.code, entry.reason) for entry in found]
+        typer.echo(output.table(["key", "what", "code", "reason"], rows) or "nothing is quarantined")
 
 
 @quarantine_app.command("retry")
@@ -256,10 +256,19 @@ def quarantine_retry(
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Let the next sync try these mails again."""
+    """Let the next sync try these mails again, and the next act these alerts."""
     with opened(config, quiet=True) as parts:
-        count = parts.journal.release_quarantined(keys, now=parts.clock.now())
+        from leakwatch.app.quarantine import release
+
+        found = release(parts, keys)
         if as_json:
-            output.print_json({"asked": len(keys), "released": count})
-        else:
-            typer.echo(f"{count} of {len(keys)} released; the next sync tries them again")
+            output.print_json({"asked": len(keys), "released": found.total, "unknown": found.unknown})
+        elif found.total:
+            typer.echo(
+                f"released: {found.mails} mails, which the next sync tries again; {found.alerts} alerts, which the "
+                "next act plans anew"
+            )
+        for key in found.unknown:
+            typer.echo(f"error: nothing is quarantined as {key}; see leakwatch quarantine list", err=True)
+        if found.unknown:
+            raise typer.Exit(NOTHING_THERE)

@@ -9,7 +9,7 @@ from leakwatch.cli.output import table
 
 if TYPE_CHECKING:
     from leakwatch.app.doctoring import Check
-    from leakwatch.app.looking import Quarantine, RunShown, Status, Told
+    from leakwatch.app.looking import RunShown, Status, Told
     from leakwatch.app.planning import Applied, Plan
     from leakwatch.flows.act_sending import ActReport
     from leakwatch.flows.audit import AuditReport
@@ -143,14 +143,6 @@ def _mailbox_state(one: Coverage) -> str:
     return "ok" if one.read_at is not None else "not read yet"
 
 
-def quarantine_lines(found: Quarantine) -> list[str]:
-    """Return what is set aside: what Salesforce refuses, then what could not be had or read."""
-    writes = [(entry.op.key, entry.op.sobject, entry.code, entry.message) for entry in found.writes]
-    mails = [(one.ref.principal, one.ref.provider_id, one.at, one.reason) for one in found.mails]
-    tables = [table(["key", "object", "code", "reason"], writes), table(["mailbox", "mail", "since", "reason"], mails)]
-    return [one for one in tables if one] or ["nothing is quarantined"]
-
-
 def explanation_lines(found: Told, term: str) -> list[str]:
     """Return why something is there, or why not."""
     if found.is_empty:
@@ -183,8 +175,12 @@ def _change(change: Transition) -> str:
 
 
 def _message(one: Delivery) -> str:
-    sent = one.remote_id or "not sent"
-    return f"  {one.created_at:%Y-%m-%d %H:%M} {one.kind} to {one.recipient_id} by {one.channel}: {sent}"
+    fate = one.remote_id or "sent"
+    if one.sent_at is None:
+        fate = ("refused" if one.refused else "withdrawn" if one.quarantined else "not sent yet") + (
+            f" ({one.error})" if one.error else ""
+        )
+    return f"  {one.created_at:%Y-%m-%d %H:%M} {one.kind} to {one.recipient_id} by {one.channel}: {fate}"
 
 
 def run_lines(found: RunShown) -> list[str]:

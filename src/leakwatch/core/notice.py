@@ -59,6 +59,7 @@ def plan_notices(
     recipients: Mapping[str, Recipient],
     policy: NoticePolicy,
     now: datetime,
+    refused: Mapping[str, str] | None = None,
 ) -> NoticePlan:
     """Return the messages for what waits to be said and for escalation steps that were reached.
 
@@ -70,8 +71,9 @@ def plan_notices(
         recipients: user id -> user; who is not in it is not told.
         policy: limits and switches.
         now: aware.
+        refused: key -> recipient of messages that were refused for good: their words wait for a person.
     """
-    planner = _Planner(rules, tuple(findings), tasks, recipients, policy, now)
+    planner = _Planner(rules, tuple(findings), tasks, recipients, policy, now, refused or {})
     return planner.plan(DailyAllowance(policy.per_owner_per_day, policy.per_day).spent(said_today))
 
 
@@ -84,8 +86,10 @@ class _Planner:
         recipients: Mapping[str, Recipient],
         policy: NoticePolicy,
         now: datetime,
+        refused: Mapping[str, str],
     ) -> None:
         self.rules, self.policy, self.recipients, self.now = rules, policy, recipients, now
+        self.refused = refused
         self.before = {finding.fingerprint: finding for finding in findings}
         self.after = dict(self.before)
         self.waiting: list[Waiting] = []
@@ -145,18 +149,25 @@ class _Planner:
         to = str(action.options.get("to", "owner"))
         recipient_id = self._recipient(finding, to)
         if recipient_id is None:
-            return self._settle(finding, None)  # nobody can be told: the report says it, the escalation clock starts
+            # Nobody can be told: the report says it, and the escalation clock starts.
+            return self._settle(finding, None, told_at=self.now)
         channel = self._channel(action, finding)
         if not self.policy.writes.get(channel, False):
             return self._wait(finding, "writes_off", recipient_id)
         mine = [(key, task) for key, task in self._episode_tasks(finding) if key.number]
         same = [(key, task) for key, task in mine if task.owner_id == recipient_id]
         if any(task.is_deleted for _, task in same):
-            return self._settle(finding, recipient_id)  # deleted by a person: respected for this episode
+            # Deleted by a person: respected for this episode, and nobody is reported to a manager for it.
+            return self._settle(finding, recipient_id, told_at=None)
         if kind != "not_fixed" and any(not task.is_closed for _, task in same):
-            return self._settle(finding, recipient_id, at_least=max(key.number for key, _ in same))
+            return self._settle(finding, recipient_id, max(key.number for key, _ in same), told_at=self.now)
         number = max([finding.notices, *(key.number for key, _ in mine)]) + 1
         key = owner_key(finding.fingerprint, finding.episode, number)
+        while key in self.refused:
+            if self.refused[key] in (recipient_id, self.policy.revops_user_id):
+                return self._wait(finding, "refused", recipient_id)
+            number += 1  # refused to somebody who is not the owner any more
+            key = owner_key(finding.fingerprint, finding.episode, number)
         mentions = self._mentions(action, finding, recipient_id) if channel == POST else ()
         return _Wish(finding, rule, kind, channel, recipient_id, key, action, mentions)
 
@@ -243,12 +254,14 @@ class _Planner:
         if waits:
             self.waiting.append(Waiting(finding.fingerprint, recipient_id, reason))
 
-    def _settle(self, finding: Finding, recipient_id: str | None, at_least: int = 0) -> None:
-        """Nothing is to be sent for what waited, and it need not wait longer."""
+    def _settle(
+        self, finding: Finding, recipient_id: str | None, at_least: int = 0, told_at: datetime | None = None
+    ) -> None:
+        """What waited need not wait longer. The escalation clock runs from `told_at`; None stops it."""
         self._change(
             finding,
             pending_notice=None,
-            notified_at=self.now,
+            notified_at=told_at,
             notified_owner_id=recipient_id,
             notices=max(finding.notices, at_least),
         )
@@ -261,7 +274,7 @@ class _Planner:
         if wish.kind == "escalated":
             self._change(finding, escalation_told=finding.escalation_told + 1)
         else:
-            number = parse_key(wish.key)
+            number = parse_key(wish.key)  # the clock starts when it is sent: `core.told`
             self._settle(finding, wish.recipient_id, at_least=number.number if number else 0)
         writing = self.policy.writing(
             self.recipients.get(wish.recipient_id),

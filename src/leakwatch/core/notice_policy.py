@@ -57,7 +57,8 @@ class Waiting:
 
     fingerprint: str
     recipient_id: str | None
-    reason: str  # owner_cap | daily_budget | writes_off | no_channel | held | not_seen | yields | acknowledged
+    # owner_cap | daily_budget | writes_off | no_channel | refused | held | not_seen | yields | acknowledged | unproven
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,14 +127,16 @@ def _notices(
     now: datetime,
 ) -> NoticePlan:
     rule_of = {mark: finding.rule_id for mark, finding in findings.items()}
+    said = [one for one in store.deliveries(since=now - 2 * _DAY) if not _is_released(one, findings)]
     return plan_notices(
         {rule.id: rule for rule in rules},
         [finding for finding in findings.values() if finding.status is not FindingStatus.RESOLVED],
-        said_today=said_today(store.deliveries(since=now - 2 * _DAY), rule_of, now=now, zone=policy.zone),
+        said_today=said_today(said, rule_of, now=now, zone=policy.zone),
         tasks=org.tasks,
         recipients=org.recipients,
         policy=policy,
         now=now,
+        refused={delivery.key: delivery.recipient_id for delivery in store.refused()},
     )
 
 
@@ -157,7 +159,8 @@ def _closed_file(delivery: Delivery, tasks: Mapping[str, TaskState], now: dateti
         written = task.description is not None and task.description.replace("\r\n", "\n") == delivery.body
         if closed or written:
             return replace(delivery, sent_at=now, error=None)
-    return replace(delivery, quarantined=True, error="overtaken; should it have been sent, its Task is closed later")
+    overtaken = "OVERTAKEN: nothing is to be said of it any more; should it have been sent, its Task is closed later"
+    return replace(delivery, quarantined=True, error=overtaken)
 
 
 def _read_afresh(org: OrgView, findings: Mapping[str, Finding], fetcher: RecordFetcher | None) -> dict[str, TaskState]:
@@ -174,7 +177,7 @@ def _read_afresh(org: OrgView, findings: Mapping[str, Finding], fetcher: RecordF
 def _leftovers(
     undelivered: Sequence[Delivery], findings: Mapping[str, Finding]
 ) -> tuple[list[Delivery], list[Delivery]]:
-    """Split what an earlier run left unsent into what is still true, and what was fixed before it could be said."""
+    """Split what an earlier run left unsent into what is still true, and what was overtaken before it could be said."""
     true: list[Delivery] = []
     overtaken: list[Delivery] = []
     for delivery in undelivered:
@@ -184,9 +187,20 @@ def _leftovers(
             finding is None
             or finding.episode != key.episode
             or finding.status in (FindingStatus.RESOLVED, FindingStatus.EXCEPTED)
+            or 0 < key.number < finding.notices
         )
-        (overtaken if settled else true).append(delivery)
+        if settled:
+            overtaken.append(delivery)
+        elif not _is_released(delivery, findings):
+            true.append(delivery)
     return true, overtaken
+
+
+def _is_released(delivery: Delivery, findings: Mapping[str, Finding]) -> bool:
+    """Return whether a word was refused and then released: it waits on its finding and is planned anew in its turn."""
+    key = parse_key(delivery.key)
+    finding = findings.get(key.fingerprint) if key else None
+    return key is not None and finding is not None and key.number > finding.notices and delivery.sent_at is None
 
 
 def _known(store: FindingStore, tasks: Sequence[TaskState]) -> dict[str, Delivery]:

@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from leakwatch import faultpoints, log
 from leakwatch.core.notice_policy import POST, NoticePolicy, Waiting
 from leakwatch.core.task_updates import CLOSING, UPDATE_KINDS
 from leakwatch.core.tasks import TaskState
+from leakwatch.core.told import told, untold
 from leakwatch.errors import RecordError
 from leakwatch.model import Delivery, Finding, Run, Verb, WriteOp, WriteResult, WriteStatus
 from leakwatch.ports import Action, FindingStore, Writer
@@ -76,7 +78,7 @@ class Sender:
         now: datetime,
     ) -> None:
         self._run, self._store, self._writer, self._actions = run, store, writer, actions
-        self._findings, self._policy, self._now = findings, policy, now
+        self._findings, self._policy, self._now = dict(findings), policy, now
         self._tasks = {task.record_id: task for task in tasks.values()}
         self._refused: dict[str, RecordError] = {}
         self._failed: list[Failure] = []
@@ -106,7 +108,7 @@ class Sender:
 
     def _complete(self, op: WriteOp, delivery: Delivery) -> WriteOp:
         """Add what an action does not know: the account to group by, and the values that undo needs."""
-        finding = self._findings.get(next(iter(delivery.fingerprints), ""))
+        finding = self._finding(delivery)
         task = self._tasks.get(op.record_id or "") if op.verb is Verb.UPDATE else None
         known: dict[str, str | None] = {}
         if task is not None:
@@ -147,7 +149,7 @@ class Sender:
                 self._sent(delivery, result)
             elif result.code in GONE and delivery.kind in UPDATE_KINDS:
                 self._left_alone += 1
-                self._record(delivery, quarantined=True, error="a person deleted this Task: left alone")
+                self._record(delivery, quarantined=True, error="LEFT_ALONE: a person deleted this Task")
             elif may_reroute and result.code == INACTIVE and self._stand_in(delivery):
                 rerouted.append(replace(delivery, recipient_id=str(self._policy.revops_user_id)))
             else:
@@ -164,7 +166,9 @@ class Sender:
             figure = "tasks_closed" if delivery.kind in CLOSING else "lines_added"
         self._counts[figure] += 1
         remote_id = result.record_id or delivery.remote_id
-        self._record(delivery, sent_at=self._now, remote_id=remote_id, error=None)
+        finding = self._finding(delivery)
+        changed = told(finding, delivery, at=self._now) if finding else None
+        self._record(delivery, changed, sent_at=self._now, remote_id=remote_id, error=None)
         _log.info(log.Event.DELIVERY_SENT, key=delivery.key, channel=delivery.channel, kind=delivery.kind)
 
     def _leave(self, delivery: Delivery, result: WriteResult | None) -> None:
@@ -178,8 +182,17 @@ class Sender:
 
     def _set_aside(self, delivery: Delivery, code: str, reason: str) -> None:
         self._failed.append(Failure(delivery.key, delivery.kind, delivery.recipient_id, code, reason))
-        self._record(delivery, quarantined=True, error=f"{code}: {reason}")
+        finding = self._finding(delivery)
+        said = self._store.deliveries(fingerprint=finding.fingerprint) if finding else ()
+        changed = untold(finding, delivery, said=said) if finding else None
+        self._record(delivery, changed, quarantined=True, error=f"{code}: {reason}")
         _log.warning(log.Event.DELIVERY_FAILED, key=delivery.key, kind=delivery.kind, code=code)
 
-    def _record(self, delivery: Delivery, **changes: object) -> None:
-        self._store.record_delivery(replace(delivery, attempts=delivery.attempts + 1, **changes))  # pyright: ignore[reportArgumentType]
+    def _finding(self, delivery: Delivery) -> Finding | None:
+        return self._findings.get(next(iter(delivery.fingerprints), ""))
+
+    def _record(self, delivery: Delivery, finding: Finding | None = None, **changes: Any) -> None:
+        """Store what became of `delivery`, and with it what that changes on its finding."""
+        self._store.record_delivery(replace(delivery, attempts=delivery.attempts + 1, **changes), finding)
+        if finding is not None:
+            self._findings[finding.fingerprint] = finding

@@ -176,12 +176,33 @@ class SqlFindingStore:
         with self._engine.connect() as connection:
             return [Delivery(**row) for row in connection.execute(query).mappings()]
 
-    def record_delivery(self, delivery: Delivery) -> None:
-        """Store what became of a delivery."""
+    def record_delivery(self, delivery: Delivery, finding: Finding | None = None) -> None:
+        """Store what became of a delivery, and what that changes on its finding, in one transaction."""
         (row,) = _rows([delivery], _DELIVERY)
         with _storing(f"delivery {delivery.key}"), transaction(self._engine) as connection:
             connection.execute(update(tables.deliveries).where(tables.deliveries.c.key == delivery.key).values(**row))
+            if finding is not None:
+                (values,) = _rows([finding], _FINDING)
+                same = tables.findings.c.fingerprint == finding.fingerprint
+                connection.execute(update(tables.findings).where(same).values(**values))
         faultpoints.reach("findings.delivery.recorded")
+
+    def refused(self) -> Sequence[Delivery]:
+        """Return the deliveries that wait for a person (`Delivery.refused`), oldest first."""
+        table = tables.deliveries
+        query = select(table).where(table.c.quarantined.is_(True)).order_by(table.c.created_at, table.c.key)
+        with self._engine.connect() as connection:
+            found = [Delivery(**row) for row in connection.execute(query).mappings()]
+        return [delivery for delivery in found if delivery.refused]
+
+    def release_refused(self, keys: Iterable[str]) -> set[str]:
+        """Let refused deliveries be tried again by the next `act`; return the keys of those that were."""
+        table = tables.deliveries
+        released = {delivery.key for delivery in self.refused()} & set(keys)
+        with _storing("the release"), transaction(self._engine) as connection:
+            for key in sorted(released):
+                connection.execute(update(table).where(table.c.key == key).values(quarantined=False, attempts=0))
+        return released
 
 
 @contextmanager
