@@ -535,7 +535,8 @@ class Transition:
     at: datetime
     run_id: str
     episode: int
-    notify: str | None = None  # new | reassigned | grew | escalated | still_open | resolved | not_fixed | back_again
+    # new | reassigned | grew | escalated | still_open | resolved | not_fixed | back_again | resumed
+    notify: str | None = None
 
 
 WITHDRAWN = ("OVERTAKEN", "LEFT_ALONE")  # codes that begin `Delivery.error`: there was nothing to be said any more
@@ -548,7 +549,7 @@ class Delivery:
     key: str  # idempotency key
     channel: str  # an action's file name: salesforce_task, chatter_post
     recipient_id: str  # Salesforce user (or queue) id
-    kind: str  # new | reassigned | escalated | resolved | not_fixed | back_again | grew
+    kind: str  # new | reassigned | escalated | resolved | not_fixed | back_again | resumed | grew
     fingerprints: tuple[str, ...]
     record_id: str | None
     title: str

@@ -457,6 +457,11 @@ def test_closed_task_is_answered_once_after_the_grace_when_the_leak_persists():
     assert [change.reason for change in again.transitions] == []
 
 
+def test_task_that_we_closed_is_not_answered():
+    ours = closed_task(last_modified_by_other=False)
+    assert judge(outcome(row(1)), [told()], now=LATE - 21 * DAY, signals=ours).transitions == ()
+
+
 def test_closed_task_is_not_answered_again_while_the_next_one_is_not_in_the_mirror_yet():
     held = [told(notices=2)]
     assert judge(outcome(row(1)), held, now=LATE, signals=closed_task(1)).count("closed_not_fixed") == 0
@@ -541,6 +546,9 @@ def test_exception_ends_on_the_day_after_its_expiry():
     assert judge(outcome(row(1)), held, signals=last_day, snapshot="s2").transitions == ()
     after = Signals(exceptions=(ACCEPTED,), today=date(2027, 1, 1))
     result = judge(outcome(row(1)), held, signals=after, snapshot="s2")
+    assert [(change.reason, change.notify) for change in result.transitions] == [("exception_ended", "resumed")]
+    there = replace(after, tasks={owner_key(mark(1), 1, 1): task(owner_key(mark(1), 1, 1))})
+    result = judge(outcome(row(1)), held, signals=there, snapshot="s2")
     assert [(change.reason, change.notify) for change in result.transitions] == [("exception_ended", "still_open")]
 
 

@@ -315,6 +315,15 @@ def test_record_handed_over_gives_the_new_owner_a_task_and_closes_the_old_one(co
     assert it.day(row(1, owner_id=OTHER_OWNER)).ops == ()
 
 
+def test_task_that_leakwatch_closed_itself_is_not_held_against_its_owner(company):
+    it = company()
+    it.day(row(1))
+    (record_id,) = it.org.tasks
+    it.org.person(record_id, US, Status="Completed")
+    for _ in range(5):
+        assert it.day(row(1)).ops == ()
+
+
 def test_growth_is_a_line_in_the_task_and_raises_no_second_one(company):
     it = company()
     it.day(row(1))
@@ -333,6 +342,35 @@ def test_accepted_leak_closes_its_task(company):
     it.day(row(1))
     accepted = (Accepted(opportunity_id(1), it.now.date() + 30 * DAY),)
     assert it.day(row(1), exceptions=accepted).tasks_closed == 1
+
+
+def test_owner_of_a_leak_that_was_accepted_for_a_time_gets_a_task_of_its_own_when_the_time_is_over(company):
+    it = company()
+    it.day(row(1))
+    accepted = (Accepted(opportunity_id(1), it.now.date() + 3 * DAY),)
+    for _ in range(4):
+        it.day(row(1), exceptions=accepted)
+    assert it.org.open_tasks() == []
+    report = it.day(row(1), exceptions=accepted)
+    assert report.tasks_made == 1
+    (again,) = it.org.open_tasks()
+    assert again["Subject"].startswith("Due again: ")
+    assert "accepted or put off is over" in again["Description"]
+    assert it.finding().notified_at == it.now - DAY  # the escalation clock starts anew
+    for _ in range(5):
+        assert it.day(row(1)).ops == ()
+
+
+def test_task_that_stayed_open_through_an_exception_gets_a_line_and_no_second_one_is_made(company):
+    it = company()
+    it.day(row(1))
+    (record_id,) = it.org.tasks
+    it.org.person(record_id, Description="asked the buyer", Status="In Progress")
+    accepted = (Accepted(opportunity_id(1), it.now.date()),)
+    assert it.day(row(1), exceptions=accepted).lines_added == 1
+    report = it.day(row(1), exceptions=accepted)
+    assert (report.tasks_made, report.lines_added) == (0, 1)
+    assert "still not fixed" in it.org.tasks[record_id]["Description"]
 
 
 def test_acknowledged_leak_is_not_escalated(company):

@@ -27,6 +27,7 @@ NOTICE_STRENGTH: Mapping[str, int] = {
     "grew": 1,
     "still_open": 2,
     "not_fixed": 3,
+    "resumed": 3,
     "reassigned": 4,
     "new": 5,
     "back_again": 5,
@@ -128,11 +129,12 @@ class Case:
     def live_tasks(self) -> list[TaskState]:
         """Return this episode's Tasks (to owner or manager) that are neither closed nor deleted."""
         found = self.run.tasks.get(self.finding.fingerprint, ())
-        return [
-            task
-            for key, task in found
-            if key.episode == self.finding.episode and not task.is_closed and not task.is_deleted
-        ]
+        return [task for key, task in found if key.episode == self.finding.episode and is_live(task)]
+
+
+def is_live(task: TaskState) -> bool:
+    """Return whether a Task is neither closed nor deleted."""
+    return not task.is_closed and not task.is_deleted
 
 
 def row_fields(run: Circumstances, row: RuleRow) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from leakwatch.core.lifecycle_case import (
     SNOOZED,
     Case,
     Look,
+    is_live,
     row_fields,
 )
 from leakwatch.model import Finding, FindingStatus, Mode, Proof
@@ -169,7 +170,7 @@ def accept(case: Case) -> None:
 def expire(case: Case) -> None:
     """No exception covers it any more."""
     if not case.run.excepted(case.finding):
-        case.move(OPEN, "exception_ended", _again(case.finding))
+        case.move(OPEN, "exception_ended", _again(case))
 
 
 def snooze(case: Case) -> None:
@@ -181,11 +182,16 @@ def snooze(case: Case) -> None:
 def wake(case: Case) -> None:
     """The time its owner asked for is over."""
     if case.run.signals.snoozed.get(case.finding.fingerprint, case.run.now) <= case.run.now:
-        case.move(OPEN, "snooze_ended", _again(case.finding))
+        case.move(OPEN, "snooze_ended", _again(case))
 
 
-def _again(finding: Finding) -> str:
-    return "new" if finding.notified_owner_id is None else "still_open"
+def _again(case: Case) -> str:
+    """Return the word for what is due again: a line if the owner's Task is still there, else a message of its own."""
+    finding = case.finding
+    if finding.notified_owner_id is None:
+        return "new"
+    there = any(task.owner_id == finding.owner_id for _, task in case.owner_tasks() if is_live(task))
+    return "still_open" if there else "resumed"
 
 
 def acknowledge(case: Case) -> None:
@@ -208,7 +214,7 @@ def time_out(case: Case) -> None:
 
 
 def reject_closing(case: Case) -> None:
-    """The last Task was closed, the condition is still there after the grace: say so, once for each Task.
+    """A person closed the last Task, the condition is still there after the grace: say so, once for each Task.
 
     The closed Task stays closed (it is that person's record of what they did); the next word is a new Task.
     A deleted Task is a wish not to be asked again in this episode, and is respected.
@@ -220,8 +226,8 @@ def reject_closing(case: Case) -> None:
     if not tasks:
         return
     key, last = tasks[-1]
-    if last.is_deleted or not last.is_closed or last.closed_at is None:
-        return
+    if last.is_deleted or not last.is_closed or last.closed_at is None or not last.last_modified_by_other:
+        return  # what we closed ourselves (accepted, handed on) is nobody's claim that it was fixed
     # A higher count than the last Task seen means that the next word is out already, but not yet in the mirror.
     if key.number != finding.notices or finding.notices >= MAX_WORDS_PER_EPISODE:
         return

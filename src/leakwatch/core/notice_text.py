@@ -24,10 +24,12 @@ EN: Mapping[str, str] = {
     "title_back_again": "Back again: {subject}",
     "title_not_fixed": "Closed, but not fixed: {subject}",
     "title_reassigned": "Now yours: {subject}",
+    "title_resumed": "Due again: {subject}",
     "title_escalated": "Escalated: {subject}",
     "back_again": "This was fixed and is back.",
     "not_fixed": "The last Task about this was closed, but the record still shows the problem.",
     "reassigned": "This record came to you from another owner.",
+    "resumed": "The time for which this was accepted or put off is over, and the record still shows the problem.",
     "escalated": "{owner} was told on {told}, and nothing has changed since.",
     "escalated_untold": "Nothing has changed since {told}. The owner, {owner}, was not told.",
     "stand_in": "This comes to you because its owner, {owner}, can't be told: a queue, or a user who is not active.",
@@ -61,10 +63,12 @@ TR: Mapping[str, str] = {
     "title_back_again": "Yeniden ortaya çıktı: {subject}",
     "title_not_fixed": "Kapatıldı ama düzelmedi: {subject}",
     "title_reassigned": "Artık sizde: {subject}",
+    "title_resumed": "Yeniden gündemde: {subject}",
     "title_escalated": "Üst kademeye iletildi: {subject}",
     "back_again": "Bu sorun düzelmişti, yeniden ortaya çıktı.",
     "not_fixed": "Bununla ilgili son görev kapatıldı, ancak kayıtta sorun sürüyor.",
     "reassigned": "Bu kayıt size başka bir kayıt sahibinden geçti.",
+    "resumed": "Kabul ya da erteleme süresi doldu, ancak kayıtta sorun sürüyor.",
     "escalated": "{owner} {told} tarihinde bilgilendirildi, o günden beri bir değişiklik yok.",
     "escalated_untold": "{told} tarihinden beri bir değişiklik yok. Kayıt sahibi {owner} bilgilendirilmedi.",
     "stand_in": "Kayıt sahibi ({owner}) bir kuyruk ya da etkin olmayan bir kullanıcı olduğu için bu size gönderildi.",
@@ -235,7 +239,7 @@ def _kind_line(kind: str, finding: Finding, writing: Writing, *, stand_in: bool)
         by_owner = finding.owner_id is not None and finding.notified_owner_id == finding.owner_id
         lines = [writing.say("escalated" if by_owner else "escalated_untold", owner=owner, told=told)]
     else:
-        lines = [writing.say(kind)] if kind in ("back_again", "not_fixed", "reassigned") and not stand_in else []
+        lines = [writing.say(kind)] if kind in ("back_again", "not_fixed", "reassigned", "resumed") and not stand_in else []
     if stand_in:
         lines.append(writing.say("stand_in", owner=owner))
     return lines + ([writing.say("unproven")] if finding.proof is Proof.UNPROVEN else [])
