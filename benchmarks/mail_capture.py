@@ -28,9 +28,9 @@ def leakwatch(options: dict[str, Any]) -> None:
     import loaded  # noqa: F401
 
     from leakwatch import config, log
-    from leakwatch.app.auditing import run_mirror
     from leakwatch.app.building import Parts
     from leakwatch.app.capturing import run_capture
+    from leakwatch.app.mirroring import run_mirror
     from leakwatch.clock import SettableClock, SystemClock
 
     log.configure(level="WARNING")

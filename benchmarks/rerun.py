@@ -27,9 +27,10 @@ def leakwatch(options: dict[str, Any]) -> None:
     import loaded  # noqa: F401
 
     from leakwatch import config, log
-    from leakwatch.app.auditing import run_act, run_audit, run_mirror
+    from leakwatch.app.auditing import run_act, run_audit
     from leakwatch.app.building import Parts
     from leakwatch.app.capturing import run_capture
+    from leakwatch.app.mirroring import run_mirror
     from leakwatch.clock import SettableClock, SystemClock
 
     log.configure(level="WARNING")

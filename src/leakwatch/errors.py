@@ -8,6 +8,7 @@
 | `CursorError`    | reconciles that one stream from a snapshot                                 | -         |
 | `RecordError`    | quarantines that one record with its reason, carries on with the batch     | -         |
 | `SafetyError`    | stops that flow before it writes; a person must look                       | 1         |
+| `StaleError`     | stops that flow before it writes, until what it goes by was read again     | 75        |
 """
 
 from __future__ import annotations
@@ -74,6 +75,12 @@ class NotFoundError(RecordError):
 
 class SafetyError(LeakwatchError):
     """A limit on harm was reached; nothing was written by this flow after it."""
+
+
+class StaleError(SafetyError):
+    """What this flow goes by was read or judged too long ago; nothing was concluded from it."""
+
+    exit_code = 75
 
 
 class BudgetError(SafetyError):

@@ -30,6 +30,7 @@ class Event(StrEnum):
     SNAPSHOT_PUBLISHED = "mirror.snapshot.published"
     RULE_EVALUATED = "audit.rule.evaluated"
     RULE_FAILED = "audit.rule.failed"
+    RULE_HELD = "audit.rule.held"
     RULE_SWITCHED_OFF = "audit.rule.switched_off"
     BREAKER_TRIPPED = "audit.breaker.tripped"
     STATUS_CHANGED = "audit.finding.changed"

@@ -439,6 +439,7 @@ class RuleOutcome:
     seconds: float = 0.0
     switched_off_tr: str | None = None  # `switched_off` in Turkish
     assumptions_tr: tuple[str, ...] = ()  # `assumptions` in Turkish, in the same order
+    stale: str | None = None  # which of its inputs were read too long ago; also among the assumptions
 
 
 @dataclass(frozen=True, slots=True)

@@ -293,3 +293,10 @@ def test_value_that_no_database_takes_is_refused_and_nothing_is_stored(store):
     with pytest.raises(RecordError, match="can't be stored"):
         commit(store, findings=[finding(1), finding(2, record_name="half a \ud83d letter")])
     assert store.findings() == []
+
+
+def test_last_evaluation_of_any_rule_is_known_and_none_before_the_first(store):
+    assert store.last_judged() is None
+    commit(store, at=MONDAY)
+    commit(store, run_id="run-2", at=MONDAY + DAY, complete=False)
+    assert store.last_judged() == MONDAY + DAY

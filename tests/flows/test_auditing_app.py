@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from leakwatch.app import auditing
+from leakwatch.errors import StaleError
 from leakwatch.model import Snapshot
 from leakwatch.store import snapshot_facts
 from leakwatch.store.capture_status import Coverage
@@ -98,3 +99,46 @@ def test_an_audit_looks_at_the_snapshot_that_is_newest_once_it_holds_the_lock(mo
     )
     auditing.run_audit(org)
     assert looked == [newest[-1], newest[-1]]
+
+
+# --- what must not be acted on ---
+
+
+def acting(*, read: timedelta, judged: timedelta | None) -> Any:
+    """Return parts whose mirror was read, and whose findings were judged, so long ago."""
+
+    @contextmanager
+    def run(flow: str, *, dry_run: bool) -> Iterator[Any]:
+        yield SimpleNamespace(run=None)
+
+    off = SimpleNamespace(salesforce_task=False, chatter_post=False)
+    return SimpleNamespace(
+        run=run,
+        settings=SimpleNamespace(writes=off, audit=SimpleNamespace(stale_after_hours=24)),
+        clock=SimpleNamespace(now=lambda: NOW + read),
+        findings=SimpleNamespace(last_judged=lambda: None if judged is None else NOW + read - judged),
+    )
+
+
+@pytest.mark.parametrize(
+    ("read", "judged", "said"),
+    [
+        (timedelta(hours=24, seconds=1), timedelta(0), "leakwatch mirror"),
+        (timedelta(days=5), timedelta(days=5), "5 days ago"),
+        (timedelta(0), timedelta(hours=25), "last audit was 25 hours ago"),
+    ],
+)
+def test_nobody_is_told_what_was_seen_or_judged_too_long_ago(
+    monkeypatch: pytest.MonkeyPatch, read: timedelta, judged: timedelta, said: str
+) -> None:
+    monkeypatch.setattr(auditing, "latest_snapshot", lambda _: SNAPSHOT)
+    for dry_run in (False, True):
+        with pytest.raises(StaleError, match=said) as caught:
+            auditing.run_act(acting(read=read, judged=judged), dry_run=dry_run)
+        assert "Nobody was told anything" in str(caught.value)
+        assert caught.value.exit_code == 75
+
+
+def test_a_mirror_and_an_audit_that_are_young_enough_may_be_acted_on() -> None:
+    for judged in (timedelta(hours=24), None):  # None: no audit yet, so there is nothing to tell
+        auditing._require_fresh(acting(read=timedelta(hours=24), judged=judged), SNAPSHOT)

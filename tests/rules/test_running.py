@@ -109,6 +109,22 @@ def test_data_older_than_a_rule_allows_may_open_findings_but_prove_nothing_fixed
     assert len(outcome.rows) == 3
     assert outcome.complete is complete
     assert any("Too old" in text and "Opportunity" in text for text in outcome.assumptions) is not complete
+    assert (outcome.stale in outcome.assumptions) is not complete
+
+
+@pytest.mark.parametrize("allowed", [None, "48h"])
+def test_data_older_than_the_company_allows_are_too_old_for_every_rule(tmp_path: Path, allowed: str | None) -> None:
+    need = {"fresh_within": allowed} if allowed else {}
+    rule = load_sample(tmp_path, shipped=True, needs={"sf_opportunity": need})
+    snapshot = publish(tmp_path / "mirror", {"Opportunity": DEALS})
+    engine = RuleEngine([rule], catalog=CATALOG, stale_after=timedelta(hours=24))
+
+    def stale(age: timedelta) -> bool:
+        (outcome,) = engine.run(snapshot.path, as_of_date=NOON.date(), as_of=NOON + age)
+        return outcome.stale is not None
+
+    assert not stale(timedelta(hours=24))
+    assert stale(timedelta(hours=24, seconds=1))
 
 
 def test_a_rule_that_fails_is_an_error_of_that_rule_only(tmp_path: Path) -> None:

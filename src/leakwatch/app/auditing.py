@@ -1,69 +1,26 @@
-"""Mirror, audit, act: joins the store, the rules, the life of findings and the actions."""
+"""Audit and act: joins the snapshot, the rules, the life of findings and the actions."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from leakwatch.app.building import Parts
+from leakwatch.app.mirroring import latest_snapshot, stale_after
 from leakwatch.core.lifecycle import Signals
 from leakwatch.core.notice_policy import NoticePolicy, Recipient
+from leakwatch.core.spans import in_words
 from leakwatch.core.tasks import TaskState, task_states
-from leakwatch.errors import ConfigError, NotFoundError, RecordError, SafetyError
+from leakwatch.errors import ConfigError, NotFoundError, RecordError, SafetyError, StaleError
 from leakwatch.flows.act import TASK_FIELDS, OrgView, act
 from leakwatch.flows.act_sending import ActReport
 from leakwatch.flows.audit import AuditReport, audit
-from leakwatch.flows.mirror import MirrorReport, mirror
 from leakwatch.model import KEY_FIELD, Rule, Snapshot
 
 ALERTS_KEPT = timedelta(days=60)  # closed alert Tasks older than this no longer matter to any finding
 QUIET_CATEGORIES = frozenset({"response", "activity", "lead_follow_up"})
-
-
-def run_mirror(parts: Parts, *, full: bool = False, should_stop: Callable[[], bool] | None = None) -> MirrorReport:
-    """Refresh the mirror and publish a snapshot.
-
-    Raises:
-        AuthError, TransientError, BudgetError: the org can't be read; nothing is published.
-    """
-    from leakwatch.store.mirror_derive import DeriveSettings
-
-    org = parts.org
-    settings = DeriveSettings(
-        time_zone=parts.settings.company.time_zone,
-        default_currency=parts.settings.company.currency or org.currency,
-    )
-    with parts.run("mirror") as note, parts.open_mirror() as store:
-        report = mirror(
-            parts.reader,
-            store,
-            parts.mirror_config,
-            org_id=org.org_id,
-            derive=lambda: store.derive(settings, now=parts.clock.now()),
-            now=parts.clock.now(),
-            full=full,
-            should_stop=should_stop,
-        )
-        note.complete = report.complete
-        note.counts = {table.sobject: table.rows for table in report.tables if table.rows}
-        note.counts["api_calls"] = parts.client.calls
-    return report
-
-
-def latest_snapshot(parts: Parts) -> Snapshot:
-    """Return the newest snapshot.
-
-    Raises:
-        SafetyError: there is none yet, so nothing may be concluded.
-    """
-    from leakwatch.store.snapshots import latest_snapshot as newest
-
-    snapshot = newest(parts.mirror_folder)
-    if snapshot is None:
-        raise SafetyError("there is no mirror yet; run `leakwatch mirror` first. Nothing was judged.")
-    return snapshot
 
 
 def run_audit(parts: Parts, *, dry_run: bool = False, accept_shrunk: bool = False) -> AuditReport:
@@ -99,15 +56,22 @@ def rule_engine(parts: Parts) -> Any:
     from leakwatch.rule_engine.run import RuleEngine
 
     config = parts.mirror_config
-    return RuleEngine(parts.loaded_rules, catalog=config.catalog(), label=config.label)
+    return RuleEngine(parts.loaded_rules, catalog=config.catalog(), label=config.label, stale_after=stale_after(parts))
 
 
 def run_act(parts: Parts, *, dry_run: bool = False) -> ActReport:
-    """Tell people what is to be told, close what is settled."""
-    snapshot = latest_snapshot(parts)
+    """Tell people what is to be told, close what is settled.
+
+    Raises:
+        StaleError: the mirror, or the last audit, is older than `audit.stale_after_hours`: what it found may be mended
+            by now. Nobody was told anything.
+    """
+    latest_snapshot(parts)
     if not dry_run:
         _require_key(parts)
     with parts.run("act", dry_run=dry_run) as note:
+        snapshot = latest_snapshot(parts)  # under the lock, as in `run_audit`
+        _require_fresh(parts, snapshot)
         if not dry_run:
             parts.writer.settle(run_id=note.run.run_id)
         report = act(
@@ -131,6 +95,23 @@ def run_act(parts: Parts, *, dry_run: bool = False) -> ActReport:
         note.counts = dict(report.counts())
         note.counts["api_calls"] = parts.client.calls
     return report
+
+
+def _require_fresh(parts: Parts, snapshot: Snapshot) -> None:
+    now, limit = parts.clock.now(), stale_after(parts)
+    said = f"(audit.stale_after_hours: {parts.settings.audit.stale_after_hours}). Nobody was told anything: it may be "
+    read = now - snapshot.published_at
+    if read > limit:
+        raise StaleError(
+            f"the mirror was last read {in_words(read)} ago {said}mended by now. "
+            "Run `leakwatch mirror`, then `leakwatch audit`, then this again."
+        )
+    judged = parts.findings.last_judged()
+    if judged is not None and now - judged > limit:
+        raise StaleError(
+            f"the last audit was {in_words(now - judged)} ago {said}mended by now. "
+            "Run `leakwatch audit`, then this again."
+        )
 
 
 def notice_policy(parts: Parts) -> NoticePolicy:

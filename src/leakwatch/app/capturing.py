@@ -8,8 +8,8 @@ from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from leakwatch.app.auditing import latest_snapshot, run_mirror
 from leakwatch.app.building import Parts
+from leakwatch.app.mirroring import latest_snapshot, refresh_if_older
 from leakwatch.core.identity import build_roster
 from leakwatch.core.plan import PlanRules
 from leakwatch.core.privacy import PrivacyRules
@@ -141,11 +141,8 @@ def run_capture(
     if not parts.settings.google.enabled:
         raise ConfigError("no mailbox source is switched on: set google.enabled. Nothing was read.")
     from leakwatch.store.snapshot_facts import users
-    from leakwatch.store.snapshots import latest_snapshot as newest
 
-    known = newest(parts.mirror_folder)
-    if known is None or parts.clock.now() - known.published_at >= mirror_max_age:
-        run_mirror(parts, should_stop=should_stop)
+    refresh_if_older(parts, mirror_max_age, should_stop=should_stop)
     snapshot = latest_snapshot(parts)
     google = google or GoogleParts(parts)
     people = users(snapshot)

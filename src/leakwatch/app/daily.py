@@ -7,9 +7,10 @@ from datetime import timedelta
 from typing import Any
 
 from leakwatch import log
-from leakwatch.app.auditing import run_act, run_audit, run_mirror
+from leakwatch.app.auditing import run_act, run_audit
 from leakwatch.app.building import Parts
 from leakwatch.app.capturing import run_capture
+from leakwatch.app.mirroring import run_mirror
 from leakwatch.app.reporting import weekly_result, write_files
 from leakwatch.config import Settings
 from leakwatch.errors import SafetyError

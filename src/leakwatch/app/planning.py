@@ -15,9 +15,10 @@ from typing import Any, cast
 
 import orjson
 
-from leakwatch.app.auditing import run_act, run_audit, run_mirror
+from leakwatch.app.auditing import run_act, run_audit
 from leakwatch.app.building import Parts
 from leakwatch.app.capturing import run_capture
+from leakwatch.app.mirroring import run_mirror
 from leakwatch.errors import ConfigError
 from leakwatch.model import WriteOp, WriteResult, WriteStatus
 from leakwatch.ports import Writer

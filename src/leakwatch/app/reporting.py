@@ -9,8 +9,9 @@ from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
-from leakwatch.app.auditing import exceptions, latest_snapshot, rule_engine
+from leakwatch.app.auditing import exceptions, rule_engine
 from leakwatch.app.building import Parts
+from leakwatch.app.mirroring import latest_snapshot
 from leakwatch.core import report as numbers
 from leakwatch.core.report_inputs import (
     CaptureHealth,

@@ -61,7 +61,7 @@ def mirror(
 ) -> None:
     """Copy what the rules need from Salesforce and publish a snapshot. Reads only."""
     with opened(config, quiet=quiet) as parts:
-        from leakwatch.app.auditing import run_mirror
+        from leakwatch.app.mirroring import run_mirror
 
         found = run_mirror(parts, full=full)
         if as_json:
@@ -118,12 +118,22 @@ def audit(
 
         found = run_audit(parts, dry_run=dry_run, accept_shrunk=accept_shrunk)
         if as_json:
-            output.print_json({"snapshot": found.snapshot_id, "dry_run": found.dry_run, "rules": found.rules})
+            output.print_json(
+                {
+                    "snapshot": found.snapshot_id,
+                    "snapshot_at": found.snapshot_at,
+                    "dry_run": found.dry_run,
+                    "rules": found.rules,
+                }
+            )
         else:
-            typer.echo("\n".join(audit_lines(found)))
+            typer.echo("\n".join(audit_lines(found, parts.clock.now())))
         if any(rule.error for rule in found.rules):
             typer.echo("a rule failed: its findings are held as they are; see leakwatch rules test", err=True)
             raise typer.Exit(FAILED)
+        if found.stale:
+            typer.echo("the mirror is too old: run leakwatch mirror, then leakwatch audit again", err=True)
+            raise typer.Exit(TRY_AGAIN)
         if fail_on and any(_at_least(finding.severity.value, fail_on) for finding in open_findings(parts)):
             raise typer.Exit(FINDINGS_FOUND)
 
@@ -184,13 +194,15 @@ def act(config: Config = None, dry_run: DryRun = False, as_json: AsJson = False,
     """Tell people about findings (Tasks, Chatter posts) and close what was mended, as far as it is switched on."""
     with opened(config, quiet=quiet) as parts:
         from leakwatch.app.auditing import run_act
-        from leakwatch.cli.words import act_lines
+        from leakwatch.app.mirroring import latest_snapshot
+        from leakwatch.cli.words import act_lines, snapshot_words
 
         found = run_act(parts, dry_run=dry_run)
         if as_json:
             output.print_json(found)
         else:
             typer.echo("\n".join(act_lines(found)))
+            typer.echo(snapshot_words(latest_snapshot(parts), parts.clock.now()))
         if found.failed and not found.dry_run:
             typer.echo(
                 "some were refused, and their owners do not count as told: mend the reason, then release them with "

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from leakwatch.cli.output import table
+from leakwatch.core.spans import in_words
 
 if TYPE_CHECKING:
     from leakwatch.app.doctoring import Check
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from leakwatch.flows.audit import AuditReport
     from leakwatch.flows.capture_report import CaptureReport
     from leakwatch.jobs import JobStatus
-    from leakwatch.model import Delivery, Transition
+    from leakwatch.model import Delivery, Snapshot, Transition
     from leakwatch.rule_engine.testing import TestResult
     from leakwatch.store.capture_status import Coverage
 
@@ -56,8 +58,8 @@ def capture_lines(found: CaptureReport) -> list[str]:
     return lines
 
 
-def audit_lines(found: AuditReport) -> list[str]:
-    """Return what an audit found, rule by rule."""
+def audit_lines(found: AuditReport, now: datetime) -> list[str]:
+    """Return what an audit found, rule by rule. `now` (aware) says how old its snapshot is."""
     rows = [
         (rule.rule_id, rule.population, rule.rows, rule.new, rule.baseline, rule.resolved, rule.reopened, rule.held)
         for rule in found.rules
@@ -65,12 +67,21 @@ def audit_lines(found: AuditReport) -> list[str]:
     headers = ["rule", "examined", "leaking", "new", "baseline", "fixed", "reopened", "held"]
     lines = [
         table(headers, rows),
-        f"snapshot {found.snapshot_id}" + ("; dry run: nothing kept" if found.dry_run else ""),
+        _snapshot(found.snapshot_id, found.snapshot_at, now) + ("; dry run: nothing kept" if found.dry_run else ""),
     ]
     lines += [f"! {rule.rule_id}: {rule.note}" for rule in found.rules if rule.note]
     lines += [f"! {rule.rule_id}: failed: {rule.error}" for rule in found.rules if rule.error]
     lines += [f"! {rule.rule_id}: switched off: {rule.switched_off}" for rule in found.rules if rule.switched_off]
     return lines
+
+
+def snapshot_words(snapshot: Snapshot, now: datetime) -> str:
+    """Return which snapshot of the mirror was gone by, and how old it is at `now` (aware)."""
+    return _snapshot(snapshot.snapshot_id, snapshot.published_at, now)
+
+
+def _snapshot(snapshot_id: str, published_at: datetime, now: datetime) -> str:
+    return f"snapshot {snapshot_id}, read {in_words(now - published_at)} ago"
 
 
 def act_lines(found: ActReport) -> list[str]:

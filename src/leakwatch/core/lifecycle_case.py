@@ -139,7 +139,11 @@ def is_live(task: TaskState) -> bool:
 
 def row_fields(run: Circumstances, row: RuleRow) -> dict[str, Any]:
     """Return what a finding takes over from its row as it is."""
-    unproven = row.owner_id is not None and row.owner_id in run.signals.unproven_owners
+    proof = Proof.PROVEN
+    if run.outcome.stale is not None:
+        proof = Proof.HELD  # seen, but long ago: it may be mended by now, so nobody is told
+    elif row.owner_id is not None and row.owner_id in run.signals.unproven_owners:
+        proof = Proof.UNPROVEN
     return {
         "sobject": row.sobject,
         "record_id": row.record_id,
@@ -157,7 +161,7 @@ def row_fields(run: Circumstances, row: RuleRow) -> dict[str, Any]:
         "account_id": row.account_id,
         "is_process": row.is_process,
         "count": row.count,
-        "proof": Proof.UNPROVEN if unproven else Proof.PROVEN,
+        "proof": proof,
     }
 
 

@@ -15,9 +15,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from leakwatch import config
-from leakwatch.app.auditing import run_act, run_audit, run_mirror
+from leakwatch.app.auditing import run_act, run_audit
 from leakwatch.app.building import Parts
 from leakwatch.app.capturing import GoogleParts, run_capture
+from leakwatch.app.mirroring import run_mirror
 from leakwatch.app.reporting import weekly_result, write_files
 from leakwatch.clock import SettableClock, SystemClock
 from leakwatch.demo.stage import DemoOptions, Progress, Sandbox, prepare, write_settings

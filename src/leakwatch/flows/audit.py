@@ -36,10 +36,11 @@ class RuleReport:
     baseline: int = 0
     escalated: int = 0
     complete: bool = False
-    note: str = ""  # for RevOps: breaker, guard, unusable rows
+    note: str = ""  # for RevOps: breaker, guard, inputs too old, unusable rows
     breaker: bool = False
     error: str | None = None
     switched_off: str | None = None
+    stale: bool = False  # its inputs were read too long ago; the note says which
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class AuditReport:
     """What an audit did, rule by rule."""
 
     snapshot_id: str
+    snapshot_at: datetime
     rules: tuple[RuleReport, ...]
     dry_run: bool = False
     evaluations: tuple[Evaluation, ...] = ()  # in the order of `rules`; what a dry run would have stored
@@ -55,6 +57,11 @@ class AuditReport:
     def complete(self) -> bool:
         """Whether every rule that could run ran and looked properly."""
         return all(rule.complete for rule in self.rules if rule.switched_off is None)
+
+    @property
+    def stale(self) -> bool:
+        """Whether a rule had to hold its findings because its inputs were read too long ago."""
+        return any(rule.stale for rule in self.rules)
 
     def counts(self) -> Mapping[str, int]:
         """Return the sums for the run log."""
@@ -114,7 +121,7 @@ def audit(
                 report, evaluation = _retire(rule_id, run, snapshot, store, now, dry_run=dry_run)
                 reports.append(report)
                 evaluations.append(evaluation)
-    return AuditReport(snapshot.snapshot_id, tuple(reports), dry_run, tuple(evaluations))
+    return AuditReport(snapshot.snapshot_id, snapshot.published_at, tuple(reports), dry_run, tuple(evaluations))
 
 
 def _judge(
@@ -131,6 +138,7 @@ def _judge(
     seen = store.rule_seen(rule.id)
     meaning = (outcome.rule_version, outcome.params_digest)
     before = None if accept_shrunk or (seen is not None and seen != meaning) else store.last_population(rule.id)
+    shrunk = shrink_note(rule.id, population=outcome.population, before=before, now=now)
     return evaluate(
         rule,
         outcome,
@@ -142,7 +150,7 @@ def _judge(
         first_run=seen is None,
         meaning_changed=seen is not None and seen != meaning,
         signals=signals,
-        hold_note=shrink_note(rule.id, population=outcome.population, before=before, now=now) or "",
+        hold_note=" ".join(filter(None, [outcome.stale, shrunk])),
     )
 
 
@@ -217,6 +225,7 @@ def _report(outcome: RuleOutcome, evaluation: Evaluation, error: str | None) -> 
         breaker=evaluation.breaker,
         error=outcome.error or error,
         switched_off=outcome.switched_off,
+        stale=outcome.stale is not None,
     )
 
 
@@ -227,6 +236,8 @@ def _tell(report: RuleReport) -> None:
         return
     if report.error is not None:
         _log.error(log.Event.RULE_FAILED, rule=report.rule_id, reason=report.error)
+    if report.stale:
+        _log.warning(log.Event.RULE_HELD, rule=report.rule_id, held=report.held, reason=report.note)
     if report.breaker:
         _log.warning(log.Event.BREAKER_TRIPPED, rule=report.rule_id, new=report.rows)
     _log.info(

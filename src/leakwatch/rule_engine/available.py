@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import duckdb
 
@@ -110,18 +110,21 @@ def _left_out(reason: Text) -> Text:
     return Text(en=f"{reason.en}; the rule ran without it.", tr=f"{reason.tr}; kural onsuz çalıştı.")
 
 
-def stale(loaded: LoadedRule, facts: Facts, as_of: datetime, label: Label) -> Text | None:
-    """Return which needed data are too old for anything to count as fixed, or None."""
+def stale(
+    loaded: LoadedRule, facts: Facts, as_of: datetime, label: Label, stale_after: timedelta | None
+) -> Text | None:
+    """Return which needed data are too old for anything to count as fixed or new, or None."""
     old: list[str] = []
     for table, need in loaded.spec.needs.items():
         fresh = facts.freshness.get(table)
-        if need.fresh_within is not None and (fresh is None or as_of - fresh > need.fresh_within):
+        limits = [limit for limit in (need.fresh_within, stale_after if fresh else None) if limit is not None]
+        if limits and (fresh is None or as_of - fresh > min(limits)):
             since = fresh.strftime("%Y-%m-%d %H:%M UTC") if fresh else "?"
             old.append(f"{label(table, None)} ({since})")
     if not old:
         return None
     names = ", ".join(old)
     return Text(
-        en=f"Too old to say that anything was fixed: {names}. Findings are held.",
-        tr=f"Düzeltildi demek için fazla eski: {names}. Bulgular askıda tutuluyor.",
+        en=f"Too old to say that anything is fixed or new: {names}. Findings are held.",
+        tr=f"Bir şeyin düzeldiğini ya da yeni olduğunu söylemek için fazla eski: {names}. Bulgular bekletiliyor.",
     )

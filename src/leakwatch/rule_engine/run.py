@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +39,15 @@ class RuleEngine:
         label: Label | None = None,
         limits: ChildLimits = DEFAULT_LIMITS,
         timeout_seconds: float = RULE_TIMEOUT_SECONDS,
+        stale_after: timedelta | None = None,
     ) -> None:
+        """`stale_after`: data read longer ago prove nothing, whatever a rule's own `fresh_within` allows."""
         self.rules = tuple(rules)
         self._catalog = catalog
         self._label: Label = label or (lambda table, column: f"{table}.{column}" if column else table)
         self._limits = limits
         self._timeout = timeout_seconds
+        self._stale_after = stale_after
 
     def run(
         self,
@@ -91,7 +94,7 @@ class RuleEngine:
                 switched_off=reason.en, switched_off_tr=reason.tr,
             )  # fmt: skip
         values = params.resolve(loaded.spec.params, rule.params, as_of_date=as_of_date, as_of=as_of)
-        too_old = stale(loaded, facts, as_of, self._label)
+        too_old = stale(loaded, facts, as_of, self._label, self._stale_after)
         if too_old is not None:
             assumed.append(too_old)
         try:
@@ -120,6 +123,7 @@ class RuleEngine:
             rows=found,
             population=population,
             complete=too_old is None,
+            stale=too_old.en if too_old else None,
             assumptions=tuple(text.en for text in assumed),
             assumptions_tr=tuple(text.tr for text in assumed),
             seconds=seconds,

@@ -89,7 +89,7 @@ class ParamSpec(Strict):
 
 
 class NeedSpec(Strict):
-    """A table the rule can't do without. Older than `fresh_within`, the rule may open findings but resolves none."""
+    """A table the rule can't do without. Older than `fresh_within`, the rule resolves none and holds what it opens."""
 
     fresh_within: Duration | None = None
 

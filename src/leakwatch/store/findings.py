@@ -119,6 +119,12 @@ class SqlFindingStore:
         with self._engine.connect() as connection:
             return [RuleRun(**{name: row[name] for name in names}) for row in connection.execute(query).mappings()]
 
+    def last_judged(self) -> datetime | None:
+        """Return when a rule was last evaluated (aware UTC), or None if none ever was."""
+        query = select(func.max(tables.rule_runs.c.at, type_=tables.Moment))
+        with self._engine.connect() as connection:
+            return connection.execute(query).scalar()
+
     def first_runs(self) -> Mapping[str, datetime]:
         """Return rule id -> when it was first evaluated: how long the noise forecast could watch."""
         table = tables.rule_runs

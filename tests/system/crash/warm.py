@@ -23,7 +23,7 @@ from typing import Any
 
 import leakwatch.actions
 from leakwatch import config, faultpoints, log
-from leakwatch.app import auditing, capturing
+from leakwatch.app import auditing, capturing, mirroring
 from leakwatch.app.building import Parts
 from leakwatch.clock import SettableClock, SystemClock
 from leakwatch.errors import LeakwatchError
@@ -97,7 +97,7 @@ class Warm:
                 age = timedelta(minutes=1)
                 return capturing.run_capture(self.parts, google=self.google, readers=1, mirror_max_age=age).counts()
             case "mirror":
-                return {"rows": auditing.run_mirror(self.parts).rows}
+                return {"rows": mirroring.run_mirror(self.parts).rows}
             case "audit":
                 return auditing.run_audit(self.parts).counts()
             case "act":
