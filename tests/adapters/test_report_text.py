@@ -104,8 +104,8 @@ def test_percentages_money_and_dates_follow_the_language() -> None:
     assert english.money("1234.5", "CHF") == "CHF\u00a01,234.50"
     assert english.money("1234", "JPY") == "¥1,234"
     assert turkish.compact(Decimal(1_234_567), "TRY") == "₺1,2\u00a0Mn"
-    assert turkish.day("2026-11-22") == "22 Kas 2026"
-    assert turkish.moment("2026-11-22T22:30:00Z") == "23 Kas 2026 01:30"
+    assert turkish.day("2026-11-22") == "22.11.2026"
+    assert turkish.moment("2026-11-22T22:30:00Z") == "23.11.2026 01:30"
 
 
 def test_plurals_follow_the_language() -> None:

@@ -418,7 +418,7 @@ def test_turkish_task_has_no_english_label_and_no_code_in_it():
     (delivery,) = plan(found, rules=[stale], people=PEOPLE | {OWNER: Recipient(OWNER, language="tr")}).deliveries
     seen = [line for line in delivery.body.splitlines() if line.startswith("- ")]
     assert seen == [
-        "- Son temas: 3 Kas 2026",
+        "- Son temas: 03.11.2026",
         "- Temas türü: kayıt açılışı",
         "- Tutar: ₺2.500,50",
         "- Aşama: Müzakere",

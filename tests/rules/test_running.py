@@ -44,8 +44,8 @@ def without(*names: str) -> list[dict[str, Any]]:
 def test_findings_come_sorted_by_money_with_their_sentence(tmp_path: Path) -> None:
     (outcome,) = run(tmp_path, load_sample(tmp_path, shipped=True))
     assert [row.impact for row in outcome.rows] == [Decimal("90.00"), Decimal("60.00"), Decimal("30.00")]
-    assert outcome.rows[0].message_en == "Only 90 TRY"
-    assert outcome.rows[0].message_tr == "Yalnızca ₺90"
+    assert outcome.rows[0].message_en == "Only ₺90.00"
+    assert outcome.rows[0].message_tr == "Yalnızca ₺90,00"
     assert (outcome.complete, outcome.population, outcome.error) == (True, None, None)
 
 

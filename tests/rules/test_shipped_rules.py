@@ -212,11 +212,13 @@ def test_a_price_finding_states_its_reference_basis_and_reading(tmp_path: Path) 
     assert found["1"].impact == Decimal("500.01")
     assert found["1"].impact_kind == "deviation"
     assert found["1"].message_en == (
-        "Won at 499.99 TRY, that is 49.999% of its reference 1,000 TRY (the budget)."
-        " Reported below 0.5 or above 1.25 of the reference"
+        "Won at ₺499.99, that is 49.999% of its reference ₺1,000.00 (the budget)."
+        " Reported below 50% or above 125% of the reference"
     )
-    assert "₺1.300 ile kazanıldı" in found["3"].message_tr
-    assert "%130" in found["3"].message_tr
+    assert found["3"].message_tr == (
+        "₺1.300,00 tutarla kazanıldı. Referans tutar ₺1.000,00 (satırların liste fiyatı), oran %130."
+        " Referansın %50 altı ve %125 üstü bildirilir"
+    )
     assert outcome.population == 4
 
 

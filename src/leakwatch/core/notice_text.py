@@ -11,9 +11,7 @@ from datetime import date, datetime, tzinfo
 from decimal import Decimal
 from typing import Any
 
-from babel.dates import format_date, format_datetime
-from babel.numbers import format_currency, format_decimal
-
+from leakwatch.core import columns, formats
 from leakwatch.core.text import clean_line, cut
 from leakwatch.model import Finding, Proof, Rule
 
@@ -37,7 +35,7 @@ EN: Mapping[str, str] = {
     "why": "Why it matters: {text}",
     "fix": "What to do: {text}",
     "at_risk": "At risk: {amount}",
-    "lost": "Lost: {amount}",
+    "lost": "Amount of the deal: {amount}",
     "deviation": "Deviation: {amount}",
     "evidence": "What we saw:",
     "unproven": "Not certain: the owner's mailbox was not read for this period, so mails may be missing here.",
@@ -76,7 +74,7 @@ TR: Mapping[str, str] = {
     "why": "Neden önemli: {text}",
     "fix": "Yapılacak: {text}",
     "at_risk": "Risk altında: {amount}",
-    "lost": "Kaybedilen: {amount}",
+    "lost": "Fırsatın tutarı: {amount}",
     "deviation": "Sapma: {amount}",
     "evidence": "Gördüklerimiz:",
     "unproven": "Kesin değil: kayıt sahibinin posta kutusu bu dönem için okunmadı, e-postalar eksik olabilir.",
@@ -102,25 +100,6 @@ TR: Mapping[str, str] = {
 }
 
 
-# Columns that rules usually show: (English, Turkish). Another rule's own column is written as it is called.
-_COLUMNS: Mapping[str, tuple[str, str]] = {
-    "close_date": ("Close date", "Kapanış tarihi"),
-    "stage_name": ("Stage", "Aşama"),
-    "stage_meaning": ("That means", "Anlamı"),
-    "stage_changed_on": ("Stage since", "Aşamaya geçiş"),
-    "amount": ("Amount", "Tutar"),
-    "reference": ("Reference", "Referans tutar"),
-    "basis": ("Taken from", "Dayanağı"),
-    "last_touch_date": ("Last touch", "Son temas"),
-    "touch_source": ("Kind of touch", "Temas türü"),
-    "status": ("Status", "Durum"),
-    "company": ("Company", "Şirket"),
-}
-_MONEY_COLUMNS = frozenset({"amount", "reference", "deviation"})  # in the currency of the finding
-
-_LOCALES = {"en": "en_GB", "tr": "tr_TR"}  # 22 Nov 2026 is read the same way everywhere, as in the report
-
-
 @dataclass(frozen=True, slots=True)
 class Writing:
     """How a message is written: in which language and zone, and whether amounts may be named."""
@@ -136,25 +115,22 @@ class Writing:
     def day(self, value: date) -> str:
         """Return a date as the language writes it; a datetime in the org's zone."""
         local = value.astimezone(self.zone).date() if isinstance(value, datetime) else value
-        return format_date(local, "d MMM y", locale=_LOCALES[self.language])
+        return formats.day(local, self.language)
 
     def amount(self, value: Decimal, currency: str | None) -> str:
         """Return an amount with its currency as the language writes it."""
-        if currency is None:
-            return format_decimal(value, locale=_LOCALES[self.language])
-        text = format_currency(value, currency, locale=_LOCALES[self.language])
-        return text.replace("TRY", "₺").replace("US$", "$")  # as the report writes them
+        return formats.money(value, currency, self.language)
 
     def value(self, value: Any) -> str:
         """Return one piece of evidence as the language writes it."""
         if isinstance(value, bool):
             return self.say("yes" if value else "no")
         if isinstance(value, datetime):
-            return format_datetime(value.astimezone(self.zone), "d MMM y HH:mm", locale=_LOCALES[self.language])
+            return formats.moment(value, self.zone, self.language)
         if isinstance(value, date):
             return self.day(value)
         if isinstance(value, Decimal | int):
-            return format_decimal(value, locale=_LOCALES[self.language])
+            return formats.number(value, self.language)
         return cut(clean_line(str(value)), MAX_VALUE)
 
 
@@ -247,21 +223,16 @@ def _kind_line(kind: str, finding: Finding, writing: Writing, *, stand_in: bool)
 
 def _evidence(rule: Rule, finding: Finding, writing: Writing) -> list[str]:
     shown = [
-        f"- {_column(name, writing)}: {_shown(rule, finding, name, value, writing)}"
+        f"- {columns.label(name).get(writing.language)}: {_shown(rule, finding, name, value, writing)}"
         for name, value in finding.evidence.items()
         if value is not None and (writing.money or isinstance(value, date))
     ]
     return ["", writing.say("evidence"), *shown[:MAX_EVIDENCE]] if shown else []
 
 
-def _column(name: str, writing: Writing) -> str:
-    known = _COLUMNS.get(name)
-    return name.replace("_", " ") if known is None else known[writing.language == "tr"]
-
-
 def _shown(rule: Rule, finding: Finding, name: str, value: Any, writing: Writing) -> str:
     """Return one piece of evidence: a code in the rule's words, an amount with its currency, else as it stands."""
-    if name in _MONEY_COLUMNS and isinstance(value, Decimal) and finding.currency is not None:
+    if name in columns.MONEY and isinstance(value, Decimal):
         return writing.amount(value, finding.currency)
     said = rule.words.get(name, {}).get(str(value))
     return writing.value(value) if said is None else said.get(writing.language)

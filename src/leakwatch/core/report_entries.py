@@ -8,9 +8,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from leakwatch.core.formats import NO_CURRENCY
 from leakwatch.model import Finding, FindingStatus, Proof, RuleOutcome, RuleRow, Severity, Text
-
-NO_CURRENCY = "XXX"  # ISO 4217: "no currency involved"; for amounts whose org never said
 
 AT_RISK, LOST, DEVIATION, NO_IMPACT = "at_risk", "lost", "deviation", "none"
 IMPACT_KINDS = (AT_RISK, LOST, DEVIATION)

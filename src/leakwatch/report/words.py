@@ -11,18 +11,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import yaml
-from babel import Locale
-from babel.dates import format_date, format_datetime, format_interval
-from babel.numbers import format_compact_decimal, format_decimal, format_percent, get_currency_precision
+from babel.dates import format_interval
 
+from leakwatch.core import formats
 from leakwatch.core.collation import SortKey, sort_key
-from leakwatch.core.report_entries import NO_CURRENCY
 from leakwatch.report.hostile import clean
-
-_SYMBOLS = {"TRY": "₺", "EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥"}  # unambiguous enough; others keep their code
-_LOCALES = {"en": "en_GB", "tr": "tr_TR"}  # en_GB: 22 Nov 2026 is read the same way everywhere
-_MINUS = "\N{MINUS SIGN}"
-_NARROW_SPACE = "\N{NO-BREAK SPACE}"
 
 
 class Words:
@@ -30,7 +23,7 @@ class Words:
 
     def __init__(self, language: str, time_zone: str = "UTC") -> None:
         self.language = "tr" if language == "tr" else "en"
-        self.locale = Locale.parse(_LOCALES[self.language])
+        self.locale = formats.locale(self.language)
         self.zone = ZoneInfo(time_zone)
         self._words = _load(self.language)
 
@@ -62,42 +55,37 @@ class Words:
 
     def number(self, value: int | Decimal | str) -> str:
         """Return a number with its separators: 1.234,5 in Turkish."""
-        return format_decimal(Decimal(value), locale=self.locale, decimal_quantization=False)
+        return formats.number(value, self.language)
 
     def percent(self, value: Decimal) -> str:
         """Return a share of one as percent, at most one decimal: 12.5%, in Turkish %12,5."""
-        return format_percent(value.quantize(Decimal("0.001")), locale=self.locale, decimal_quantization=False)
+        return formats.percent(value, self.language)
 
     def money(self, amount: str | Decimal, currency: str | None, *, whole: bool = False, signed: bool = False) -> str:
         """Return an amount with its currency: ₺1.234.567,50. `whole` drops the cents, `signed` shows a plus."""
-        value = Decimal(amount)
-        digits = 0 if whole else get_currency_precision(currency or NO_CURRENCY)
-        if currency in (None, NO_CURRENCY):
-            digits = 0 if whole else 2
-        pattern = "#,##0" + ("." + "0" * digits if digits else "")
-        figure = format_decimal(abs(value), format=pattern, locale=self.locale)
-        return _sign(value, signed=signed) + _prefix(currency) + figure
+        return formats.money(amount, currency, self.language, whole=whole, signed=signed)
 
     def compact(self, amount: Decimal, currency: str | None) -> str:
         """Return a short amount for a chart's axis: €1.2M, in Turkish ₺1,2 Mn."""
-        figure = format_compact_decimal(abs(amount), locale=self.locale, fraction_digits=1)
-        return _sign(amount) + _prefix(currency) + figure
+        return formats.compact(amount, currency, self.language)
 
     def day(self, value: str | date) -> str:
-        """Return a day: 22 Nov 2026, 22 Kas 2026."""
-        return format_date(_day(value), "d MMM y", locale=self.locale)
+        """Return a day: 22 Nov 2026, in Turkish 22.11.2026."""
+        return formats.day(_day(value), self.language)
 
     def short_day(self, value: str | date) -> str:
-        """Return a day without its year: 22 Nov."""
-        return format_date(_day(value), "d MMM", locale=self.locale)
+        """Return a day without its year: 22 Nov, in Turkish 22.11."""
+        return formats.short_day(_day(value), self.language)
 
     def days(self, start: str, end: str) -> str:
-        """Return a span of days: 16–22 Nov 2026."""
+        """Return a span of days: 16–22 Nov 2026, in Turkish 16.11.2026–22.11.2026."""
+        if self.language == "tr":
+            return f"{self.day(start)}–{self.day(end)}"
         return str(format_interval(_day(start), _day(end), "yMMMd", locale=self.locale))
 
     def moment(self, value: str) -> str:
         """Return a UTC moment of the result as local date and time: 22 Nov 2026 18:00."""
-        return format_datetime(datetime.fromisoformat(value), "d MMM y HH:mm", tzinfo=self.zone, locale=self.locale)
+        return formats.moment(datetime.fromisoformat(value), self.zone, self.language)
 
     def local_day(self, value: str) -> date:
         """Return the org's local day of a UTC moment of the result."""
@@ -121,18 +109,6 @@ class Words:
         """Return an object's or mirror table's name as people say it: Opportunity, Fırsat."""
         plain = name.removeprefix("sf_").replace("_", "").lower()
         return str(self._words.get(f"object.{plain}", name))
-
-
-def _sign(value: Decimal, *, signed: bool = False) -> str:
-    if value < 0:
-        return _MINUS
-    return "+" if signed and value > 0 else ""
-
-
-def _prefix(currency: str | None) -> str:
-    if currency in (None, NO_CURRENCY):
-        return ""
-    return _SYMBOLS.get(currency, f"{clean(currency)}{_NARROW_SPACE}")
 
 
 def _day(value: str | date) -> date:
