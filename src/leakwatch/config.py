@@ -26,6 +26,7 @@ from pydantic_settings import (
     YamlConfigSettingsSource,
 )
 
+from leakwatch.core.record_ids import org_address
 from leakwatch.errors import ConfigError
 
 MAX_CONFIG_BYTES = 1_000_000  # a larger "configuration" is a mistake or an attack (YAML alias bombs)
@@ -176,7 +177,14 @@ class Report(_Section):
 
     folder: Path = Field(Path("out"), description="Where reports are written")
     owner_league: bool = Field(False, description="List people by money at risk (works councils often object)")
-    record_url: str | None = Field(None, description="Base URL for record links; default: the org's own")
+    record_url: str | None = Field(
+        None, description="Address of the org for record links (https://...); default: instance_url"
+    )
+
+    @field_validator("record_url")
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        return None if value is None else org_address(value)
 
 
 class Log(_Section):

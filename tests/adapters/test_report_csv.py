@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leakwatch.core.report import export_audit
+from leakwatch.model import Text
 from leakwatch.report.csv import render_csv
 from leakwatch.report.hostile import cell
 from report_sample import OVERDUE, PRICE, outcome, row, sample_context, sample_weekly
@@ -46,15 +47,36 @@ def test_the_standard_file_is_rfc_4180_with_point_and_iso_dates() -> None:
 
 
 def test_the_turkish_file_opens_in_a_turkish_excel() -> None:
-    found = row(OVERDUE, "006A", "1234.50", currency="TRY", evidence={"close_date": date(2026, 3, 1)})
+    evidence = {"close_date": date(2026, 3, 1), "stage_name": "Müzakere"}
+    found = row(OVERDUE, "006A", "1234.50", currency="TRY", evidence=evidence)
     raw = render_csv(audit(found), "excel-tr")
     assert raw.startswith(b"\xef\xbb\xbf")
     assert raw.decode("utf-8-sig").split("\r\n")[0].split(";")[:3] == ["Kural", "Önem", "Durum"]
     line = turkish(audit(found))[0]
     assert line["Tutar"] == "1234,50"
     assert line["Önem"] == "Orta"
-    assert line["Kanıt"] == "close_date=01.03.2026"
+    assert line["Kanıt"] == "Kapanış tarihi=01.03.2026; Aşama=Müzakere"
+    assert (line["Aşama"], line["Kapanış tarihi"]) == ("Müzakere", "01.03.2026")
     assert line["Sorun"] == "Bir sorun var"
+
+
+def test_codes_in_the_evidence_are_words_in_the_turkish_file_and_codes_in_the_one_for_programs() -> None:
+    rule = replace(
+        PRICE, words={"basis": {"list_price": Text(en="list price of its lines", tr="satırların liste fiyatı")}}
+    )
+    found = row(PRICE, "006A", "5", impact_kind="deviation", evidence={"basis": "list_price", "gap": True})
+    result = export_audit(sample_context("tr", rules=(rule,)), [outcome(rule, found)])
+    assert turkish(result)[0]["Kanıt"] == "Dayanağı=satırların liste fiyatı; gap=evet"
+    assert standard(result)[0]["evidence"] == "basis=list_price; gap=true"
+
+
+def test_account_stage_and_close_date_have_columns_of_their_own() -> None:
+    evidence = {"close_date": date(2026, 3, 1), "stage_name": "Negotiation"}
+    found = row(OVERDUE, "006A", "5", account_id="001A", evidence=evidence)
+    bare = row(OVERDUE, "006B", "4")
+    result = export_audit(sample_context(accounts={"001A": "Fjordlink"}), [outcome(OVERDUE, found, bare)])
+    seen = [(line["account"], line["stage"], line["close_date"]) for line in standard(result)]
+    assert seen == [("Fjordlink", "Negotiation", "2026-03-01"), ("", "", "")]
 
 
 def test_dates_are_days_of_the_orgs_calendar_in_each_dialects_form() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from decimal import Decimal
 from html.parser import HTMLParser
 from typing import Any
 
@@ -11,8 +12,10 @@ import orjson
 import pytest
 
 from leakwatch.core.report import ReportOptions, export_audit, to_json
+from leakwatch.model import Text
 from leakwatch.report.html import render_html
-from report_sample import OVERDUE, PRICE, outcome, row, sample_context, sample_weekly
+from leakwatch.report.text import render_text
+from report_sample import OVERDUE, PRICE, STALE_LEAD, outcome, row, sample_context, sample_weekly
 
 VOID = {"meta", "br", "col", "link", "img", "hr", "input"}  # HTML's own; SVG closes its elements itself
 
@@ -131,7 +134,7 @@ def test_turkish_reports_write_money_dates_and_titles_the_turkish_way() -> None:
     found = row(OVERDUE, "006A", "1234567.50", currency="TRY")
     text = Page(render_html(audit(found, language="tr"))).text
     assert "₺1.234.567,50" in text
-    assert "22 Kas 2026" in text
+    assert "22.11.2026" in text
     assert "Gelir kaçağı denetimi" in text
     assert "Risk altındaki tutar" in text
 
@@ -155,6 +158,53 @@ def test_equal_teams_are_listed_in_turkish_order() -> None:
     text = Page(render_html(audit(*rows, language="tr", people=names))).text
     places = [text.index(name) for name in ("Cem", "Çağ", "Deniz", "Irmak", "İnci")]
     assert places == sorted(places)
+
+
+def test_records_of_one_name_are_told_apart_by_account_and_id() -> None:
+    ids = ("006S00000000001AAA", "006S00000000002AAA")
+    rows = [
+        row(OVERDUE, one, "10", record_name="Renewal", account_id=account)
+        for one, account in zip(ids, ("001A", "001B"), strict=True)
+    ]
+    text = Page(render_html(audit(*rows, accounts={"001A": "Fjordlink", "001B": "Tarn Valley"}))).text
+    assert f"Fjordlink {ids[0]}" in text
+    assert f"Tarn Valley {ids[1]}" in text
+
+
+def test_a_records_name_is_a_link_only_where_the_orgs_address_is_known() -> None:
+    found = row(OVERDUE, "006S00000000001AAA", "10")
+    linked = audit(found)
+    assert [link["href"] for link in Page(render_html(linked)).attributes("a")] == [
+        "https://example.my.salesforce.com/006S00000000001AAA"
+    ]
+    linked["org"]["base_url"] = None
+    assert Page(render_html(linked)).attributes("a") == []
+
+
+def test_the_company_of_a_lead_is_shown_unless_it_is_its_name() -> None:
+    rows = [
+        row(STALE_LEAD, f"00Q{n}", record_name=name, evidence={"company": "Pellworth"})
+        for n, name in enumerate(("Ada", "Pellworth"))
+    ]
+    text = Page(render_html(export_audit(sample_context(), [outcome(STALE_LEAD, *rows)]))).text
+    assert text.count("Pellworth") == 2
+
+
+def test_the_title_has_no_loose_comma_where_the_orgs_name_is_unknown() -> None:
+    result = audit(row(OVERDUE, "006A", "10"))
+    result["org"]["name"] = ""
+    assert "<title>Revenue leak audit, 22 Nov 2026</title>" in render_html(result)
+    assert render_text(result).splitlines()[0] == "Revenue leak audit"
+
+
+def test_thresholds_are_told_in_words_of_the_language() -> None:
+    said = Text(en="Calendar days after the close date", tr="Kapanış tarihinden sonraki takvim günü")
+    rule = replace(OVERDUE, param_help={"grace_days": said}, params={"grace_days": 14, "factor": Decimal("0.50")})
+    result = audit(row(OVERDUE, "006A", "10"), rules=(rule,))
+    english, turkish = (Page(render_html(result, language)).text for language in ("en", "tr"))
+    assert "Calendar days after the close date: 14 (grace_days)" in english
+    assert "Kapanış tarihinden sonraki takvim günü: 14 (grace_days)" in turkish
+    assert "factor = 0,50" in turkish
 
 
 def test_each_step_of_repair_is_told_once_for_all_findings_of_its_rule() -> None:

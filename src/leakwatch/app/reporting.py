@@ -62,6 +62,7 @@ def export_result(parts: Parts, paths: Sequence[Path], *, as_of: date | None) ->
             ),
             as_of=found.as_of_date,
             notes=found.notes,
+            account_ids=[row.account_id for row in found.findings],
         )
         return numbers.export_audit(context, found.outcomes)
 
@@ -83,7 +84,8 @@ def weekly_result(parts: Parts, *, as_of: date | None = None) -> Mapping[str, An
         parts.settings.company.currency or _currency(findings),
         parts.settings.report.record_url or parts.settings.salesforce.instance_url,
     )
-    context = _context(parts, snapshot, org=org, as_of=last_day, notes=notes(snapshot))
+    account_ids = [finding.account_id for finding in findings]
+    context = _context(parts, snapshot, org=org, as_of=last_day, notes=notes(snapshot), account_ids=account_ids)
     return numbers.weekly(
         context,
         outcomes,
@@ -127,15 +129,26 @@ def _write_whole(path: Path, content: bytes) -> None:
     part.replace(path)
 
 
-def _context(parts: Parts, snapshot: Snapshot, *, org: OrgFacts, as_of: date, notes: Sequence[Any]) -> ReportContext:
-    from leakwatch.store.snapshot_facts import users
+def _context(
+    parts: Parts,
+    snapshot: Snapshot,
+    *,
+    org: OrgFacts,
+    as_of: date,
+    notes: Sequence[Any],
+    account_ids: Sequence[str | None],
+) -> ReportContext:
+    from leakwatch.store.snapshot_facts import account_names, users
 
     language: Language = parts.settings.company.language
     # Only what the rules look at; statuses and the like would bury it.
     read = {table for loaded in parts.loaded_rules for table in loaded.query.reads if table.startswith("sf_")}
     return ReportContext(
         org=org,
-        rules=tuple(RuleInfo.from_rule(loaded.rule, reading=loaded.reading) for loaded in parts.loaded_rules),
+        rules=tuple(
+            RuleInfo.from_rule(loaded.rule, reading=loaded.reading, param_help=loaded.param_help)
+            for loaded in parts.loaded_rules
+        ),
         as_of=as_of,
         generated_at=parts.clock.now(),
         language=language,
@@ -143,6 +156,7 @@ def _context(parts: Parts, snapshot: Snapshot, *, org: OrgFacts, as_of: date, no
         freshness={table: moment for table, moment in snapshot.freshness.items() if table in read},
         row_counts={table: count for table, count in snapshot.row_counts.items() if table in read},
         people={user.user_id: user.name for user in users(snapshot)},
+        accounts=account_names(snapshot, account_ids),
         notes=tuple(notes),
         options=ReportOptions(owner_league=parts.settings.report.owner_league),
     )

@@ -92,6 +92,14 @@ def audit(
     ] = None,
     language: Language = None,
     out: Annotated[Path | None, typer.Option(help="With --export: where the report is written.")] = None,
+    record_url: Annotated[
+        str | None,
+        typer.Option(
+            "--record-url",
+            help="With --export: your org's address, so that records in the report are links, "
+            "e.g. https://yourcompany.lightning.force.com.",
+        ),
+    ] = None,
     fail_on: Annotated[
         Severity | None, typer.Option(help="Exit with 4 on open findings at or above this severity.")
     ] = None,
@@ -105,11 +113,11 @@ def audit(
     """Run the rules: on the mirror (findings are kept), or once on the files of a Data Export (nothing is kept)."""
     if export or more:
         paths = [*(export or ()), *(more or ())]
-        _audit_export(config, paths, as_of, language, out, fail_on, as_json=as_json, quiet=quiet)
+        _audit_export(config, paths, as_of, language, out, record_url, fail_on, as_json=as_json, quiet=quiet)
         return
-    if as_of is not None or out is not None:
+    if as_of is not None or out is not None or record_url is not None:
         raise typer.BadParameter(
-            "they go with --export; a mirror is always judged as it is", param_hint="--as-of, --out"
+            "they go with --export; a mirror is always judged as it is", param_hint="--as-of, --out, --record-url"
         )
     with opened(config, quiet=quiet) as parts:
         from leakwatch.app.auditing import run_audit
@@ -144,6 +152,7 @@ def _audit_export(
     as_of: datetime | None,
     language: str | None,
     out: Path | None,
+    record_url: str | None,
     fail_on: str | None,
     *,
     as_json: bool,
@@ -152,8 +161,8 @@ def _audit_export(
     overrides: dict[str, Any] = {}
     if language:
         overrides["company"] = {"language": language}
-    if out is not None:
-        overrides["report"] = {"folder": out.absolute()}
+    given = {"folder": out.absolute() if out is not None else None, "record_url": record_url}
+    overrides["report"] = {name: value for name, value in given.items() if value is not None}
     with opened(config, overrides=overrides, quiet=True) as parts:
         from leakwatch.app.reporting import export_result, write_files
         from leakwatch.report.text import render_text

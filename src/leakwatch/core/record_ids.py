@@ -1,11 +1,26 @@
-"""Salesforce record ids: 15 characters whose case counts, or 18 that carry the case in a suffix."""
+"""Salesforce record ids (15 characters whose case counts, or 18 that carry it in a suffix) and the org's address."""
 
 from __future__ import annotations
 
 import re
+from urllib.parse import urlsplit
 
 _SUFFIX = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
+_HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*(:[0-9]+)?")
 _SHORT = re.compile(r"[0-9A-Za-z]{15}")
+
+
+def org_address(text: str) -> str:
+    """Return `https://host` of an address in an org, e.g. as copied from the browser: a record's link begins with it.
+
+    Raises:
+        ValueError: it is no https address.
+    """
+    parts = urlsplit(text.strip())
+    host = parts.netloc.lower()
+    if parts.scheme != "https" or not _HOST.fullmatch(host):
+        raise ValueError("expected an https address of your org, e.g. https://yourcompany.lightning.force.com")
+    return f"https://{host}"
 
 
 def long_id(record_id: str) -> str:

@@ -155,7 +155,7 @@ def _result(
         "teams": sections.teams(entries, main, happened, people),
         "owners": sections.owners(entries, main, happened, people) if league else None,
         "top_findings": [values.text(identity) for identity in top],
-        "findings": [sections.finding(entry, infos, people) for entry in ordered],
+        "findings": [sections.finding(entry, infos, people, context.accounts) for entry in ordered],
         "exceptions": None,
         "capture": None,
         "notes": _notes(context, outcomes),

@@ -29,10 +29,16 @@ class RuleInfo:
     owner_team: str = ""
     params: Mapping[str, Any] = field(default_factory=dict[str, Any])
     runbook: str = ""
+    param_help: Mapping[str, Text] = field(default_factory=dict[str, Text])  # what each of `params` means
+    words: Mapping[str, Mapping[str, Text]] = field(
+        default_factory=dict[str, Mapping[str, Text]]
+    )  # column of the evidence -> code -> text
     reading: Text | None = None  # how a rule understands an ambiguous definition, told under "How numbers are made"
 
     @classmethod
-    def from_rule(cls, rule: Rule, *, reading: Text | None = None) -> RuleInfo:
+    def from_rule(
+        cls, rule: Rule, *, reading: Text | None = None, param_help: Mapping[str, Text] | None = None
+    ) -> RuleInfo:
         """Return the part of a loaded `rule` that a report shows."""
         return cls(
             id=rule.id,
@@ -47,6 +53,8 @@ class RuleInfo:
             owner_team=rule.owner_team,
             params=rule.params,
             runbook=rule.runbook,
+            param_help=param_help or {},
+            words=rule.words,
             reading=reading,
         )
 
@@ -133,7 +141,7 @@ class ReportContext:
     """What both kinds of report need beside the findings.
 
     `generated_at` is aware. `freshness` says up to when each table is known, None where the files don't tell;
-    `people` gives names to user ids that own no finding themselves (managers).
+    `people` gives names to user ids that own no finding themselves (managers), `accounts` to account ids.
     """
 
     org: OrgFacts
@@ -145,5 +153,6 @@ class ReportContext:
     freshness: Mapping[str, datetime | None] = field(default_factory=dict[str, "datetime | None"])
     row_counts: Mapping[str, int] = field(default_factory=dict[str, int])
     people: Mapping[str, str] = field(default_factory=dict[str, str])
+    accounts: Mapping[str, str] = field(default_factory=dict[str, str])
     notes: tuple[Note, ...] = ()
     options: ReportOptions = ReportOptions()

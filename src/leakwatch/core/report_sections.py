@@ -8,6 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypeVar
 
+from leakwatch.core import columns
 from leakwatch.core import report_values as values
 from leakwatch.core.report_entries import IMPACT_KINDS, NO_CURRENCY, STANDING, Entry
 from leakwatch.core.report_inputs import ReportContext, RuleInfo, RuleRun
@@ -50,7 +51,9 @@ def names(context: ReportContext, entries: Iterable[Entry]) -> dict[str, str]:
     return {**known, **context.people}
 
 
-def finding(entry: Entry, rules: Mapping[str, RuleInfo], people: Mapping[str, str]) -> dict[str, Any]:
+def finding(
+    entry: Entry, rules: Mapping[str, RuleInfo], people: Mapping[str, str], accounts: Mapping[str, str]
+) -> dict[str, Any]:
     """Return one finding, whole: everything a script or an auditor needs without looking elsewhere."""
     rule = rules.get(entry.rule_id)
     return {
@@ -61,6 +64,7 @@ def finding(entry: Entry, rules: Mapping[str, RuleInfo], people: Mapping[str, st
         "record_id": values.text(entry.record_id),
         "record_name": values.text(entry.record_name),
         "account_id": entry.account_id,
+        "account_name": values.text(accounts.get(entry.account_id or "", "")),
         "owner_id": entry.owner_id,
         "owner_name": values.text(entry.owner_name),
         "manager_id": entry.manager_id,
@@ -140,6 +144,7 @@ def _rule(
     standing = [entry for entry in entries if entry.standing]
     complete = [run.at for run in runs if run.complete]
     process = [entry for entry in entries if entry.is_process and entry.status in STANDING]
+    types = _evidence_types(entries)
     before = [run for run in runs if week_began is not None and run.at < week_began]
     return {
         "id": info.id,
@@ -154,6 +159,7 @@ def _rule(
         "runbook": info.runbook,
         "sobject": info.sobject,
         "params": {name: values.evidence(value) for name, value in sorted(info.params.items())},
+        "param_help": {name: values.both(said) for name, said in sorted(info.param_help.items())},
         "status": outcome_status(outcome),
         "reason": _reason(outcome),
         "population": None if outcome is None else outcome.population,
@@ -167,7 +173,12 @@ def _rule(
         "amounts": money(standing, main),
         "last_run_at": values.moment(runs[-1].at) if runs else None,
         "last_complete_at": values.moment(complete[-1]) if complete else None,
-        "evidence_types": _evidence_types(entries),
+        "evidence_types": types,
+        "evidence_labels": {name: values.both(columns.label(name)) for name in types},
+        "evidence_words": {
+            column: {code: values.both(said) for code, said in sorted(codes.items())}
+            for column, codes in sorted(info.words.items())
+        },
     }
 
 

@@ -16,6 +16,7 @@ from leakwatch.report.words import Words
 Dialect = Literal["standard", "excel-tr"]
 Json = Mapping[str, Any]
 
+_NO_RULE: Json = {"evidence_labels": {}, "evidence_words": {}, "evidence_types": {}}  # of a rule that is gone
 _BYTE_ORDER_MARK = "\ufeff"  # without it Excel reads UTF-8 as the machine's old code page
 
 
@@ -100,10 +101,27 @@ class _Form:
     def url(self, finding: Json) -> str:
         return record_url(self.result["org"]["base_url"], finding["record_id"]) or ""
 
-    def evidence(self, types: Json, finding: Json) -> str:
-        kinds = types.get(finding["rule_id"], {})
-        shown = (f"{name}={self._shown(value, kinds.get(name))}" for name, value in finding["evidence"].items())
+    def evidence(self, rules: Json, finding: Json) -> str:
+        rule = rules.get(finding["rule_id"], _NO_RULE)
+        shown = (
+            f"{self._label(name, rule)}={self._said(name, value, rule)}" for name, value in finding["evidence"].items()
+        )
         return cell("; ".join(shown))
+
+    def shown(self, name: str, rules: Json, finding: Json) -> str:
+        """Return one column of the evidence as a cell of its own; nothing where the rule does not show it."""
+        rule = rules.get(finding["rule_id"], _NO_RULE)
+        return cell(self._said(name, finding["evidence"].get(name), rule))
+
+    def _label(self, name: str, rule: Json) -> str:
+        label = rule["evidence_labels"].get(name)
+        return self.words.text(label) if self.for_people and label else name
+
+    def _said(self, name: str, value: Any, rule: Json) -> str:
+        said = rule["evidence_words"].get(name, {}).get(str(value))
+        return (
+            self.words.text(said) if self.for_people and said else self._shown(value, rule["evidence_types"].get(name))
+        )
 
     def _shown(self, value: Any, kind: str | None) -> str:
         if value is None:
@@ -120,13 +138,16 @@ def _columns(form: _Form) -> dict[str, Callable[[Json], str]]:
     """Return column name -> how its cell is made, in the order of the file."""
     result = form.result
     titles = {rule["id"]: form.words.text(rule["title"]) for rule in result["rules"]}
-    types = {rule["id"]: rule["evidence_types"] for rule in result["rules"]}
+    rules = {rule["id"]: rule for rule in result["rules"]}
     return {
         "rule": partial(form.title, titles),
         "severity": partial(form.code, "severity", "severity"),
         "status": partial(form.code, "status", "status"),
         "object": form.sobject,
         "record_name": partial(form.text, "record_name"),
+        "account": partial(form.text, "account_name"),
+        "stage": partial(form.shown, "stage_name", rules),
+        "close_date": partial(form.shown, "close_date", rules),
         "owner": partial(form.text, "owner_name"),
         "manager": partial(form.text, "manager_name"),
         "amount": partial(form.number, "impact"),
@@ -135,7 +156,7 @@ def _columns(form: _Form) -> dict[str, Callable[[Json], str]]:
         "problem": partial(form.both, "message"),
         "fix": partial(form.both, "fix"),
         "since": partial(form.day, "since"),
-        "evidence": partial(form.evidence, types),
+        "evidence": partial(form.evidence, rules),
         "record_url": form.url,
         "count": partial(form.number, "count"),
         "process": partial(form.truth, "process"),

@@ -39,7 +39,7 @@ def render_text(result: Json, language: str | None = None) -> str:
 
 
 def _head(result: Json, words: Words) -> list[str]:
-    title = words("text.headline", title=words(f"title.{result['kind']}"), org=clean(result["org"]["name"]))
+    title = view.headline(result, words)
     period = result["period"]
     when = (
         words("header.week", days=words.days(period["start"], period["end"]))

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from leakwatch.core.report_entries import IMPACT_KINDS
+from leakwatch.report.hostile import clean
 from leakwatch.report.words import Words
 
 Json = Mapping[str, Any]
@@ -28,6 +29,13 @@ class Group:
     rule: Json
     rows: tuple[tuple[int, Json], ...]
     total: int
+
+
+def headline(result: Json, words: Words) -> str:
+    """Return the report's title with the org's name, where that is known."""
+    title = words(f"title.{result['kind']}")
+    org = clean(result["org"]["name"])
+    return words("text.headline", title=title, org=org) if org else title
 
 
 def main_amount(amounts: Mapping[str, Sequence[Json]], currency: str) -> tuple[str, Decimal]:
@@ -135,6 +143,12 @@ def process_findings(result: Json) -> list[Json]:
 def valued(finding: Json) -> bool:
     """Return whether the finding has an amount worth showing."""
     return finding["impact"] is not None and Decimal(finding["impact"]) != 0
+
+
+def company(finding: Json) -> str:
+    """Return whose record it is: its account, or the company a lead names; nothing where its name says that already."""
+    name = str(finding["account_name"] or finding["evidence"].get("company") or "")
+    return "" if name == finding["record_name"] else name
 
 
 def any_valued(findings: Iterable[Json]) -> bool:

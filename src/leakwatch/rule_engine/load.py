@@ -37,6 +37,11 @@ class LoadedRule:
     shipped: bool
 
     @property
+    def param_help(self) -> dict[str, Text]:
+        """What each setting means, where the rule says so."""
+        return {name: param.help for name, param in self.spec.params.items() if param.help is not None}
+
+    @property
     def reading(self) -> Text | None:
         """How the rule understands an ambiguous definition, if it says so."""
         return self.spec.reading

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,15 @@ def organization_name(snapshot: Snapshot) -> str:
     """Return the company's name, or an empty text."""
     rows = _ask_if_there(snapshot, "SELECT name FROM sf_organization LIMIT 1")
     return str(rows[0][0] or "") if rows else ""
+
+
+def account_names(snapshot: Snapshot, ids: Iterable[str | None]) -> dict[str, str]:
+    """Return account id -> name for those of `ids` that the mirror knows by name."""
+    wanted = sorted({one for one in ids if one})
+    if not wanted:
+        return {}
+    query = "SELECT id, name FROM sf_account WHERE name <> '' AND id IN (SELECT unnest(?::VARCHAR[]))"
+    return {str(row[0]): str(row[1]) for row in _ask_if_there(snapshot, query, wanted)}
 
 
 def notes(snapshot: Snapshot) -> tuple[Note, ...]:
