@@ -220,6 +220,25 @@ def test_a_finding_seen_again_long_after_its_end_is_new() -> None:
     assert (kpis["new"], kpis["reopened"]) == (1, 0)
 
 
+@pytest.mark.parametrize("kind", ["at_risk", "lost"])
+def test_a_negative_amount_puts_no_money_at_risk_and_takes_none_from_other_records(kind: str) -> None:
+    rows = [
+        row(OVERDUE, "006A", "-900", impact_kind=kind),
+        row(OVERDUE, "006B", "100", impact_kind=kind),
+        row(OVERDUE, "006C", "-50", impact_kind=kind),
+    ]
+    result = export_audit(sample_context(), [outcome(OVERDUE, *rows)])
+    assert result["kpis"][kind] == [{"currency": "EUR", "amount": "100", "records": 3}]
+    assert result["rules"][0]["amounts"][kind][0]["amount"] == "100"
+    assert result["findings"][0]["record_id"] == "006B"  # the credit of 900 is not the largest
+
+
+def test_a_deviation_counts_by_size_in_either_direction() -> None:
+    rows = [row(PRICE, f"006{n}", amount, impact_kind="deviation") for n, amount in enumerate(("-900", "100"))]
+    result = export_audit(sample_context(), [outcome(PRICE, *rows)])
+    assert result["kpis"]["deviation"] == [{"currency": "EUR", "amount": "1000", "records": 2}]
+
+
 def test_money_taken_out_of_risk_is_counted_once_per_record_and_only_if_nothing_else_threatens_it() -> None:
     findings = [
         finding("a", status=RESOLVED, record_id="006X", impact=Decimal(10)),

@@ -53,6 +53,14 @@ class Entry:
     resolved_reason: str | None = None
 
     @property
+    def size(self) -> Decimal:
+        """What it adds to a total, never below zero: a deviation in either direction, else the amount.
+
+        A negative amount (a credit, a typing error) puts no money at risk and takes none away from other records.
+        """
+        return money_size(self.impact, self.impact_kind)
+
+    @property
     def countable(self) -> bool:
         """Whether this may enter a total at all: proven, and about one record, not about the company's process."""
         return not self.is_process and self.proof is not Proof.UNPROVEN
@@ -61,6 +69,13 @@ class Entry:
     def standing(self) -> bool:
         """Whether the leak is there now and counted."""
         return self.countable and self.status in STANDING
+
+
+def money_size(impact: Decimal | None, kind: str) -> Decimal:
+    """Return how much money `impact` stands for in totals and orders: deviations by size, others not below zero."""
+    if impact is None:
+        return Decimal(0)
+    return abs(impact) if kind == DEVIATION else max(impact, Decimal(0))
 
 
 def from_row(row: RuleRow, outcome: RuleOutcome, default_currency: str | None) -> Entry:

@@ -37,14 +37,15 @@ class Amount:
 def once_per_record(entries: Iterable[Entry], kind: str) -> dict[str, Amount]:
     """Return currency -> the sum of one `impact_kind`, taking of each record only its largest amount.
 
-    A record may appear once per currency (two rules may read two money fields); deviations count by size, not sign.
+    A record may appear once per currency (two rules may read two money fields). Deviations count by size, not sign;
+    a negative amount of another kind counts as zero.
     """
     largest: dict[tuple[str, str], Decimal] = {}
     for entry in entries:
         if entry.impact is None or entry.impact_kind != kind:
             continue
         key = (entry.currency, entry.record_id)
-        size = abs(entry.impact)
+        size = entry.size
         if size > largest.get(key, Decimal(-1)):
             largest[key] = size
     sums: dict[str, list[Decimal]] = {}
@@ -69,7 +70,7 @@ def rank(entry: Entry, main: str) -> tuple[Any, ...]:
 
     Amounts of different currencies are never compared with each other.
     """
-    size = abs(entry.impact) if entry.impact is not None else Decimal(0)
+    size = entry.size
     currency = "" if entry.currency == main else entry.currency
     return (-SEVERITY_RANK[entry.severity.value], size == 0, currency, -size, entry.rule_id, entry.record_id, entry.id)
 

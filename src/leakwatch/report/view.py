@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from leakwatch.core.report_entries import IMPACT_KINDS
+from leakwatch.core.report_entries import IMPACT_KINDS, money_size
 from leakwatch.report.hostile import clean
 from leakwatch.report.words import Words
 
@@ -115,10 +115,10 @@ def listing(result: Json, words: Words, *, limit: int) -> list[Group]:
     severities = ("critical", "high", "medium", "low")
 
     def order(finding: Json) -> tuple[Any, ...]:
-        size = Decimal(finding["impact"] or 0)
+        size = money_size(Decimal(finding["impact"] or 0), finding["impact_kind"])
         foreign = "" if finding["currency"] == result["main_currency"] else finding["currency"] or "~"
         name = words.sort_key(finding["record_name"]) if size == 0 else ()
-        return (severities.index(finding["severity"]), size == 0, foreign, -abs(size), name, finding["id"])
+        return (severities.index(finding["severity"]), size == 0, foreign, -size, name, finding["id"])
 
     return _groups(result, list(enumerate(sorted(living, key=order), start=1)), limit=limit)
 
