@@ -12,7 +12,8 @@ from leakwatch.model import Delivery, Finding
 
 TASK, POST = "salesforce_task", "chatter_post"
 CHANNELS: Mapping[str, str] = {"task": TASK, "chatter": POST}  # a rule's word -> an action's file name
-OWNER_WORDS = frozenset({"new", "back_again", "reassigned", "not_fixed", "resumed"})  # each is a Task or post of its own
+# Each is a Task or post of its own.
+OWNER_WORDS = frozenset({"new", "back_again", "reassigned", "not_fixed", "resumed"})
 LINE_WORDS = frozenset({"grew", "still_open"})  # only a line in the Task that is there
 COUNTED = OWNER_WORDS | {"escalated"}  # what the daily limits count
 QUEUE_PREFIX = "00G"  # Salesforce key prefix of Group

@@ -215,7 +215,8 @@ def _kind_line(kind: str, finding: Finding, writing: Writing, *, stand_in: bool)
         by_owner = finding.owner_id is not None and finding.notified_owner_id == finding.owner_id
         lines = [writing.say("escalated" if by_owner else "escalated_untold", owner=owner, told=told)]
     else:
-        lines = [writing.say(kind)] if kind in ("back_again", "not_fixed", "reassigned", "resumed") and not stand_in else []
+        spoken = kind in ("back_again", "not_fixed", "reassigned", "resumed") and not stand_in
+        lines = [writing.say(kind)] if spoken else []
     if stand_in:
         lines.append(writing.say("stand_in", owner=owner))
     return lines + ([writing.say("unproven")] if finding.proof is Proof.UNPROVEN else [])
