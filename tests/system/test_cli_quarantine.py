@@ -8,6 +8,7 @@ REFUSAL = [{"message": "Give a reason first", "errorCode": "FIELD_CUSTOM_VALIDAT
 
 
 def test_a_refused_alert_is_named_explained_and_sent_after_its_release(desk: Desk) -> None:
+    assert desk.run("mirror").code == 0
     assert desk.run("audit").code == 0
     desk.fault(service="salesforce", match="POST .*/composite/sobjects$", status=400, body=REFUSAL)
     said = desk.run("act")
