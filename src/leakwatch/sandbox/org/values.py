@@ -19,6 +19,9 @@ from leakwatch.sandbox.org import ids
 from leakwatch.sandbox.org.errors import OrgError, bad
 from leakwatch.sandbox.org.schema import NUMBER_TYPES, Field, Schema
 
+MAX_INT = 2**31 - 1  # `xsd:int` of the field types
+FIRST_YEAR, FIRST_YEAR_AFTER = 1700, 4001
+"""Dates that a record can hold (Salesforce help, "Supported Date Format"); the code of the refusal is unverified."""
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
 _INSTANT = re.compile(r"(\d{4}-\d{2}-\d{2})T(\d{2}:\d{2}:\d{2})(?:\.\d{1,9})?(Z|[+-]\d{2}:?\d{2})\Z", re.IGNORECASE)
 _EMAIL = re.compile(r"[^\s@<>(),;:\\\"\[\]]+@(?:[^\s@<>(),;:\\\"\[\]._]+(?:[-_]+[^\s@.]+)*\.)+[^\s@.\d]{2,}\Z")
@@ -43,7 +46,7 @@ def parse_instant(text: str) -> str | None:
     zone = "+0000" if offset in "Zz" else offset.replace(":", "")
     try:
         return instant_text(datetime.strptime(f"{day}T{clock}{zone}", "%Y-%m-%dT%H:%M:%S%z"))
-    except ValueError:
+    except (ValueError, OverflowError):  # the offset may lead out of the years 1 to 9999
         return None
 
 
@@ -90,7 +93,7 @@ def _number(field: Field, value: Any) -> int | float:
     if isinstance(value, bool) or not math.isfinite(number):
         raise _parser_error("double", value)
     if field.type == "int":
-        if number != int(number):
+        if number != int(number) or abs(number) > MAX_INT:
             raise _parser_error("int", value)
         return int(number)
     if field.precision and abs(number) >= 10 ** (field.precision - field.scale):
@@ -149,7 +152,7 @@ def parse(schema: Schema, field: Field, value: Any) -> Any:
         if value == "":
             return None
         parsed = (parse_date if kind == "date" else parse_instant)(value) if isinstance(value, str) else None
-        if parsed is None:
+        if parsed is None or not FIRST_YEAR <= int(parsed[:4]) < FIRST_YEAR_AFTER:
             raise _parser_error(kind, value)
         return parsed
     if kind in ("reference", "id"):

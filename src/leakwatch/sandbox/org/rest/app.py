@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import gzip
 import re
+import secrets
+import sys
 import time
+import traceback
+import zlib
 from collections.abc import Callable, Iterable
 from email.utils import format_datetime
 from urllib.parse import parse_qsl
@@ -18,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from leakwatch.sandbox.org.errors import OrgError, not_emulated, not_found
+from leakwatch.sandbox.org.errors import OrgError, bad, not_emulated, not_found
 from leakwatch.sandbox.org.facade import Org
 from leakwatch.sandbox.org.rest import actions, collections, composite, meta, missing, queries, rows, token
 from leakwatch.sandbox.org.rest.http import Call, Reply, router
@@ -28,6 +31,7 @@ __all__ = ["build_app"]
 _HANDLERS = (actions, collections, composite, meta, missing, queries, rows)
 """Imported for their routes."""
 MAX_URI_AND_HEADERS = 16_384
+MAX_BODY = 50_000_000  # of one JSON request, unpacked; the real limit and its answer are unverified
 _DATA = re.compile(r"/services/data/v(\d+)\.0(?:/(.*))?\Z", re.DOTALL)
 _METHODS = ["GET", "POST", "PATCH", "DELETE", "PUT", "HEAD"]
 
@@ -79,6 +83,8 @@ class _Api:
             reply = self._route(request, body)
         except OrgError as error:
             reply = Reply(error.status, error.body())
+        except Exception:  # noqa: BLE001  a fault of ours must not look like another service's
+            reply = _our_fault()
         return self._response(reply)
 
     def _response(self, reply: Reply) -> Response:
@@ -142,7 +148,7 @@ class _Api:
 
     def _dispatch(self, request: Request, body: bytes, version: str, session: Session) -> Reply:
         headers = {name.lower(): value for name, value in request.headers.items()}
-        if body:
+        if body or headers.get("content-encoding"):
             body = _plain(body, headers)
         raw_path: bytes = request.scope.get("raw_path") or request.url.path.encode()
         raw = raw_path.decode("latin-1").partition("?")[0]
@@ -161,6 +167,29 @@ class _Api:
         )
 
 
+def _our_fault() -> Reply:
+    """What Salesforce says when it fails itself; what happened goes to standard error under the same id."""
+    error_id = f"{secrets.randbelow(10**9)}-{secrets.randbelow(10**5)}"
+    traceback.print_exc()
+    sys.stderr.write(f"leakwatch sandbox: the failure above was answered as ErrorId {error_id}\n")
+    said = f"An unexpected error occurred. Please include this ErrorId if you contact support: {error_id}"
+    return Reply(500, OrgError(500, "UNKNOWN_EXCEPTION", said).body())
+
+
+def _unpacked(body: bytes) -> bytes:
+    """A gzip body as it was, if it is whole and no larger than `MAX_BODY`."""
+    reader = zlib.decompressobj(wbits=31)  # gzip's header and checksum, RFC 1952
+    try:
+        plain = reader.decompress(body, MAX_BODY + 1)
+    except zlib.error:
+        raise bad("JSON_PARSER_ERROR", "The request body is not in GZIP format") from None
+    if len(plain) > MAX_BODY:
+        raise OrgError(413, "REQUEST_ENTITY_TOO_LARGE", f"The request body is larger than {MAX_BODY} bytes")
+    if not reader.eof:
+        raise bad("JSON_PARSER_ERROR", "Unexpected end of ZLIB input stream")
+    return plain
+
+
 def _plain(body: bytes, headers: dict[str, str]) -> bytes:
     """The body without its compression; only JSON is taken."""
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -168,7 +197,7 @@ def _plain(body: bytes, headers: dict[str, str]) -> bytes:
         said = f"The Content-Type header is not supported: {kind or 'none'}"
         raise OrgError(415, "UNSUPPORTED_MEDIA_TYPE", said)
     if headers.get("content-encoding", "").lower() == "gzip":
-        return gzip.decompress(body)
+        return _unpacked(body)
     return body
 
 

@@ -96,6 +96,9 @@ class Compiler:
         if what.path is None:
             return _COUNTED, exp.Count(this=exp.Star())
         one, column = self.operand(what.path)
+        if not one.stored:
+            said = f"field {one.name} does not support aggregate operator {what.name}"
+            raise self.locate(what.at, "MALFORMED_QUERY", said)
         if what.name in ("SUM", "AVG"):
             if one.type not in NUMBER_TYPES:
                 said = f"field {one.name} does not support aggregate operator {what.name}"
@@ -120,7 +123,7 @@ class Compiler:
             outputs.append(self.scope.base(of[0]))
         select = exp.Select().from_(scope.table(self.sobject.name, self.scope.table))
         tests = [] if page else self._tests()
-        order = [] if page else [self._ordered(one) for one in self.query.order_by]
+        order = [] if page else [self._ordered(one) for one in self._ungrouped_order()]
         if of is not None:
             listed = exp.Subquery(this=json_values(of[1]))
             tests.append(exp.In(this=self.scope.base(of[0]), query=listed))
@@ -200,6 +203,15 @@ class Compiler:
         if folded(known):
             column = exp.Anonymous(this="sf_fold", expressions=[column])
         return exp.Ordered(this=column, desc=one.descending, nulls_first=not one.nulls_last)
+
+    def _ungrouped_order(self) -> tuple[ast.Order, ...]:
+        """The order of rows that are not grouped; an aggregate is none."""
+        for one in self.query.order_by:
+            if isinstance(one.operand, ast.Func) and one.operand.name in AGGREGATES:
+                # the code is sure, the words are unverified
+                said = f"Ordering by an aggregate needs GROUP BY: {one.operand.name}"
+                raise self.locate(one.operand.at, "MALFORMED_QUERY", said)
+        return self.query.order_by
 
     def _limit(self, select: exp.Select) -> None:
         if self.query.offset is not None and self.query.offset > MAX_OFFSET:
@@ -294,7 +306,10 @@ class Compiler:
         select.set("expressions", [exp.alias_(one, f"c{i}") for i, one in enumerate(outputs)])
         order = [self._ordered(one) for one in self.query.order_by]
         tests = self._tests()
-        having = self.filters.build(self.query.having) if self.query.having is not None else None
+        having = None
+        if self.query.having is not None:
+            self.filters.aggregates = True
+            having = self.filters.build(self.query.having)
         self._finish(select, tests, order)
         if grouped:
             select.set("group", exp.Group(expressions=[column for _, column in grouped]))

@@ -35,10 +35,17 @@ def _start(unit: str, today: date, offset: int, first_weekday: int, fiscal_month
 
 
 def span(literal: str, today: date, *, first_weekday: int = 6, fiscal_month: int = 1) -> tuple[date, date] | None:
-    """First day and the day after the last; None for a name that is no literal.
+    """First day and the day after the last; None for a name that is no literal, or one that leaves the calendar.
 
     `first_weekday` counts from Monday = 0. LAST_N_DAYS:n ends with today, so it spans n + 1 days.
     """
+    try:
+        return _span(literal, today, first_weekday, fiscal_month)
+    except (OverflowError, ValueError):  # the year 10000, or 0
+        return None
+
+
+def _span(literal: str, today: date, first_weekday: int, fiscal_month: int) -> tuple[date, date] | None:
     literal = literal.replace("_90_DAYS", "_N_DAYS:90")
     if literal in _DAYS:
         day = today + timedelta(days=_DAYS[literal])

@@ -15,8 +15,10 @@ from leakwatch.sandbox.org.errors import OrgError, not_emulated
 from leakwatch.sandbox.org.schema import ID_TYPES, NUMBER_TYPES, Field
 from leakwatch.sandbox.org.soql import ast, dates
 from leakwatch.sandbox.org.soql.scope import Locate
+from leakwatch.sandbox.org.soql.tables import AGGREGATES
 from leakwatch.sandbox.org.store import fold, folded
 
+MAX_INTEGER = 2**63 - 1  # what SQLite keeps as an integer; no record holds a larger number
 _TYPE_WORDS = {"datetime": "dateTime", "currency": "double", "percent": "double"}
 _OPS: dict[str, type[exp.Binary]] = {"<": exp.LT, "<=": exp.LTE, ">": exp.GT, ">=": exp.GTE, "=": exp.EQ}
 
@@ -54,6 +56,15 @@ class Bound:
         return exp.Placeholder(this=name)
 
 
+def joined(word: str, parts: list[exp.Expr]) -> exp.Expr:
+    """The parts under AND or OR, as a balanced tree: SQLite takes no tree of more than 1,000 levels."""
+    if len(parts) == 1:
+        return parts[0]
+    half = len(parts) // 2
+    left, right = (exp.paren(joined(word, some), copy=False) for some in (parts[:half], parts[half:]))
+    return (exp.And if word == "AND" else exp.Or)(this=left, expression=right)
+
+
 @dataclass(slots=True)
 class Filters:
     """Builds conditions over operands that `resolve` turns into a field and a column."""
@@ -63,13 +74,15 @@ class Filters:
     calendar: Calendar
     resolve: Callable[[ast.Path | ast.Func], tuple[Field, exp.Expr]]
     semi_join: Callable[[ast.InQuery], exp.Expr]
+    aggregates: bool = False
+    """Whether aggregates may be compared, as in HAVING."""
 
     def build(self, cond: ast.Cond) -> exp.Expr:
         """A condition that is true or not; under NOT, an unknown counts as false."""
         match cond:
             case ast.Chain(word, parts):
                 built = [self.build(part) for part in parts]
-                return exp.paren(exp.and_(*built) if word == "AND" else exp.or_(*built), copy=False)
+                return exp.paren(joined(word, built), copy=False)
             case ast.Not(part):
                 known = exp.Coalesce(this=self.build(part), expressions=[exp.Literal.number(0)])
                 return exp.Not(this=exp.paren(known, copy=False))
@@ -82,6 +95,10 @@ class Filters:
                 return self._compare(one, column, op, value)
 
     def _filterable(self, operand: ast.Path | ast.Func) -> tuple[Field, exp.Expr]:
+        if not self.aggregates and isinstance(operand, ast.Func) and operand.name in AGGREGATES:
+            # the code is sure, the words are unverified
+            said = f"Aggregate functions are not allowed in the WHERE clause: {operand.name}"
+            raise self.locate(operand.at, "MALFORMED_QUERY", said)
         one, column = self.resolve(operand)
         if not one.can("F"):
             raise self.locate(operand.at, "INVALID_FIELD", f"field '{one.name}' can not be filtered in a query call")
@@ -135,7 +152,7 @@ class Filters:
         if value.kind == "string" and one.is_text:
             return value.value
         if value.kind == "number" and one.type in NUMBER_TYPES:
-            return value.value
+            return value.value if abs(value.value) <= MAX_INTEGER else float(value.value)
         if value.kind == "boolean" and one.type == "boolean":
             return int(value.value)
         if value.kind == one.type and value.kind in ("date", "datetime"):
@@ -194,7 +211,7 @@ class Filters:
         one, column = self._filterable(operand)
         if any(option.kind == "relative" for option in options):
             tests = [self._compare(one, column.copy(), "=", option) for option in options]
-            return exp.Not(this=exp.paren(exp.or_(*tests))) if negated else exp.paren(exp.or_(*tests))
+            return exp.Not(this=exp.paren(joined("OR", tests))) if negated else exp.paren(joined("OR", tests))
         empty = [option for option in options if option.kind == "null" or option.value == ""]
         kept = [self.kept(one, option) for option in options if option not in empty]
         if folded(one):

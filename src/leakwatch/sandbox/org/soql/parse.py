@@ -14,9 +14,11 @@ from leakwatch.sandbox.org.errors import OrgError, bad, not_emulated
 from leakwatch.sandbox.org.soql import ast
 
 MAX_LENGTH = 100_000
+MAX_ROWS = 2**31 - 1  # a LIMIT beyond all rows; what Salesforce says to larger ones is unverified
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", '"': '"', "'": "'", "\\": "\\"}
 _NOT_HERE = re.compile(r"\b(TYPEOF|WITH|USING|FOR|ALL\s+ROWS)\b", re.IGNORECASE)
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'", re.DOTALL)
+_CODE_UNITS = re.compile(r"\\u[Dd][89ABab][0-9A-Fa-f]{2}\\u[Dd][C-Fc-f][0-9A-Fa-f]{2}|\\u[0-9A-Fa-f]{4}")
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|.", re.DOTALL)
 
 
@@ -30,6 +32,12 @@ def located(text: str, at: int, code: str, message: str) -> OrgError:
     shown = line[max(0, column - 40) : column + 40]
     pointer = " " * min(column - 1, 40)
     return bad(code, f"\n{shown}\n{pointer}^\nERROR at Row:{row}:Column:{column}\n{message}")
+
+
+def too_complicated() -> OrgError:
+    """What a query is refused with that is nested or long beyond what can be run."""
+    said = "Query is either selecting too many fields or the filter conditions are too complicated."
+    return bad("QUERY_TOO_COMPLICATED", said)
 
 
 @lru_cache(maxsize=1)
@@ -46,11 +54,15 @@ def parse(text: str) -> ast.Query:
     try:
         tree = _parser().parse(text)
         return _Build(text).transform(tree)
+    except RecursionError:
+        raise too_complicated() from None
     except UnexpectedInput as error:
         raise _syntax(text, error) from None
     except VisitError as error:
         if isinstance(error.orig_exc, OrgError):
             raise error.orig_exc from None
+        if isinstance(error.orig_exc, RecursionError):
+            raise too_complicated() from None
         raise
 
 
@@ -185,7 +197,7 @@ class _Build(Transformer[Token, ast.Query]):
     def _whole(self, token: Token) -> int:
         if not str(token).isdigit():
             raise located(self._text, token.start_pos or 0, "MALFORMED_QUERY", f"unexpected token: '{token}'")
-        return int(token)
+        return min(int(token), MAX_ROWS)
 
     def _unescape(self, raw: str, at: int) -> tuple[str, str]:
         """The text itself, and the text as a LIKE pattern whose escape character is a backslash."""
@@ -203,9 +215,12 @@ class _Build(Transformer[Token, ast.Query]):
                 plain.append(mark)
                 like.append("\\" + mark)
                 continue
-            if mark == "u" and re.match(r"[0-9A-Fa-f]{4}", raw[i + 2 : i + 6]):
-                meant = chr(int(raw[i + 2 : i + 6], 16))
-                for _ in range(4):
+            if mark == "u" and (code := _CODE_UNITS.match(raw, i)):
+                meant = _character(code[0])
+                if meant is None:
+                    said = f"Invalid string literal '{raw}'. Illegal character sequence '{code[0]}' in string literal."
+                    raise located(self._text, at, "MALFORMED_QUERY", said)
+                for _ in range(len(code[0]) - 2):
                     next(chars)
             elif mark in _ESCAPES:
                 meant = _ESCAPES[mark]
@@ -215,3 +230,12 @@ class _Build(Transformer[Token, ast.Query]):
             plain.append(meant)
             like.append("\\\\" if meant == "\\" else meant)
         return "".join(plain), "".join(like)
+
+
+def _character(escape: str) -> str | None:
+    """The character of one UTF-16 code unit, or of the two that are the halves of one; None for a lone half."""
+    units = bytes.fromhex(escape.replace("\\u", ""))
+    try:
+        return units.decode("utf-16-be")
+    except UnicodeDecodeError:
+        return None

@@ -15,7 +15,7 @@ from leakwatch.sandbox.org.schema import Schema
 from leakwatch.sandbox.org.soql import ast
 from leakwatch.sandbox.org.soql.compile import Compiler, Plan
 from leakwatch.sandbox.org.soql.filters import Calendar
-from leakwatch.sandbox.org.soql.parse import parse
+from leakwatch.sandbox.org.soql.parse import parse, too_complicated
 from leakwatch.sandbox.org.soql.tables import find_object, kind_of
 from leakwatch.sandbox.org.store import Store
 
@@ -44,6 +44,12 @@ class Runner:
 
     def run(self, soql: str, *, all_rows: bool, page_size: int) -> Page:
         """The first page."""
+        try:
+            return self._run(soql, all_rows, page_size)
+        except RecursionError:  # hundreds of brackets or NOTs around each other
+            raise too_complicated() from None
+
+    def _run(self, soql: str, all_rows: bool, page_size: int) -> Page:
         query = parse(soql)
         sobject = find_object(self.schema, query)
         compiler = Compiler(self.schema, self.calendar, all_rows, query, sobject)
