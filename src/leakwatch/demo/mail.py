@@ -31,6 +31,7 @@ class MailOutcome:
     """What became of every message of an imported mbox."""
 
     messages: int
+    empty: int  # passed over: not a single character in them
     conversations: int
     contacts_made: int
     written: int = 0
@@ -55,9 +56,12 @@ class MailOutcome:
 
 
 def run_mail(options: DemoOptions, mbox: Path, *, progress: Progress) -> MailOutcome:
-    """Import `mbox` into a sandbox mailbox, capture it, and return the fate of every message."""
-    if not mbox.is_file():
-        raise ConfigError(f"{mbox} is no file; give --mail an mbox file")
+    """Import `mbox` into a sandbox mailbox, capture it, and return the fate of every message.
+
+    Raises:
+        ConfigError: it is no file, can't be read, or there is no mail in it.
+    """
+    personal = _personal(mbox)
     prepare(options.folder)
     progress("importing the mails into the sandbox")
     with Sandbox(options.folder / "sandbox", world=options.world, seed=options.seed, mail=mbox.resolve()) as sandbox:
@@ -72,22 +76,24 @@ def run_mail(options: DemoOptions, mbox: Path, *, progress: Progress) -> MailOut
         with Parts(config.load(path), clock=clock, wall=SystemClock()) as parts:
             report = run_capture(parts, progress=progress)
             progress("")
-            outcome = _mail_outcome(parts, imported, mbox, report.written.get("EmailMessage", 0), path)
+            outcome = _mail_outcome(parts, imported, personal, report.written.get("EmailMessage", 0), path)
             outcome.ends_at = clock.now()
             return outcome
 
 
-def _mail_outcome(parts: Parts, imported: Mapping[str, Any], mbox: Path, records: int, path: Path) -> MailOutcome:
+def _mail_outcome(
+    parts: Parts, imported: Mapping[str, Any], personal: Mapping[int, bool], records: int, path: Path
+) -> MailOutcome:
     items: list[Mapping[str, Any]] = imported["items"]
     outcome = MailOutcome(
         messages=len(items),
+        empty=imported["empty"],
         conversations=imported["conversations"],
         contacts_made=len(imported["contacts"]),
         records=records,
         settings=path,
     )
-    personal = _personal(mbox)
-    for item, is_personal in zip(items, personal, strict=True):
+    for item in items:
         fates = parts.capture_status.explain(item["id"])
         fate = next((one for one in fates if one.ref.provider_id == item["id"]), None)
         word, reason = (fate.outcome, fate.reason) if fate is not None else ("missing", "")
@@ -99,16 +105,33 @@ def _mail_outcome(parts: Parts, imported: Mapping[str, Any], mbox: Path, records
             outcome.skipped[reason.split(":")[0] or "bulk"] += 1
         elif word == "quarantined":
             outcome.quarantined[reason.split(":")[0]] += 1
-        if is_personal and item["sender_known"]:
+        if personal[item["number"]] and item["sender_known"]:
             outcome.known_personal += 1
             if word != "written":
                 outcome.known_personal_missing.append(f"{item['id']}: {word} {reason}".strip())
     return outcome
 
 
-def _personal(mbox: Path) -> list[bool]:
-    """Return, message by message, whether a person wrote it: no list, no mass mailing, no mail system."""
-    return [not _is_bulk(message) for message in mailbox.mbox(str(mbox), create=False)]
+def _personal(mbox: Path) -> dict[int, bool]:
+    """Return by a message's place in the file whether a person wrote it: no list, no mass mailing, no mail system.
+
+    Empty messages are counted and left out, as the sandbox does it.
+    """
+    if not mbox.is_file():
+        raise ConfigError(f"{mbox} is no file; give --mail an mbox file")
+    try:
+        box = mailbox.mbox(str(mbox), create=False)
+        keys = [(number, key) for number, key in enumerate(box.keys()) if box.get_bytes(key).strip()]
+        found = {number: not _is_bulk(box.get_message(key)) for number, key in keys}
+        box.close()
+    except OSError as error:
+        raise ConfigError(f"{mbox} can't be read: {error.strerror}. Nothing was imported.") from error
+    if not found:
+        raise ConfigError(
+            f"{mbox} is no mbox: no mail is in it. Nothing was imported. An mbox is a text file with a line "
+            "`From somebody date` before each message, as Thunderbird, Apple Mail and Google Takeout export it."
+        )
+    return found
 
 
 def _is_bulk(message: Message) -> bool:

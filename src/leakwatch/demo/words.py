@@ -81,8 +81,9 @@ def going_on(settings: Path | None, now: datetime | None) -> list[str]:
 
 def mail_lines(outcome: MailOutcome) -> list[str]:
     """Return the fate of every message of an mbox."""
+    passed_over = f"; empty ones passed over: {outcome.empty}" if outcome.empty else ""
     return [
-        f"Messages imported     {outcome.messages} in {outcome.conversations} conversations",
+        f"Messages imported     {outcome.messages} in {outcome.conversations} conversations{passed_over}",
         f"Contacts made         {outcome.contacts_made} (the senders of every second conversation)",
         "",
         f"Written               {outcome.written} messages, as {outcome.records} EmailMessage records",

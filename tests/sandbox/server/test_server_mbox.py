@@ -27,6 +27,8 @@ def imported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("mbox")
     lines: list[str] = []
     for sender, to, key, parent, date, subject in MESSAGES:
+        if key == "<3@b>":
+            lines += ["From nobody Thu Aug 22 12:36:23 2002", "", ""]
         lines += [
             f"From {sender} Thu Aug 22 12:36:23 2002",
             f"Delivered-To: {'me@old.example' if sender != to else ''}",
@@ -43,6 +45,8 @@ def imported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 def test_it_tells_what_it_made(imported: Running) -> None:
     told = imported.control("GET", "/world")["mail_import"]
     assert told["messages"] == 5
+    assert told["empty"] == 1
+    assert [item["number"] for item in told["items"]] == [0, 1, 3, 4, 5]
     assert told["conversations"] == 3
     assert told["known_conversations"] == 2
     assert told["aliases"] == ["me@old.example"]

@@ -8,6 +8,8 @@ Choices, written down because results depend on them:
   would want the aliases' domains verified; the sandbox does not.
 - A message goes to INBOX, or to SENT where From is one of the owner's addresses. Its date is its own `Date`,
   else that of the topmost `Received`, else that of the mbox line, else the one of the message before.
+- A message without a single character is none and is passed over; `number` of an item is its place in the file,
+  from 0, with those counted.
 - Conversations are the connected sets under Message-ID, In-Reply-To and References, numbered by first
   appearance. The senders in every second one (0, 2, 4, ...) become Contacts, one Account per mail domain.
 """
@@ -26,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 from leakwatch.sandbox.clock import format_instant
 from leakwatch.sandbox.google import mime
 from leakwatch.sandbox.world import seed
+from leakwatch.sandbox.world.check import WorldError
 
 if TYPE_CHECKING:
     from leakwatch.sandbox.stage import Stage
@@ -41,6 +44,7 @@ OWNER_REF = "@user:mbox-import"
 
 @dataclass(slots=True)
 class _Mail:
+    number: int  # place in the file, from 0
     raw: bytes
     envelope: mime.Envelope
     at: datetime
@@ -49,8 +53,10 @@ class _Mail:
 
 
 def import_mbox(path: Path, stage: Stage) -> dict[str, Any]:
-    """Read the file into the stage; returns what it made of it."""
-    mails = _read(path)
+    """Read the file into the stage; returns what it made of it. Raises WorldError if there is no mail in it."""
+    mails, empty = _read(path)
+    if not mails:
+        raise WorldError([f"{path}: no mail in it; an mbox has a line `From somebody date` before each message"])
     aliases = _owner_addresses(mails)
     owner = _make_owner(stage, aliases)
     own = {owner, *aliases}
@@ -76,8 +82,9 @@ def import_mbox(path: Path, stage: Stage) -> dict[str, Any]:
         "aliases": aliases,
         "notice_date": stage.world.start.date().isoformat(),
         "messages": len(mails),
-        "oldest": format_instant(min(mail.at for mail in mails)) if mails else None,
-        "newest": format_instant(max(mail.at for mail in mails)) if mails else None,
+        "empty": empty,
+        "oldest": format_instant(min(mail.at for mail in mails)),
+        "newest": format_instant(max(mail.at for mail in mails)),
         "conversations": conversations,
         "known_conversations": (conversations + 1) // 2,
         "accounts": accounts,
@@ -85,6 +92,7 @@ def import_mbox(path: Path, stage: Stage) -> dict[str, Any]:
         "items": [
             {
                 "id": message,
+                "number": mail.number,
                 "message_id": mail.envelope.message_id,
                 "from": mail.senders,
                 "sender_known": bool(set(mail.senders) & set(known)),
@@ -95,20 +103,23 @@ def import_mbox(path: Path, stage: Stage) -> dict[str, Any]:
     }
 
 
-def _read(path: Path) -> list[_Mail]:
+def _read(path: Path) -> tuple[list[_Mail], int]:
+    """Return the messages, and how many were empty."""
     mails: list[_Mail] = []
+    empty = 0
     box = mailbox.mbox(path, create=False)
     previous = datetime(2002, 1, 1, tzinfo=UTC)
-    for key in box.keys():  # noqa: SIM118  (a mailbox is no dict: iterating gives messages)
+    for number, key in enumerate(box.keys()):  # keys are asked for, because iterating gives messages
         raw = re.sub(rb"(?m)^>(>*From )", rb"\1", box.get_bytes(key))
         if not raw.strip():
+            empty += 1
             continue
         envelope = mime.read_envelope(raw)
         line = box.get_bytes(key, from_=True).split(b"\n", 1)[0].decode("ascii", "replace")
         previous = _date(envelope, line) or previous
-        mails.append(_Mail(raw, envelope, previous, mime.addresses(envelope.from_text)[:1]))
+        mails.append(_Mail(number, raw, envelope, previous, mime.addresses(envelope.from_text)[:1]))
     box.close()
-    return mails
+    return mails, empty
 
 
 def _date(envelope: mime.Envelope, line: str) -> datetime | None:
