@@ -259,6 +259,27 @@ def test_a_day_quota_that_is_used_up_is_not_asked_every_second():
     assert found.retry_after == timedelta(hours=1)
 
 
+def test_a_day_quota_that_is_used_up_holds_every_mailbox_of_the_project(tmp_path: Path):
+    for http in (
+        FakeHttp(lambda _uri, _body: error(403, "dailyLimitExceeded")),
+        FakeHttp(lambda _uri, _body: batch_answer([(0, 429, error(429, "dailyLimitExceeded")[2])])),
+    ):
+        client = gmail(tmp_path, http)
+        with pytest.raises(TransientError, match="daily quota"):
+            client.get_messages(ANN, ["a", "b"])
+        with pytest.raises(TransientError, match="left alone"):
+            client.profile("bob@ourco.com")
+        assert len(http.requests) == 1
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 407, 410])
+@pytest.mark.parametrize("body", [b"<html>Access denied by Zproxy</html>", b"", b"{}"])
+def test_a_refusal_that_is_not_googles_own_is_a_proxys_and_parks_and_forgets_nothing(status: int, body: bytes):
+    found = classify(status, {"content-type": "text/html"}, body, what="history.list", now=NOW)
+    assert type(found) is TransientError
+    assert "proxy" in str(found)
+
+
 def test_an_expired_history_id_is_a_cursor_error_and_a_wrong_parameter_is_not(tmp_path: Path):
     http = FakeHttp()
     http.answers = [error(404, "notFound", "Requested entity was not found."), error(400, "invalidArgument", "bad")]

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from datetime import date
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from leakwatch import config
+from leakwatch.app import daily
 from leakwatch.app.capturing import capture_options, roster
+from leakwatch.clock import SystemClock
 from leakwatch.store.snapshot_facts import UserFact
 
 
@@ -36,3 +41,18 @@ def test_a_portal_user_gets_no_mailbox_although_the_directory_knows_the_address(
     directory = [{"id": one, "primaryEmail": one} for one in ("ann@ourco.com", "eve@acme.com")]
     capture = {"notice_for_all": date(2026, 1, 1)}
     assert [one.address for one in roster(parts(capture=capture), [ANN, PORTAL], directory)] == ["ann@ourco.com"]
+
+
+def test_google_s_pacing_outlives_the_daemons_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = parts().settings
+    made = SimpleNamespace(
+        settings=SimpleNamespace(google=SimpleNamespace(enabled=True)),
+        runs=SimpleNamespace(latest=lambda _flow, limit: [None] * limit),
+    )
+    limiters: list[Any] = []
+    monkeypatch.setattr(daily, "Parts", lambda *_given, **_named: nullcontext(made))
+    monkeypatch.setattr(daily, "run_capture", lambda _parts, *, google, **_more: limiters.append(google.limiter))
+    run_flow = daily.flow_runner(settings, SystemClock())
+    for _ in range(2):
+        run_flow("capture", {}, lambda: False)
+    assert limiters[0] is limiters[1]

@@ -20,29 +20,38 @@ from leakwatch.model import KEY_FIELD, AddressBook, Principal
 
 if TYPE_CHECKING:
     from leakwatch.clients.google import GoogleClient
+    from leakwatch.clients.limiter import Limiter
+    from leakwatch.config import Settings
+    from leakwatch.ports import Clock
     from leakwatch.store.snapshot_facts import UserFact
 
 READERS = 4  # mailboxes read at once: the wait is the network's
 
 
+def google_limiter(settings: Settings, wall: Clock) -> Limiter:
+    """Return the pacing for all of Google. It remembers what was spent and who asked for a pause, so share it."""
+    from leakwatch.clients.limiter import DIRECTORY, GMAIL_2026, Limiter
+
+    section = settings.google
+    gmail = replace(
+        GMAIL_2026,
+        per_principal_minute=section.units_per_user_minute,
+        per_project_minute=section.units_per_project_minute,
+    )
+    return Limiter(wall, {"google": gmail, "google_directory": DIRECTORY})
+
+
 @dataclass
 class GoogleParts:
-    """Google's side of one leakwatch, made when first asked for."""
+    """Google's side of one leakwatch, made when first asked for. `pacing` is shared with earlier ones, if given."""
 
     parts: Parts
+    pacing: Limiter | None = None
 
     @cached_property
-    def limiter(self) -> Any:
+    def limiter(self) -> Limiter:
         """Pacing for all of Google."""
-        from leakwatch.clients.limiter import DIRECTORY, GMAIL_2026, Limiter
-
-        section = self.parts.settings.google
-        gmail = replace(
-            GMAIL_2026,
-            per_principal_minute=section.units_per_user_minute,
-            per_project_minute=section.units_per_project_minute,
-        )
-        return Limiter(self.parts.wall, {"google": gmail, "google_directory": DIRECTORY})
+        return self.pacing or google_limiter(self.parts.settings, self.parts.wall)
 
     @cached_property
     def client(self) -> GoogleClient:

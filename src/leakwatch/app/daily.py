@@ -9,9 +9,11 @@ from typing import Any
 from leakwatch import log
 from leakwatch.app.auditing import run_act, run_audit
 from leakwatch.app.building import Parts
-from leakwatch.app.capturing import run_capture
+from leakwatch.app.capturing import GoogleParts, google_limiter, run_capture
 from leakwatch.app.mirroring import run_mirror
 from leakwatch.app.reporting import weekly_result, write_files
+from leakwatch.clients.limiter import Limiter
+from leakwatch.clock import SystemClock
 from leakwatch.config import Settings
 from leakwatch.errors import SafetyError
 from leakwatch.model import Run
@@ -30,21 +32,26 @@ KNOWN_OPTIONS: Mapping[str, frozenset[str]] = {
 
 
 def flow_runner(settings: Settings, clock: Clock) -> Callable[[str, Mapping[str, Any], Callable[[], bool]], Run]:
-    """Return what the job engine calls. It calls one flow at a time; each opens its parts and closes them."""
+    """Return what the job engine calls. It calls one flow at a time; each opens its parts and closes them.
+
+    Google's pacing outlives them: a pause that Google asked for, and what was spent, count for the next job too.
+    """
+    pacing = google_limiter(settings, SystemClock())
 
     def run_flow(flow: str, options: Mapping[str, Any], should_stop: Callable[[], bool]) -> Run:
         with Parts(settings, clock=clock) as parts:
-            _one(parts, flow, options, should_stop)
+            _one(parts, flow, options, should_stop, pacing)
             return parts.runs.latest(flow, limit=1)[0]
 
     return run_flow
 
 
-def _one(parts: Parts, flow: str, options: Mapping[str, Any], should_stop: Callable[[], bool]) -> None:
+def _one(parts: Parts, flow: str, options: Mapping[str, Any], should_stop: Callable[[], bool], pacing: Limiter) -> None:
     match flow:
         case "capture":
             if parts.settings.google.enabled:
-                run_capture(parts, should_stop=should_stop, mirror_max_age=MIRROR_MAX_AGE)
+                google = GoogleParts(parts, pacing)
+                run_capture(parts, google=google, should_stop=should_stop, mirror_max_age=MIRROR_MAX_AGE)
             else:
                 _note_idle(parts, flow)
         case "mirror":

@@ -26,10 +26,10 @@ import orjson
 from google.auth import crypt, jwt
 
 from leakwatch import log
-from leakwatch.clients.google_errors import classify, token_error
+from leakwatch.clients.google_errors import ProjectQuotaError, classify, token_error
 from leakwatch.clients.limiter import Limiter
 from leakwatch.clients.retry import RetryPolicy
-from leakwatch.errors import AuthError, ConfigError, TransientError
+from leakwatch.errors import AuthError, ConfigError, LeakwatchError, TransientError
 from leakwatch.ports import Clock
 
 GMAIL_SCOPES = {
@@ -178,9 +178,14 @@ class GoogleClient:
         if response.status == 200:
             return response, content
         problem = classify(response.status, response, content, what=operation, now=self.wall.now())
-        if isinstance(problem, TransientError) and problem.retry_after is not None:
-            self.limiter.pause(provider, subject, problem.retry_after)
+        self.heed(provider, subject, problem)
         raise problem
+
+    def heed(self, provider: str, subject: str, problem: LeakwatchError | None) -> None:
+        """Let nobody call for `subject`, or for anyone of the project, as long as `problem` asks for."""
+        if isinstance(problem, TransientError) and problem.retry_after is not None:
+            whole_project = isinstance(problem, ProjectQuotaError)
+            self.limiter.pause(provider, None if whole_project else subject, problem.retry_after)
 
     def json(self, subject: str, scopes: tuple[str, ...], uri: str, *, provider: str, operation: str) -> dict[str, Any]:
         """Return the JSON object that a GET of `uri` answers, asking again after transient failures."""

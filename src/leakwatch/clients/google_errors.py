@@ -39,15 +39,23 @@ _MAX_WORDS = 300
 _LONG_NUMBER = re.compile(r"\d{6,}")
 
 
+class ProjectQuotaError(TransientError):
+    """What is used up is the whole project's: asking for another mailbox would not help."""
+
+
 def classify(status: int, headers: Mapping[str, str], body: bytes, *, what: str, now: datetime) -> LeakwatchError:
     """Return the error that an answer with `status` means. `what` names the call, without any address."""
     reason, words = _reason(body)
     said = f"Google answered {status} to {what}: {words[:_MAX_WORDS] or 'no explanation'}"
     wait = parse_retry_after(headers, body.decode("utf-8", "replace"), now=now)
     if status in (403, 429) and reason in _DAY_OVER:
-        return TransientError(f"{said}. The project's daily quota is used up.", retry_after=wait or _DAILY_PAUSE)
+        return ProjectQuotaError(f"{said}. The project's daily quota is used up.", retry_after=wait or _DAILY_PAUSE)
+    if 300 <= status < 400:
+        return TransientError(f"{said}. The redirect was not followed; is a proxy or login page in between?")
     if status in (408, 425, 429) or status >= 500 or (status == 403 and reason in _SLOW_DOWN):
         return TransientError(said, retry_after=wait)
+    if not reason and not _is_googles(body):  # Google's APIs explain every refusal in JSON
+        return TransientError(f"{said}. That is no answer of Google's; is a proxy or login page in between?")
     if status in (401, 403):
         short = "token_refused" if status == 401 else _REASONS.get(reason, _snake(reason) or "forbidden")
         return refusal(said, short)
@@ -58,8 +66,6 @@ def classify(status: int, headers: Mapping[str, str], body: bytes, *, what: str,
         return NotFoundError(said)
     if status == 410 or (status == 400 and "token" in words.lower()):
         return CursorError(said)
-    if 300 <= status < 400:
-        return TransientError(f"{said}. The redirect was not followed; is a proxy or login page in between?")
     return RecordError(said, code=reason or str(status))
 
 
@@ -67,6 +73,15 @@ def refusal(said: str, reason: str) -> AuthError:
     """Return an AuthError with what to do about `reason`."""
     advice = _ADVICE.get(reason, "Check the service account's rights in the Google Admin console.")
     return AuthError(f"{said.rstrip('.')} ({reason}). {advice}", reason=reason)
+
+
+def _is_googles(body: bytes) -> bool:
+    """Return whether an error body is one of Google's APIs: a JSON object with `error` in it."""
+    try:
+        parsed: Any = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return False
+    return isinstance(parsed, dict) and "error" in parsed
 
 
 def _reason(body: bytes) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from googleapiclient.discovery import build
 
 from leakwatch.clients import google_batch
 from leakwatch.clients.google import DIRECTORY_SCOPES, GMAIL_SCOPES, GoogleClient
-from leakwatch.clients.google_errors import classify
+from leakwatch.clients.google_errors import ProjectQuotaError, classify
 from leakwatch.errors import CursorError, NotFoundError, RecordError, TransientError
 
 GMAIL = "google"
@@ -226,6 +226,9 @@ class GmailClient:
                 continue
             try:
                 raise classify(part.status, part.headers(), part.body, what="messages.get", now=self._client.wall.now())
+            except ProjectQuotaError as error:
+                self._client.heed(GMAIL, subject, error)
+                raise
             except TransientError as error:
                 last = error
                 rushed = rushed or part.status < SERVER_ERROR
@@ -237,8 +240,7 @@ class GmailClient:
             if rushed and last is not None:
                 raise last
             raise _BrokenPartsError(left, last.retry_after if last is not None else None)
-        if last is not None and last.retry_after is not None:
-            self._client.limiter.pause(GMAIL, subject, last.retry_after)
+        self._client.heed(GMAIL, subject, last)
         return left, last is not None
 
     def _json(self, subject: str, request: Any, operation: str) -> dict[str, Any]:

@@ -42,13 +42,12 @@ GMAIL_2026 = Quota(
     per_project_minute=1_200_000,
     costs={
         "getProfile": 1, "labels.list": 1, "history.list": 2, "messages.list": 5, "messages.get": 20,
-        "threads.get": 40,
     },
 )  # fmt: skip
 GMAIL_GRANDFATHERED = Quota(
     per_principal_minute=15_000,
     per_project_minute=1_200_000,
-    costs={**GMAIL_2026.costs, "messages.get": 5, "threads.get": 10},
+    costs={**GMAIL_2026.costs, "messages.get": 5},
 )
 # Directory API: 2,400 queries per minute and user by default; every call counts one.
 DIRECTORY = Quota(per_principal_minute=2_400, per_project_minute=2_400, costs={}, default_cost=1)
