@@ -485,3 +485,11 @@ def test_every_page_of_the_directory_is_read_also_past_an_empty_one(tmp_path: Pa
     assert [user["id"] for user in DirectoryClient(client, admin="admin@ourco.com").users()] == ["1", "2"]
     assert http.claims[0]["sub"] == "admin@ourco.com"
     assert "pageToken=b" in http.requests[2][0]
+
+
+def test_a_directory_that_leads_in_circles_gives_no_half_roster(tmp_path: Path):
+    http = FakeHttp()
+    http.answers = [ok({"users": [{"id": "1"}], "nextPageToken": token}) for token in ("a", "b", "a")]
+    client, _ = make_client(tmp_path, http)
+    with pytest.raises(TransientError, match="circles"):
+        DirectoryClient(client, admin="admin@ourco.com").users()

@@ -38,6 +38,7 @@ class Mailboxes:
         self.failures: dict[str, LeakwatchError] = {}
         self.forgotten: set[str] = set()
         self.broken: set[str] = set()  # ids that Gmail fails to give
+        self.circles = False  # the list's last page names the first as the next one
         self.fetched = 0
         self.opened: list[str] = []
 
@@ -69,7 +70,10 @@ class Mailboxes:
         self._open(subject)
         start, newest = int(page_token or 0), self.boxes[subject][::-1]
         answer: dict[str, Any] = {"messages": [{"id": one["id"]} for one in newest[start : start + 2]]}
-        return answer | ({"nextPageToken": str(start + 2)} if start + 2 < len(newest) else {})
+        following = start + 2 if start + 2 < len(newest) else None
+        if following is None and self.circles:
+            following = 0
+        return answer | ({"nextPageToken": str(following)} if following is not None else {})
 
     def history(self, subject: str, start: str, *, page_token: str | None = None) -> Mapping[str, Any]:
         self._open(subject)

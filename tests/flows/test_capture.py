@@ -209,6 +209,20 @@ def test_an_unreadable_stored_cursor_is_said_and_nothing_is_wiped(world: World):
     assert "<late@acme.com>" not in owners(world)
 
 
+@pytest.mark.parametrize("mails", [1, 5])
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_a_list_that_leads_in_circles_ends_and_is_read_again_later(world: World, mails: int, dry_run: bool):
+    for number in range(mails):
+        world.gmail.deliver(ANN, f"m{number}@acme.com")
+    world.gmail.circles = True
+    report = world.capture(dry_run=dry_run)
+    assert "circles" in report.mailboxes_failed[ANN.address]
+    assert not any(one.read_at for one in CaptureStatus(world.engine).coverage() if one.principal == ANN.address)
+    world.gmail.circles = False
+    again = world.capture()
+    assert (again.mailboxes_failed, len(world.org.mails)) == ({}, mails)
+
+
 def test_a_forgotten_cursor_starts_a_reconcile_that_fetches_only_what_is_new(world: World):
     fill(world)
     world.capture()

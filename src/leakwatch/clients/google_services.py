@@ -269,10 +269,12 @@ class DirectoryClient:
         """Return every user of the customer: id, primaryEmail, name, aliases, nonEditableAliases, suspended.
 
         Raises:
-            AuthError: the administrator may not read the directory. TransientError: it can't answer now.
+            AuthError: the administrator may not read the directory. TransientError: it can't answer now, or not to the
+                end: half a roster would pass for people who left.
         """
         rows: list[Mapping[str, Any]] = []
         token: str | None = None
+        tokens: set[str] = set()
         while True:
             options: dict[str, Any] = {"customer": "my_customer", "maxResults": 500, "projection": "basic"}
             if token is not None:
@@ -286,6 +288,9 @@ class DirectoryClient:
             )
             rows += page.get("users") or ()
             following = page.get("nextPageToken")
-            if not following or following == token:  # an empty page with a token is not the end
+            if not following:  # an empty page with a token is not the end
                 return rows
             token = str(following)
+            if token in tokens:
+                raise TransientError("the Directory leads back to a page of users that was read: it goes in circles")
+            tokens.add(token)

@@ -35,7 +35,6 @@ from leakwatch.model import (
 )
 from leakwatch.ports import WHOLE_MAILBOX, Journal, Source
 
-MAX_STANDSTILL = 5  # pages in a row that bring nothing and move nothing: the provider goes in circles
 MAX_RECONCILES = 2  # of one stream in one run
 WINDOW_SLACK = timedelta(hours=12)  # a backfill longer by less than this does not begin a stream anew
 
@@ -137,20 +136,21 @@ class Reading:
         elif self._wants_more(cursor):
             cursor = self._anew(principal, cursor, self.now - self.backfill)
         cursor = self._ask_again(principal, cursor, tally)
-        standstill = 0
+        places = {replace(cursor, revision=0)}
         while True:
             try:
                 page = self.source.fetch_page(principal, cursor)
             except CursorError as error:
                 cursor = self._reconcile(principal, cursor, error, tally)
                 continue
-            moved = replace(page.next_cursor, revision=cursor.revision) != cursor
-            standstill = 0 if moved or page.upserts else standstill + 1
-            if standstill > MAX_STANDSTILL:
-                raise TransientError("the provider keeps answering the same empty page; read on in a later cycle")
             cursor = self._take(principal, cursor, page, tally)
             if not page.has_more:
                 break
+            place = replace(cursor, revision=0)
+            if place in places:
+                circle = CursorError("the provider leads back to a page that was read: it goes in circles")
+                cursor = self._reconcile(principal, cursor, circle, tally)
+            places.add(place)
         if self.memory is None:
             self.journal.mailbox_read(self.source.name, principal.address, now=self.now)
 
