@@ -252,6 +252,29 @@ def test_drafts_cost_no_fetch_and_are_named_as_drafts():
 
 
 @pytest.mark.parametrize(
+    ("labels", "reason"),
+    [
+        (("SPAM", "UNREAD"), SkipReason.SPAM),
+        (("CHAT",), SkipReason.CHAT),
+        (("TRASH", "INBOX"), SkipReason.TRASH),
+        (("SCHEDULED",), SkipReason.SCHEDULED),
+    ],
+)
+def test_what_is_left_out_by_its_label_alone_costs_no_fetch(labels: tuple[str, ...], reason: SkipReason):
+    box, ids, pages = changes(added("a", *labels))
+    assert (ids, box.fetched) == (["a"], [])
+    decision = GmailSource(box).to_activity(pages[0].upserts[0], ANN)
+    assert isinstance(decision, Decision)
+    assert decision.reason == reason
+
+
+def test_spam_that_is_taken_out_again_is_fetched_whatever_labels_the_change_shows():
+    out = {"labelsRemoved": [{"message": {"id": "a", "labelIds": ["SPAM"]}, "labelIds": ["SPAM"]}]}
+    box, _, _ = changes(added("a", "SPAM"), out)
+    assert box.fetched == ["a"]
+
+
+@pytest.mark.parametrize(
     "record",
     [
         label("labelsRemoved", "a", "UNREAD"),
@@ -325,13 +348,28 @@ def test_a_history_that_went_backwards_is_told():
 def test_a_mail_with_an_opt_out_label_is_marked_also_when_the_label_is_new():
     gmail = FakeGmail(message("a", labels=("INBOX", "Label_9")), message("b"))
     source = GmailSource(gmail, GmailOptions(opt_out_labels=("Private",)))
-    source._opt_out_ids(ANN)
+    source._opt_out_ids(ANN, {"Label_7"})
     gmail.names["private"] = "Label_9"
     page = source.fetch_page(ANN, begin(source))
     found = {str(item["id"]): source.to_activity(item, ANN) for item in page.upserts}
     assert isinstance(found["a"], Decision)
     assert found["a"].reason == SkipReason.OPT_OUT_LABEL
     assert isinstance(found["b"], Activity)
+
+
+def test_polls_without_a_label_that_a_person_made_ask_for_no_labels():
+    gmail = FakeGmail(message("a"), history_id=2000)
+    changes(added("a", "INBOX"), label("labelsRemoved", "a", "UNREAD"), gmail=gmail, options=GmailOptions(("off",)))
+    assert (gmail.fetched, gmail.label_calls) == (["a"], 0)
+
+
+def test_a_system_label_can_be_the_opt_out():
+    gmail = FakeGmail(message("a", labels=("INBOX", "YELLOW_STAR")))
+    source = GmailSource(gmail, GmailOptions(opt_out_labels=("yellow_star",)))
+    (item,) = source.fetch_page(ANN, begin(source)).upserts
+    found = source.to_activity(item, ANN)
+    assert isinstance(found, Decision)
+    assert (found.reason, gmail.label_calls) == (SkipReason.OPT_OUT_LABEL, 0)
 
 
 def test_without_opt_out_labels_no_labels_are_asked_for():

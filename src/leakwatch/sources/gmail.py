@@ -7,7 +7,7 @@ do not matter cause no get, and with the metadata scope (no search) listing stop
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol, cast
@@ -154,7 +154,8 @@ class GmailSource:
         reached = str(answer.get("historyId") or cursor.token)
         if _number(reached) < _number(cursor.token):
             raise CursorError("the mailbox's history went backwards: it was restored from an older state")
-        round_ = _reduce(answer.get("history") or (), self._opt_out_ids(principal))
+        records = answer.get("history") or ()
+        round_ = _reduce(records, self._opt_out_ids(principal, _changed_labels(records)))
         items, gone = self._gmail.get_messages(principal.address, self._unknown(principal, round_.wanted))
         following = answer.get("nextPageToken")
         # The history id counts only when the last page was read (Gmail API, history.list).
@@ -201,23 +202,25 @@ class GmailSource:
         known = self._known(self.name, principal.address, unique)
         return [message_id for message_id in unique if message_id not in known]
 
-    def _opt_out_ids(self, principal: Principal) -> frozenset[str]:
+    def _opt_out_ids(self, principal: Principal, seen: Collection[str]) -> frozenset[str]:
+        """Return the ids of the opt-out labels, as far as they matter for the labels `seen`.
+
+        Gmail is asked for names only where a label that a person made is among them: an idle poll costs no call.
+        """
         if not self._opt_out_names:
             return frozenset()
-        if principal.address not in self._labels:
-            self._labels[principal.address] = self._gmail.labels(principal.address)
-        names = self._labels[principal.address]
-        return frozenset(label_id for name, label_id in names.items() if name in self._opt_out_names)
+        system = frozenset(name.upper() for name in self._opt_out_names)  # a system label's id is its name
+        made = {label for label in seen if label != label.upper()}  # Label_7; system labels are INBOX, YELLOW_STAR
+        if not made:
+            return system
+        names = self._labels.get(principal.address)
+        if names is None or made - set(names.values()):  # never asked, or a label made since
+            names = self._labels[principal.address] = self._gmail.labels(principal.address)
+        return system | {label_id for name, label_id in names.items() if name in self._opt_out_names}
 
     def _marked(self, principal: Principal, items: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
         """Return `items`, each with an opt-out label marked so."""
-        if not self._opt_out_names or not items:
-            return list(items)
-        used = {label for item in items for label in _labels(item) if label.startswith("Label_")}
-        ids = self._opt_out_ids(principal)
-        if used - set(self._labels[principal.address].values()):
-            del self._labels[principal.address]  # a label made since we last asked
-            ids = self._opt_out_ids(principal)
+        ids = self._opt_out_ids(principal, {label for item in items for label in _labels(item)})
         return [{**item, OPT_OUT: True} if _labels(item) & ids else item for item in items]
 
 
@@ -231,18 +234,26 @@ class _Round:
 
 
 def _reduce(records: Sequence[Mapping[str, Any]], opt_out: frozenset[str]) -> _Round:
-    """Return the last word on each message. A record's generic `messages` list repeats the typed ones: not read."""
-    last: dict[str, Mapping[str, Any] | None] = {}  # id -> message to fetch, or None if it was deleted
+    """Return the last word on each message. A record's generic `messages` list repeats the typed ones: not read.
 
-    def news(message: Mapping[str, Any]) -> None:
+    Spam, chats and what else is left out by its label alone comes as such and is not fetched (every autosave of a draft
+    is a new message). That goes by the labels a message was added with; should it lose one, that is news again.
+    """
+    last: dict[str, Mapping[str, Any] | None] = {}  # id -> message to fetch, or None if it was deleted
+    hidden: set[str] = set()  # ids that were added with a label that leaves them out
+
+    def news(message: Mapping[str, Any], *, is_new: bool = False) -> None:
         message_id = str(message.get("id") or "")
         if message_id:
             last.pop(message_id, None)
             last[message_id] = message
+            hidden.discard(message_id)
+            if is_new and _skip(message, _labels(message)) is not None:
+                hidden.add(message_id)
 
     for record in records:
         for entry in record.get("messagesAdded") or ():
-            news(entry.get("message") or {})
+            news(entry.get("message") or {}, is_new=True)
         for entry in record.get("labelsAdded") or ():
             if opt_out.intersection(entry.get("labelIds") or ()):
                 # It may be stored by now, so that it would not be fetched again: the label alone decides.
@@ -255,17 +266,24 @@ def _reduce(records: Sequence[Mapping[str, Any]], opt_out: frozenset[str]) -> _R
         for entry in record.get("messagesDeleted") or ():
             last[str((entry.get("message") or {}).get("id") or "")] = None
     last.pop("", None)
-    # Every autosave of a draft is a new message id: known by its label, never fetched.
     unfetched = {
         message_id: message
         for message_id, message in last.items()
-        if message and (message.get(OPT_OUT) or _is_draft(_labels(message)))
+        if message and (message_id in hidden or message.get(OPT_OUT) or _is_draft(_labels(message)))
     }
     return _Round(
         wanted=[message_id for message_id, message in last.items() if message and message_id not in unfetched],
         removed=[message_id for message_id, message in last.items() if message is None],
         unfetched=list(unfetched.values()),
     )
+
+
+def _changed_labels(records: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Return the ids of all labels that were put on or taken off."""
+    entries = [
+        entry for record in records for name in ("labelsAdded", "labelsRemoved") for entry in record.get(name, ())
+    ]
+    return {str(label) for entry in entries for label in entry.get("labelIds") or ()}
 
 
 def _search(window_start: datetime | None) -> str:
