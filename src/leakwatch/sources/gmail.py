@@ -9,11 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from typing import Any, Protocol, cast
+from datetime import datetime
+from typing import Any, Protocol
 
-from leakwatch.core.identity import key_of
-from leakwatch.core.mail import EPOCH, plausible, read_mail
+from leakwatch.core.gmail_items import (
+    OPT_OUT,
+    changed_labels,
+    headers_of,
+    key_in,
+    labels_of,
+    payload_of,
+    received_at,
+    reduce_history,
+    skip_reason,
+)
+from leakwatch.core.mail import EPOCH, read_mail
 from leakwatch.errors import CursorError, TransientError
 from leakwatch.model import (
     Activity,
@@ -29,16 +39,6 @@ from leakwatch.model import (
 from leakwatch.ports import WHOLE_MAILBOX
 
 NAME = "gmail"
-MAX_PART_DEPTH = 10  # of a mail's nested parts; people's mail has three
-OPT_OUT = "leakwatchOptOut"  # set on a raw item that carries one of the opt-out labels
-# A message that loses one of these is news; so is one that gains SENT (a scheduled mail went out).
-_HIDING = frozenset({"SPAM", "TRASH", "DRAFT", "SCHEDULED"})
-_SKIPS = (
-    ("CHAT", SkipReason.CHAT),
-    ("TRASH", SkipReason.TRASH),
-    ("SPAM", SkipReason.SPAM),
-)
-
 Known = Callable[[str, str, Sequence[str]], frozenset[str]]
 
 
@@ -155,7 +155,7 @@ class GmailSource:
         if _number(reached) < _number(cursor.token):
             raise CursorError("the mailbox's history went backwards: it was restored from an older state")
         records = answer.get("history") or ()
-        round_ = _reduce(records, self._opt_out_ids(principal, _changed_labels(records)))
+        round_ = reduce_history(records, self._opt_out_ids(principal, changed_labels(records)))
         items, gone = self._gmail.get_messages(principal.address, self._unknown(principal, round_.wanted))
         following = answer.get("nextPageToken")
         # The history id counts only when the last page was read (Gmail API, history.list).
@@ -172,24 +172,19 @@ class GmailSource:
         if list(item) == ["id"]:  # see GmailClient.get_messages
             why = "Gmail fails for this one mail; every sync asks for it again"
             return Decision(ref, Outcome.QUARANTINED, SkipReason.NOT_GIVEN, EPOCH, detail=why)
-        labels = _labels(item)
-        received_at = _received_at(item)
-        payload = _mapping(item.get("payload"))
-        headers = _headers(payload.get("headers"))
-        reason = _skip(item, labels)
-        if reason is None and "SENT" not in labels and _is_invitation(payload):
-            reason = SkipReason.CALENDAR_INVITATION
+        received = received_at(item)
+        reason = skip_reason(item)
         if reason is not None:
-            return Decision(ref, Outcome.SKIPPED, reason, received_at or EPOCH, key=_key(headers))
-        if not payload:
+            return Decision(ref, Outcome.SKIPPED, reason, received or EPOCH, key=key_in(item))
+        if not payload_of(item):
             why = "Gmail sent no headers"
-            return Decision(ref, Outcome.QUARANTINED, "unreadable", received_at or EPOCH, detail=why)
+            return Decision(ref, Outcome.QUARANTINED, "unreadable", received or EPOCH, detail=why)
         return read_mail(
             ref,
-            headers,
+            headers_of(item),
             owner=principal,
-            received_at=received_at,
-            in_sent="SENT" in labels,
+            received_at=received,
+            in_sent="SENT" in labels_of(item),
             own_domains=self._options.own_domains,
         )
 
@@ -220,70 +215,8 @@ class GmailSource:
 
     def _marked(self, principal: Principal, items: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
         """Return `items`, each with an opt-out label marked so."""
-        ids = self._opt_out_ids(principal, {label for item in items for label in _labels(item)})
-        return [{**item, OPT_OUT: True} if _labels(item) & ids else item for item in items]
-
-
-@dataclass(slots=True)
-class _Round:
-    """One page of history, walked in order: what is to be fetched, what is gone, what is judged without fetching."""
-
-    wanted: list[str]
-    removed: list[str]
-    unfetched: list[Mapping[str, Any]]
-
-
-def _reduce(records: Sequence[Mapping[str, Any]], opt_out: frozenset[str]) -> _Round:
-    """Return the last word on each message. A record's generic `messages` list repeats the typed ones: not read.
-
-    Spam, chats and what else is left out by its label alone comes as such and is not fetched (every autosave of a draft
-    is a new message). That goes by the labels a message was added with; should it lose one, that is news again.
-    """
-    last: dict[str, Mapping[str, Any] | None] = {}  # id -> message to fetch, or None if it was deleted
-    hidden: set[str] = set()  # ids that were added with a label that leaves them out
-
-    def news(message: Mapping[str, Any], *, is_new: bool = False) -> None:
-        message_id = str(message.get("id") or "")
-        if message_id:
-            last.pop(message_id, None)
-            last[message_id] = message
-            hidden.discard(message_id)
-            if is_new and _skip(message, _labels(message)) is not None:
-                hidden.add(message_id)
-
-    for record in records:
-        for entry in record.get("messagesAdded") or ():
-            news(entry.get("message") or {}, is_new=True)
-        for entry in record.get("labelsAdded") or ():
-            if opt_out.intersection(entry.get("labelIds") or ()):
-                # It may be stored by now, so that it would not be fetched again: the label alone decides.
-                news({**(entry.get("message") or {}), OPT_OUT: True})
-            elif "SENT" in (entry.get("labelIds") or ()):
-                news(entry.get("message") or {})
-        for entry in record.get("labelsRemoved") or ():
-            if set(entry.get("labelIds") or ()) & (_HIDING | opt_out):
-                news(entry.get("message") or {})
-        for entry in record.get("messagesDeleted") or ():
-            last[str((entry.get("message") or {}).get("id") or "")] = None
-    last.pop("", None)
-    unfetched = {
-        message_id: message
-        for message_id, message in last.items()
-        if message and (message_id in hidden or message.get(OPT_OUT) or _is_draft(_labels(message)))
-    }
-    return _Round(
-        wanted=[message_id for message_id, message in last.items() if message and message_id not in unfetched],
-        removed=[message_id for message_id, message in last.items() if message is None],
-        unfetched=list(unfetched.values()),
-    )
-
-
-def _changed_labels(records: Sequence[Mapping[str, Any]]) -> set[str]:
-    """Return the ids of all labels that were put on or taken off."""
-    entries = [
-        entry for record in records for name in ("labelsAdded", "labelsRemoved") for entry in record.get(name, ())
-    ]
-    return {str(label) for entry in entries for label in entry.get("labelIds") or ()}
+        ids = self._opt_out_ids(principal, {label for item in items for label in labels_of(item)})
+        return [{**item, OPT_OUT: True} if labels_of(item) & ids else item for item in items]
 
 
 def _search(window_start: datetime | None) -> str:
@@ -304,7 +237,7 @@ def _past_window(
     """
     if window_start is None:
         return False
-    moments = {str(item.get("id")): _received_at(item) for item in items}
+    moments = {str(item.get("id")): received_at(item) for item in items}
     vanished = frozenset(gone)
     row = 0
     for message_id in listed:
@@ -316,66 +249,6 @@ def _past_window(
         elif message_id not in vanished:
             row = 0
     return False
-
-
-def _skip(item: Mapping[str, Any], labels: frozenset[str]) -> SkipReason | None:
-    if _is_draft(labels):
-        return SkipReason.DRAFT
-    if "SCHEDULED" in labels and "SENT" not in labels:
-        return SkipReason.SCHEDULED
-    if item.get(OPT_OUT):
-        return SkipReason.OPT_OUT_LABEL
-    return next((reason for label, reason in _SKIPS if label in labels), None)
-
-
-def _is_draft(labels: frozenset[str]) -> bool:
-    return "DRAFT" in labels and "SENT" not in labels
-
-
-def _labels(item: Mapping[str, Any]) -> frozenset[str]:
-    found = item.get("labelIds")
-    return frozenset(str(label) for label in found) if isinstance(found, list | tuple) else frozenset()
-
-
-def _mapping(raw: Any) -> Mapping[str, Any]:
-    return cast(Mapping[str, Any], raw) if isinstance(raw, Mapping) else {}
-
-
-def _is_invitation(payload: Mapping[str, Any], depth: int = 0) -> bool:
-    """Return whether a mail offers an appointment as one of its alternatives; an attached .ics file is none."""
-    parts = payload.get("parts")
-    if not isinstance(parts, list | tuple) or depth > MAX_PART_DEPTH:
-        return False
-    children = [_mapping(part) for part in cast(Sequence[Any], parts)]
-    if payload.get("mimeType") == "multipart/alternative":
-        return any(part.get("mimeType") == "text/calendar" and not part.get("filename") for part in children)
-    return any(_is_invitation(part, depth + 1) for part in children)
-
-
-def _key(headers: Sequence[tuple[str, str]]) -> str | None:
-    return key_of(next((value for name, value in headers if name.lower() == "message-id"), ""))
-
-
-def _headers(raw: Any) -> list[tuple[str, str]]:
-    if not isinstance(raw, list | tuple):
-        return []
-    found: list[tuple[str, str]] = []
-    for row in cast(Sequence[Any], raw):
-        if isinstance(row, Mapping):
-            header = cast(Mapping[str, Any], row)
-            name, value = header.get("name"), header.get("value")
-            if isinstance(name, str) and isinstance(value, str):
-                found.append((name, value))
-    return found
-
-
-def _received_at(item: Mapping[str, Any]) -> datetime | None:
-    """Return internalDate (milliseconds since 1970): the server's time, which the sender can't choose."""
-    try:
-        moment = datetime.fromtimestamp(int(str(item.get("internalDate"))) / 1000, UTC)
-    except (ValueError, OverflowError, OSError):
-        return None
-    return moment if plausible(moment) else None
 
 
 def _number(history_id: str) -> int:
