@@ -154,6 +154,10 @@ class Journal(Protocol):
         """Return the ids of mails that the provider named but failed to give, longest known first."""
         ...
 
+    def holes(self, source: str) -> Mapping[str, datetime]:
+        """Return principal address -> from when on it is known without a gap, where mails were not given before."""
+        ...
+
     def spans(self, source: str) -> Mapping[str, tuple[datetime, datetime]]:
         """Return principal address -> (from, to) of the time whose mail is known without a gap."""
         ...

@@ -282,6 +282,16 @@ def test_a_mail_that_was_not_given_and_is_gone_by_now_is_let_go(world: World):
     assert world.journal.not_given("gmail", ANN.address) == []
 
 
+def test_a_reps_mail_whose_own_copy_is_not_given_is_still_the_reps(world: World):
+    reply = {"From": "ann@ourco.com", "To": "eve@acme.com", "Cc": "bob@ourco.com"}
+    world.gmail.deliver(ANN, "reply@ourco.com", labels=("SENT",), **reply)
+    world.gmail.broken.add(world.gmail.boxes[ANN.address][0]["id"])
+    world.capture()  # Ann's copy is known as not given
+    world.gmail.deliver(BOB, "reply@ourco.com", **reply)
+    world.capture()
+    assert owners(world) == {"<reply@ourco.com>": "005ANN"}
+
+
 def test_a_mailbox_with_a_mail_that_was_not_given_is_proven_only_from_then_on(world: World):
     world.gmail.deliver(ANN, "broken@acme.com")
     world.gmail.broken.add(world.gmail.boxes[ANN.address][0]["id"])

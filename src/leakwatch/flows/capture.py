@@ -177,11 +177,19 @@ def _parted(people: Sequence[Principal], only: Collection[str]) -> tuple[list[Pr
 def _spans(
     journal: Journal, sources: Sequence[Source], read: Iterable[str], *, window_start: datetime, now: datetime
 ) -> dict[str, Span]:
-    """Return from when to when each mailbox is known without a gap: the ones just `read` up to now."""
+    """Return from when to when each mailbox is known without a gap: the ones just `read` up to now.
+
+    Where the provider failed to give a mail, what came before it was asked for is not known.
+    """
     spans = {address: span for source in sources for address, span in journal.spans(source.name).items()}
     for address in read:
         start, _ = spans.get(address, (window_start, now))
         spans[address] = (min(start, window_start), now)
+    for source in sources:
+        for address, since in journal.holes(source.name).items():
+            if address in spans:
+                start, end = spans[address]
+                spans[address] = (max(start, since), end)
     return spans
 
 
