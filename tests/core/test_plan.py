@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -135,9 +134,9 @@ def test_without_enhanced_email_a_mail_becomes_a_completed_task_of_the_rep_on_th
     }
 
 
-def owner(**changes: Any) -> WriteOp | None:
-    values: dict[str, Any] = {"task_id": "00T1", "current_owner": "005BOT", "earlier_owner": None, **changes}
-    return plan_owner("key", MATCH, **values)
+def owner(current: str = "005BOT", *, earlier: str | None = None, sender: str | None = "003EVE") -> WriteOp | None:
+    task = {"Id": "00T1", "OwnerId": current, "CreatedById": "005BOT"}
+    return plan_owner("key", MATCH, task=task, sender_id=sender, earlier_owner=earlier)
 
 
 def test_the_task_salesforce_made_is_given_to_the_rep_after_the_mail_landed():
@@ -149,12 +148,21 @@ def test_the_task_salesforce_made_is_given_to_the_rep_after_the_mail_landed():
 
 
 def test_a_task_that_is_the_reps_already_is_left_alone():
-    assert owner(current_owner="005ANN") is None
+    assert owner("005ANN") is None
 
 
 def test_a_task_a_person_gave_away_since_is_left_alone():
-    assert owner(current_owner="005CEM", earlier_owner="005BOB") is None
-    assert owner(current_owner="005BOB", earlier_owner="005BOB") is not None
+    assert owner("005CEM", earlier="005BOB") is None
+    assert owner("005BOB", earlier="005BOB") is not None
+
+
+def test_a_task_a_person_gave_away_is_left_alone_also_when_the_journal_does_not_know_whom_we_gave_it_to():
+    assert owner("005CEM") is None
+
+
+def test_a_task_that_salesforce_gave_to_the_sender_is_still_given_to_the_rep():
+    assert owner("005BOB", sender="005BOB") is not None
+    assert owner("005BOB", sender="005CEM") is None
 
 
 @given(st.text(alphabet=st.characters(), max_size=5_000), st.text(max_size=50))

@@ -131,7 +131,7 @@ class Org:
             return WriteResult(op.op_id, WriteStatus.ALREADY_THERE, self.mails[op.key]["Id"])
         record_id, task_id = f"02s{op.key[-15:]}", f"00T{op.key[-15:]}"
         self.mails[op.key] = {**op.fields, "Id": record_id, "ActivityId": task_id}
-        self.tasks[task_id] = {"Id": task_id, "OwnerId": BOT, "key": op.key}
+        self.tasks[task_id] = {"Id": task_id, "OwnerId": BOT, "CreatedById": BOT, "key": op.key}
         return WriteResult(op.op_id, WriteStatus.DONE, record_id, created=True)
 
     def fetch(self, sobject: str, ids: Sequence[str], fields: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:

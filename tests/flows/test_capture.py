@@ -359,6 +359,19 @@ def test_a_task_a_person_gave_away_stays_where_it_is(world: World):
     assert set(owners(world).values()) == {"005CEM"}
 
 
+def test_a_task_a_person_gave_away_stays_where_it_is_also_when_the_journal_was_lost(world: World, tmp_path: Path):
+    fill(world)
+    world.capture()
+    for task in world.org.tasks.values():
+        task["OwnerId"] = "005CEM"
+    other = World(tmp_path / "restored")
+    other.gmail, other.org = world.gmail, world.org
+    report = other.capture()
+    other.engine.dispose()
+    assert (report.already_there, report.owners_given) == (7, 0)
+    assert set(owners(world).values()) == {"005CEM"}
+
+
 def test_a_salesforce_outage_costs_no_reading_and_is_made_up_for(world: World):
     fill(world)
     world.org.failure = TransientError("503 for an hour")

@@ -137,8 +137,8 @@ def plan_owner(
     activity_key: str,
     match: Match,
     *,
-    task_id: str,
-    current_owner: str | None,
+    task: Mapping[str, Any],
+    sender_id: str | None,
     earlier_owner: str | None,
 ) -> WriteOp | None:
     """Return the write that gives the Task which Salesforce made for a mail to its rep, or None if nothing is to do.
@@ -146,14 +146,17 @@ def plan_owner(
     Args:
         activity_key: the mail.
         match: says whose it is.
-        task_id: the EmailMessage's ActivityId.
-        current_owner: the Task's OwnerId now.
-        earlier_owner: whom leakwatch gave it to before, if it did. If somebody else owns it since, a person decided
-            so and it is left alone.
+        task: the Task of the EmailMessage's ActivityId, as it is now: Id, OwnerId, CreatedById.
+        sender_id: the EmailMessage's FromId.
+        earlier_owner: whom leakwatch gave the Task to before, as far as the journal knows (it may be an old one,
+            restored). A Task that is neither that person's, nor its creator's or the sender's, as Salesforce makes it,
+            was given away by a person or by the org's own automation, and is left alone.
     """
+    current_owner = task.get("OwnerId")
     if match.owner_id is None or current_owner == match.owner_id:
         return None
-    if earlier_owner is not None and current_owner != earlier_owner:
+    untouched = (earlier_owner,) if earlier_owner is not None else (task.get("CreatedById"), sender_id)
+    if current_owner not in untouched:
         return None
     return WriteOp(
         op_id=f"{activity_key}|task-owner|{match.owner_id}",
@@ -162,7 +165,7 @@ def plan_owner(
         key=None,
         fields={"OwnerId": match.owner_id},
         reason="The mail belongs to the rep who sent or received it.",
-        record_id=task_id,
+        record_id=str(task["Id"]),
         account_id=match.account_id,
         prior={"OwnerId": current_owner},
         after=insert_op_id(activity_key),

@@ -215,17 +215,18 @@ class Writing:
             for key, mail in mails.items()
             if (row := messages.get(mail)) and row.get("ActivityId")
         }
-        owners = self.records.fetch("Task", list(tasks.values()), ("Id", "OwnerId")) if tasks else {}
+        found = self.records.fetch("Task", list(tasks.values()), ("Id", "OwnerId", "CreatedById")) if tasks else {}
+        senders = {op.key: op.fields.get("FromId") for op in pending.ops}
         ops: dict[str, WriteOp] = {}
         for key, task_id in tasks.items():
-            if task_id not in owners:
+            if task_id not in found:
                 continue  # deleted by a person since: respected
             before = earlier.get(key)
             op = plan_owner(
                 key,
                 pending.matches[key],
-                task_id=task_id,
-                current_owner=owners[task_id].get("OwnerId"),
+                task=found[task_id],
+                sender_id=senders.get(key),
                 earlier_owner=before.owner_id if before is not None else None,
             )
             if op is not None:

@@ -59,6 +59,7 @@ def open_engine(path: Path, *, durable: bool = True) -> Engine:
         cursor.execute(f"PRAGMA synchronous={'FULL' if durable else 'OFF'}")
         cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
         cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute("PRAGMA secure_delete=ON")  # what is excluded later is gone from the file, not only from sight
         cursor.close()
 
     @event.listens_for(engine, "begin")
