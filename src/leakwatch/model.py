@@ -211,6 +211,8 @@ class WaitingMail:
     copies: tuple[Activity, ...]
     vetoes: tuple[Decision, ...] = ()
     written: bool = False  # it is in Salesforce; a copy that came since may change whose it is
+    refused_snapshot: str | None = None  # a record that this snapshot knows was gone when the mail was to be written
+    refusals: int = 0  # how often that happened
 
 
 class MatchBasis(StrEnum):

@@ -130,8 +130,13 @@ class Journal(Protocol):
         *,
         now: datetime,
         reasons: Mapping[str, str] | None = None,
+        refused: Mapping[str, str] | None = None,
     ) -> None:
-        """Store how activities matched and what became of them; `reasons` says why some were held or quarantined."""
+        """Store how activities matched and what became of them, in one transaction.
+
+        `reasons` says why some were held or quarantined; `refused` names the snapshot by which those were matched that
+        Salesforce refused because a record is gone.
+        """
         ...
 
     def record_decisions(self, decisions: Sequence[Decision]) -> None:

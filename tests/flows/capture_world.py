@@ -181,11 +181,14 @@ class World:
             "bob@ourco.com": (Person("005BOB", "User", "Bob Kaya"),),
         }
         self.deals: dict[str, tuple[OpenOpportunity, ...]] = {}
+        self.snapshot = "snapshot 1"
         self.roster: list[Principal] = [ANN, BOB]
         self.options = OPTIONS
 
     def book(self, addresses: Iterable[str]) -> AddressBook:
-        return AddressBook({one: self.people[one] for one in addresses if one in self.people}, self.deals)
+        return AddressBook(
+            {one: self.people[one] for one in addresses if one in self.people}, self.deals, self.snapshot
+        )
 
     def capture(self, *, now: datetime = NOW, run_id: str = "run", **options: Any) -> CaptureReport:
         doors = CaptureDoors(

@@ -322,6 +322,55 @@ def test_a_refused_mail_is_quarantined_with_its_reason_and_the_others_are_writte
     assert world.capture().written == {"EmailMessage": 1}
 
 
+GONE = "ENTITY_IS_DELETED"
+
+
+def test_a_mail_whose_contact_is_gone_waits_for_a_newer_mirror_and_is_matched_anew(world: World):
+    world.gmail.deliver(ANN, "a@acme.com")
+    world.org.refuse["Offer"] = GONE
+    report = world.capture()
+    assert (report.held, report.quarantined, report.complete) == (1, {}, True)
+    calls = world.org.calls
+    assert (world.capture().held, world.capture(dry_run=True).operations) == (1, ())
+    assert world.org.calls == calls
+    assert [one.outcome for one in CaptureStatus(world.engine).explain("<a@acme.com>")] == ["held"]
+    world.snapshot, world.people["eve@acme.com"] = "snapshot 2", (replace(EVE, record_id="003MERGED"),)
+    world.org.refuse.clear()
+    assert world.capture().written == {"EmailMessage": 1}
+    assert [row["FromId"] for row in world.org.mails.values()] == ["003MERGED"]
+
+
+def test_a_mail_whose_contact_is_gone_waits_unmatched_when_nobody_else_has_the_address(world: World):
+    world.gmail.deliver(ANN, "a@acme.com")
+    world.org.refuse["Offer"] = GONE
+    world.capture()
+    world.snapshot = "snapshot 2"
+    del world.people["eve@acme.com"]
+    assert (world.capture().unmatched, world.capture().held) == (1, 0)
+
+
+def test_a_mail_refused_by_three_snapshots_is_set_aside_until_it_is_released(world: World):
+    world.gmail.deliver(ANN, "a@acme.com")
+    world.org.refuse["Offer"] = GONE
+    for number in (1, 2, 3):
+        world.snapshot = f"snapshot {number}"
+        report = world.capture()
+    assert (report.held, report.quarantined) == (0, {GONE: 1})
+    world.snapshot = "snapshot 4"
+    assert world.capture().planned == {}
+    (key,) = {one.key for one in CaptureStatus(world.engine).explain("<a@acme.com>")}
+    assert world.journal.quarantined([str(key)]) == {key}
+    world.journal.release_quarantined([str(key)], now=NOW)
+    assert world.capture().held == 1
+
+
+def test_without_a_snapshot_to_wait_for_it_is_set_aside_at_once(world: World):
+    world.snapshot = ""
+    world.gmail.deliver(ANN, "a@acme.com")
+    world.org.refuse["Offer"] = GONE
+    assert world.capture().quarantined == {GONE: 1}
+
+
 def test_what_is_refused_for_now_waits_and_is_written_later(world: World):
     fill(world)
     world.org.delay = {"EmailMessage"}

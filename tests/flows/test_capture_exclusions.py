@@ -112,6 +112,20 @@ def test_what_is_dropped_leaves_no_word_in_the_journal(world: World, tmp_path: P
     assert b"Unmistakable" not in stored
 
 
+def test_a_refused_mail_that_is_excluded_later_leaves_no_word_in_the_write_log(world: World, tmp_path: Path):
+    world.gmail.deliver(ANN, "offer@acme.com", Subject="Unmistakable offer", Cc="carl@partner.com")
+    world.org.refuse["Unmistakable"] = "FIELD_CUSTOM_VALIDATION_EXCEPTION"
+    world.capture()
+    (key,) = {str(one.key) for one in explained(world, "offer@acme.com")}
+    world.journal.release_quarantined([key], now=NOW)
+    world.options = replace(world.options, privacy=PrivacyRules(never_log=("partner.com",)))
+    world.capture()
+    assert [entry.code for entry in world.log.refused()] == ["FIELD_CUSTOM_VALIDATION_EXCEPTION"]
+    stored = on_disk(world, tmp_path)
+    assert b"partner.com" not in stored
+    assert b"Unmistakable" not in stored
+
+
 def test_reading_one_mailbox_only_drops_nothing_of_the_others(world: World):
     read_only(world)
     world.gmail.opened.clear()

@@ -42,10 +42,12 @@ def quarantined(parts: Parts) -> Sequence[Refusal]:
 
     An alert that was overtaken waits for nobody, and is not among them.
     """
+    refused = [logged for logged in parts.write_log.refused() if not logged.op.op_id.startswith(KEY_PREFIX)]
+    final = parts.journal.quarantined([logged.op.key for logged in refused if logged.op.key is not None])
     mails = [
         Refusal(logged.op.key or logged.op.op_id.split("|")[0], logged.op.sobject, logged.code, logged.message)
-        for logged in parts.write_log.refused()
-        if not logged.op.op_id.startswith(KEY_PREFIX)
+        for logged in refused
+        if logged.op.key is None or logged.op.key in final  # the others are matched anew, or excluded by now
     ]
     alerts = [
         Refusal(one.key, f"alert ({one.kind}) {one.title}".rstrip(), *_reason(one.error or ""))

@@ -32,6 +32,10 @@ from leakwatch.ports import Journal, RecordFetcher, Writer
 LANDED = frozenset({WriteStatus.DONE, WriteStatus.ALREADY_THERE})
 CLOCK_SKEW = timedelta(minutes=2)  # between the mail servers and us
 WRITTEN_BEFORE = "It was written before it was excluded: the record stays, nothing more is done about it."
+# A record that the match names was deleted or merged since the mirror saw it, or a user was deactivated.
+RECORD_GONE = frozenset({"ENTITY_IS_DELETED", "INVALID_CROSS_REFERENCE_KEY", "INACTIVE_OWNER_OR_USER"})
+MOST_REFUSALS = 3  # by as many snapshots: then it is no matter of a late mirror, but of a record we may not see
+GONE_REASON = "A record it belongs to is gone or inactive in Salesforce; it is matched anew when the mirror is newer."
 HELD_REASON = "The sender's own mailbox is not read up to this mail yet; it decides the direction and the owner."
 
 _log = log.get(__name__)
@@ -39,15 +43,30 @@ _log = log.get(__name__)
 
 @dataclass(slots=True)
 class _Round:
-    """Activities that are written together."""
+    """Activities that are written together.
+
+    `snapshots` says by key by which snapshot each was matched; `refusals` how often a record of it was gone before.
+    """
 
     matches: dict[str, Match] = field(default_factory=dict[str, Match])
     ops: list[WriteOp] = field(default_factory=list[WriteOp])
+    snapshots: dict[str, str] = field(default_factory=dict[str, str])
+    refusals: dict[str, int] = field(default_factory=dict[str, int])
 
     def take(self, number: int) -> _Round:
         """Take the first `number` writes out, with their matches: full calls cost the org the fewest."""
         ops, self.ops = self.ops[:number], self.ops[number:]
-        return _Round({op.key or "": self.matches.pop(op.key or "") for op in ops}, ops)
+        return _Round({op.key or "": self.matches.pop(op.key or "") for op in ops}, ops, self.snapshots, self.refusals)
+
+
+@dataclass(slots=True)
+class _Matched:
+    """Matches by key, and outcomes with reasons for those that are not to be written now."""
+
+    snapshot_id: str
+    matches: dict[str, Match] = field(default_factory=dict[str, Match])
+    outcomes: dict[str, Outcome] = field(default_factory=dict[str, Outcome])
+    reasons: dict[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +96,10 @@ class Writing:
         ops: list[WriteOp] = []
         for some in _chunked(waiting, self.size):
             activities, _ = self._screen(some, tally)
-            matches, outcomes, _ = self._match(activities, tally)
+            found = self._match(activities, _refused(some), tally)
             for activity in activities:
-                if activity.key not in outcomes:
-                    ops += plan_mail(activity, matches[activity.key], self.planning)
+                if activity.key not in found.outcomes:
+                    ops += plan_mail(activity, found.matches[activity.key], self.planning)
         tally.planned.update(op.sobject for op in ops)
         return tuple(ops)
 
@@ -97,14 +116,16 @@ class Writing:
             if decisions:
                 self.journal.withdraw(decisions, now=self.now)
             self._let_rest({one.key for one in some if one.written} - {one.key for one in activities})
-            matches, outcomes, reasons = self._match(activities, tally)
+            found = self._match(activities, _refused(some), tally)
+            pending.refusals |= {one.key: one.refusals for one in some if one.refusals}
             for activity in activities:
-                if activity.key in outcomes:
+                if activity.key in found.outcomes:
                     continue
-                match = matches.pop(activity.key)
+                match = found.matches.pop(activity.key)
                 pending.matches[activity.key] = match
+                pending.snapshots[activity.key] = found.snapshot_id
                 pending.ops += plan_mail(activity, match, self.planning)
-            self.journal.record_matches(matches, outcomes, now=self.now, reasons=reasons)
+            self.journal.record_matches(found.matches, found.outcomes, now=self.now, reasons=found.reasons)
             while len(pending.ops) >= self.size:
                 self._apply(pending.take(self.size), tally)
         if pending.ops:
@@ -133,30 +154,35 @@ class Writing:
 
     # --- matching ---
 
-    def _match(
-        self, activities: Sequence[Activity], tally: Tally
-    ) -> tuple[dict[str, Match], dict[str, Outcome], dict[str, str]]:
-        """Return matches by key, and outcomes with reasons for those that are not to be written."""
+    def _match(self, activities: Sequence[Activity], refused: Mapping[str, str], tally: Tally) -> _Matched:
+        """Match `activities`; `refused` names the snapshots by which some were matched whose records are gone."""
         addresses = {address for activity in activities for address in lookup_addresses(activity)}
-        resolver = Resolver(self.address_book(addresses), self.matching)
-        matches: dict[str, Match] = {}
-        outcomes: dict[str, Outcome] = {}
-        reasons: dict[str, str] = {}
+        book = self.address_book(addresses)
+        resolver = Resolver(book, self.matching)
+        found = _Matched(book.snapshot_id)
         for activity in activities:
-            if self._must_wait(activity):
+            key = activity.key
+            held = self._must_hold(activity, refused.get(key), book.snapshot_id)
+            if held is not None:
                 tally.held += 1
-                outcomes[activity.key], reasons[activity.key] = Outcome.HELD, HELD_REASON
+                found.outcomes[key], found.reasons[key] = Outcome.HELD, held
                 continue
-            match = matches[activity.key] = resolver.resolve(activity)
+            match = found.matches[key] = resolver.resolve(activity)
             if activity.bulk and not self.matching.match_bulk:
                 tally.skipped[SkipReason.BULK] += 1
-                outcomes[activity.key] = Outcome.SKIPPED
+                found.outcomes[key] = Outcome.SKIPPED
             elif match.basis is MatchBasis.NONE:
                 tally.unmatched += 1
-                outcomes[activity.key] = Outcome.UNMATCHED
+                found.outcomes[key] = Outcome.UNMATCHED
             else:
                 tally.matched[match.basis] += 1
-        return matches, outcomes, reasons
+        return found
+
+    def _must_hold(self, activity: Activity, refused_snapshot: str | None, snapshot_id: str) -> str | None:
+        """Return why `activity` must wait for a later run, or None if it need not."""
+        if self._must_wait(activity):
+            return HELD_REASON
+        return GONE_REASON if refused_snapshot is not None and refused_snapshot == snapshot_id else None
 
     def _must_wait(self, activity: Activity) -> bool:
         """Return whether the sender is one of ours whose own copy may still come: only it proves that they sent it."""
@@ -177,6 +203,7 @@ class Writing:
         faultpoints.reach("capture.after_apply")
         outcomes: dict[str, Outcome] = {}
         reasons: dict[str, str] = {}
+        refused: dict[str, str] = {}
         landed: dict[str, str] = {}
         for op in pending.ops:
             key, result = op.key or "", results.get(op.op_id)
@@ -186,6 +213,14 @@ class Writing:
                     tally.written[op.sobject] += 1
                 else:
                     tally.already_there += 1
+            elif (
+                result is not None
+                and result.status is WriteStatus.REFUSED
+                and self._may_match_anew(result, key, pending)
+            ):
+                refused[key] = pending.snapshots[key]
+                outcomes[key], reasons[key] = Outcome.HELD, GONE_REASON
+                tally.held += 1
             elif result is not None and result.status is WriteStatus.REFUSED:
                 outcomes[key], reasons[key] = Outcome.QUARANTINED, f"{result.code}: {result.message}"
                 tally.quarantined[result.code or "refused"] += 1
@@ -195,8 +230,13 @@ class Writing:
         late = self._give_owners(pending, landed, earlier, tally)
         tally.waiting += len(late)
         outcomes |= {key: Outcome.WRITTEN for key in landed if key not in late}
-        self.journal.record_matches(pending.matches, outcomes, now=self.now, reasons=reasons)
+        self.journal.record_matches(pending.matches, outcomes, now=self.now, reasons=reasons, refused=refused)
         _log.info(log.Event.PLAN_APPLIED, landed=len(landed), refused=len(reasons), late=len(late))
+
+    def _may_match_anew(self, result: WriteResult, key: str, pending: _Round) -> bool:
+        """Return whether a newer snapshot may know better than the one by which a refused mail was matched."""
+        again = pending.refusals.get(key, 0) + 1 < MOST_REFUSALS
+        return result.code in RECORD_GONE and again and bool(pending.snapshots.get(key))
 
     def _give_owners(
         self, pending: _Round, landed: Mapping[str, str], earlier: Mapping[str, Match], tally: Tally
@@ -249,6 +289,10 @@ class Writing:
             _log.warning(log.Event.ACTIVITY_QUARANTINED, key=key, code=result.code, what="task owner")
         else:
             tally.owners_given += 1
+
+
+def _refused(waiting: Iterable[WaitingMail]) -> dict[str, str]:
+    return {one.key: one.refused_snapshot for one in waiting if one.refused_snapshot is not None}
 
 
 def _chunked(waiting: Iterable[WaitingMail], size: int) -> Iterator[list[WaitingMail]]:

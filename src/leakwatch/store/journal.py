@@ -209,7 +209,7 @@ class SqlJournal(SqlMailboxes):
             # Short transactions: whoever iterates wants to write in between.
             with transaction(self._engine) as connection:
                 query = (
-                    select(table.c.start, table.c.key, table.c.outcome)
+                    select(table.c.start, table.c.key, table.c.outcome, table.c.refused_snapshot, table.c.refusals)
                     .where(open_ones, tuple_(table.c.start, table.c.key) > last)
                     .order_by(table.c.start, table.c.key)
                     .limit(tables.CHUNK)
@@ -224,7 +224,14 @@ class SqlJournal(SqlMailboxes):
             for row in rows:
                 if row.key in copies:
                     some = tuple(copies[row.key])
-                    yield WaitingMail(row.key, some, vetoes.about(some), written=row.outcome == Outcome.WRITTEN)
+                    yield WaitingMail(
+                        row.key,
+                        some,
+                        vetoes.about(some),
+                        written=row.outcome == Outcome.WRITTEN,
+                        refused_snapshot=row.refused_snapshot,
+                        refusals=row.refusals,
+                    )
 
     def vetoes(self, copies: Sequence[Activity]) -> Sequence[Decision]:
         """Return the stored vetoes that may be about one of `copies`."""
@@ -238,8 +245,9 @@ class SqlJournal(SqlMailboxes):
         *,
         now: datetime,
         reasons: Mapping[str, str] | None = None,
+        refused: Mapping[str, str] | None = None,
     ) -> None:
-        """Store how activities matched and what became of them, in one transaction."""
+        """Store how activities matched and what became of them, in one transaction. Arguments: see the port."""
         table = tables.activities
         groups: dict[tuple[bool, bool], list[dict[str, Any]]] = {}
         for key, outcome in outcomes.items():
@@ -261,6 +269,9 @@ class SqlJournal(SqlMailboxes):
                 if final:
                     statement = statement.values(settled_digest=table.c.digest)
                 connection.execute(statement, rows)
+            for key, snapshot_id in (refused or {}).items():
+                values = {"refused_snapshot": snapshot_id, "refusals": table.c.refusals + 1}
+                connection.execute(update(table).where(table.c.key == key).values(**values))
         faultpoints.reach("journal.record_matches.after")
 
     def matches(self, keys: Iterable[str]) -> Mapping[str, Match]:
@@ -285,6 +296,16 @@ class SqlJournal(SqlMailboxes):
                 found.update(connection.execute(query).scalars())
         return frozenset(found)
 
+    def quarantined(self, keys: Iterable[str]) -> frozenset[str]:
+        """Return those of `keys` that Salesforce refuses for good."""
+        table = tables.activities
+        found: set[str] = set()
+        with transaction(self._engine) as connection:
+            for some in chunks(sorted(set(keys))):
+                query = select(table.c.key).where(table.c.key.in_(some), table.c.outcome == Outcome.QUARANTINED)
+                found.update(connection.execute(query).scalars())
+        return frozenset(found)
+
     def release_quarantined(self, keys: Iterable[str], *, now: datetime) -> int:
         """Let quarantined activities be tried again by the next sync; return how many there were."""
         table = tables.activities
@@ -294,7 +315,7 @@ class SqlJournal(SqlMailboxes):
                 statement = (
                     update(table)
                     .where(table.c.key.in_(some), table.c.outcome == Outcome.QUARANTINED)
-                    .values(settled_digest=None, updated_at=text(now))
+                    .values(settled_digest=None, refused_snapshot=None, refusals=0, updated_at=text(now))
                 )
                 released += connection.execute(statement).rowcount
         return released

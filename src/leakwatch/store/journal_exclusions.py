@@ -9,9 +9,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Table, delete, or_, select, update
 
 from leakwatch.core.exclusion import MAILBOX_REASONS, VETOES, base_key, drops
-from leakwatch.model import Activity, Decision, MailTrace, Outcome, SourceRef
+from leakwatch.model import Activity, Decision, MailTrace, Outcome, SourceRef, WriteStatus
+from leakwatch.store import capture_codec as codec
 from leakwatch.store import capture_tables as tables
 from leakwatch.store.capture_tables import chunks, text, upsert, when
+
+NEVER_TAKEN = (WriteStatus.REFUSED.value, WriteStatus.RETRY.value)
 
 Place = tuple[str, str, str]  # source, principal, provider id
 
@@ -113,11 +116,14 @@ def drop_copies(connection: Connection, decisions: Sequence[Decision]) -> set[st
 
 
 def forget_empty(connection: Connection, keys: Iterable[str]) -> None:
-    """Delete those of the mails `keys` that have no copy left."""
-    table, copies = tables.activities, tables.copies
+    """Delete those of the mails `keys` that have no copy left, and what the write log holds of refused tries."""
+    table, copies, writes = tables.activities, tables.copies, tables.writes
     for some in chunks(sorted(keys)):
-        there = select(copies.c.key).where(copies.c.key == table.c.key).exists()
-        connection.execute(delete(table).where(table.c.key.in_(some), ~there))
+        left = set(connection.execute(select(copies.c.key).where(copies.c.key.in_(some))).scalars())
+        empty = [key for key in some if key not in left]
+        connection.execute(delete(table).where(table.c.key.in_(empty)))
+        never_taken = (writes.c.key.in_(empty), writes.c.status.in_(NEVER_TAKEN))
+        connection.execute(update(writes).where(*never_taken).values(fields=codec.dump({}), reason=""))
 
 
 def _keys(connection: Connection, decisions: Sequence[Decision], *, written: bool) -> dict[Place, str]:
