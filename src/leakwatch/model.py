@@ -442,6 +442,7 @@ class RuleOutcome:
     switched_off_tr: str | None = None  # `switched_off` in Turkish
     assumptions_tr: tuple[str, ...] = ()  # `assumptions` in Turkish, in the same order
     stale: str | None = None  # which of its inputs were read too long ago; also among the assumptions
+    unjudged: Text | None = None  # how many of the population it could not judge and why, if there are any
 
 
 @dataclass(frozen=True, slots=True)

@@ -259,6 +259,10 @@ def test_a_lead_without_activity_was_last_touched_when_it_was_made(tmp_path: Pat
     assert touch(tmp_path) == (date(2026, 1, 10), "created")
 
 
+def test_a_task_is_a_touch_where_the_day_a_lead_was_made_is_not_in_the_data(tmp_path: Path) -> None:
+    assert touch(tmp_path, Lead=[{"Id": LEAD}], Task=[task()]) == (date(2026, 2, 1), "task")
+
+
 def test_a_completed_task_touches_on_its_completion_day_else_on_its_due_day(tmp_path: Path) -> None:
     done = task(CompletedDateTime="2026-02-03T21:30:00.000Z")  # 00:30 of the 4th in Istanbul
     assert touch(tmp_path / "a", Task=[done]) == (date(2026, 2, 4), "task")

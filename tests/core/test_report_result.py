@@ -249,6 +249,13 @@ def test_assumptions_of_rules_and_notes_of_the_reader_are_told_once_warnings_fir
     ]
 
 
+def test_what_a_rule_could_not_judge_is_a_warning_of_that_rule() -> None:
+    words = Text("1 of 3 deals have no close date", "3 fırsattan 1 tanesinin kapanış tarihi yok")
+    notes = export_audit(sample_context(), [outcome(OVERDUE, unjudged=words)])["notes"]
+    (note,) = [note for note in notes if note["code"] == "unjudged"]
+    assert (note["level"], note["rule_id"], note["text"]["en"]) == ("warning", OVERDUE.id, words.en)
+
+
 def test_a_rules_reading_of_an_ambiguous_definition_is_under_how_numbers_are_made() -> None:
     readings = [line for line in export()["method"] if line["code"] == f"reading:{PRICE.id}"]
     assert len(readings) == 1

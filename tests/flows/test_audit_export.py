@@ -152,6 +152,37 @@ def test_a_rule_whose_column_was_left_out_says_why_and_not_that_it_is_not_there(
     assert any("12.500 may be" in text and "ran without it" in text for text in lost.assumptions)
 
 
+def lead(number: int, **dates: str) -> Row:
+    row = {"Id": f"00Q{number:012d}AAA", "Status": "Open", "IsConverted": False, "OwnerId": "005000000000001AAA"}
+    return {**row, **dates}
+
+
+def test_leads_of_which_no_date_is_known_switch_off_their_rule_instead_of_being_clean(tmp_path: Path) -> None:
+    result = audit(tmp_path, {"Lead": [lead(1), lead(2)]})
+    assert result.skipped["lead_stale"].en == (
+        "2 of 2 open leads have no known date up to this day (CreatedDate, LastActivityDate, task, meeting or mail) and"
+        " can't be judged."
+    )
+
+
+def test_leads_of_which_no_date_is_known_are_counted_beside_those_that_are_judged(tmp_path: Path) -> None:
+    old = "2026-01-01T09:00:00.000Z"
+    result = audit(tmp_path, {"Lead": [lead(1, CreatedDate=old), lead(2, CreatedDate="")]})
+    (outcome,) = [outcome for outcome in result.outcomes if outcome.rule_id == "lead_stale"]
+    assert [row.record_id for row in outcome.rows] == ["00Q000000000001AAA"]
+    assert outcome.unjudged is not None
+    assert outcome.unjudged.en.startswith("1 of 2 open leads have no known date")
+
+
+def test_a_stage_name_is_not_needed_where_flags_say_what_is_open(tmp_path: Path) -> None:
+    data = random_export(1)
+    deals = [{name: value for name, value in deal.items() if name != "StageName"} for deal in data["Opportunity"]]
+    result = audit(tmp_path, {"Opportunity": deals})
+    (overdue,) = [outcome for outcome in result.outcomes if outcome.rule_id == "opp_close_overdue"]
+    assert {row.record_id for row in overdue.rows} == second_opinion(data)["opp_close_overdue"]
+    assert any("StageName is not in the data" in text for text in overdue.assumptions)
+
+
 def test_a_field_empty_in_nearly_every_row_is_one_finding_about_the_process(tmp_path: Path) -> None:
     data = random_export(1)
     for deal in data["Opportunity"]:

@@ -196,6 +196,30 @@ def test_amounts_of_several_currencies_make_no_sum_for_a_process(tmp_path: Path)
     assert (outcome.rows[0].impact, outcome.rows[0].currency) == (None, None)
 
 
+def unjudged_rule(folder: Path) -> LoadedRule:
+    return load_sample(
+        folder, shipped=True, population_sql="SELECT COUNT(*) AS n FROM sf_opportunity AS o",
+        unjudged_sql="SELECT COUNT(*) AS n FROM sf_opportunity AS o WHERE o.amount IS NULL",
+        unjudged={"en": "{count} of {population} have no amount", "tr": "{population} içinde {count} tutarsız"},
+    )  # fmt: skip
+
+
+def test_how_many_a_rule_could_not_judge_is_said_in_its_own_words(tmp_path: Path) -> None:
+    deals = [{**row, "Amount": None if n < 2 else row["Amount"]} for n, row in enumerate(DEALS)]
+    (outcome,) = run(tmp_path / "a", unjudged_rule(tmp_path), data={"Opportunity": deals})
+    assert outcome.unjudged == Text("2 of 5 have no amount", "5 içinde 2 tutarsız")
+    assert (outcome.population, outcome.complete, len(outcome.rows)) == (5, True, 1)
+    (outcome,) = run(tmp_path / "b", unjudged_rule(tmp_path))
+    assert outcome.unjudged is None
+
+
+def test_a_rule_that_can_judge_none_of_its_records_is_off_and_not_clean(tmp_path: Path) -> None:
+    deals = [{**row, "Amount": None} for row in DEALS]
+    (outcome,) = run(tmp_path / "a", unjudged_rule(tmp_path), data={"Opportunity": deals})
+    assert (outcome.switched_off, outcome.switched_off_tr) == ("5 of 5 have no amount", "5 içinde 5 tutarsız")
+    assert (outcome.complete, outcome.rows, outcome.population) == (False, (), None)
+
+
 def test_a_rules_own_test_fails_on_missing_and_on_extra_findings(tmp_path: Path) -> None:
     test = sample()["tests"][0]
     wrong = {**test, "expect": [{"record_id": "b"}]}

@@ -234,6 +234,11 @@ def _notes(context: ReportContext, outcomes: Sequence[RuleOutcome]) -> list[dict
         for outcome in sorted(outcomes, key=lambda outcome: outcome.rule_id)
         for english, turkish in zip_longest(outcome.assumptions, outcome.assumptions_tr[: len(outcome.assumptions)])
     )
+    notes.extend(
+        Note("unjudged", outcome.unjudged, "warning", outcome.rule_id)
+        for outcome in sorted(outcomes, key=lambda outcome: outcome.rule_id)
+        if outcome.unjudged is not None
+    )
     told: dict[Text, Note] = {}
     for note in notes:  # what holds for several rules is said once, and of no rule in particular
         first = told.get(note.text, note)

@@ -52,7 +52,7 @@ def availability(
     reasons: list[Text] = []
     missing: dict[str, frozenset[str] | None] = {}
     assumed: list[Text] = []
-    reads = _merged_reads(loaded)
+    reads = loaded.reads
     for table, columns in sorted(reads.items()):
         if table in facts.unreadable:
             return facts.unreadable[table], {}, []
@@ -91,13 +91,6 @@ def availability(
         if table == "*" or (table in reads and column in (None, *reads[table]))
     ]
     return None, missing, assumed
-
-
-def _merged_reads(loaded: LoadedRule) -> dict[str, frozenset[str]]:
-    reads = dict(loaded.query.reads)
-    for table, columns in (loaded.population.reads if loaded.population else {}).items():
-        reads[table] = reads.get(table, frozenset()) | columns
-    return reads
 
 
 def _not_there(name: str) -> Text:

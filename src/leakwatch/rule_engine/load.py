@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -12,8 +12,9 @@ from leakwatch.core import strict_yaml
 from leakwatch.core.tables import Catalog
 from leakwatch.errors import ConfigError
 from leakwatch.model import EscalationStep, Lifecycle, Rule, RuleAction, RuleLimits, Text
-from leakwatch.rule_engine import messages, params
-from leakwatch.rule_engine.lint import Query, lint
+from leakwatch.rule_engine import checks, params
+from leakwatch.rule_engine.checks import Pair, full_sql
+from leakwatch.rule_engine.lint import Query
 from leakwatch.rule_engine.overrides import Override, load_overrides
 from leakwatch.rule_engine.spec import RuleSpec
 
@@ -21,7 +22,6 @@ SHIPPED_FOLDER = Path(__file__).parent.parent / "rules"
 USER_PREFIX = "custom_"  # ids of a customer's own rules: they can never take the place of a shipped one
 
 _ANY_DAY = date(2000, 1, 1)  # a stand-in for as_of_date while checking
-_PROCESS_NAMES = ("count", "population", "share", "impact")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +32,25 @@ class LoadedRule:
     spec: RuleSpec
     query: Query
     population: Query | None
-    message: tuple[messages.Template, messages.Template]  # English, Turkish
-    process_message: tuple[messages.Template, messages.Template] | None
+    unjudged: Query | None
+    message: Pair
+    process_message: Pair | None
+    unjudged_message: Pair | None
     shipped: bool
 
     @property
     def param_help(self) -> dict[str, Text]:
         """What each setting means, where the rule says so."""
         return {name: param.help for name, param in self.spec.params.items() if param.help is not None}
+
+    @property
+    def reads(self) -> Mapping[str, frozenset[str]]:
+        """The columns that any of the rule's queries reads, by table."""
+        found: dict[str, frozenset[str]] = {}
+        for query in (self.query, self.population, self.unjudged):
+            for table, columns in (query.reads if query else {}).items():
+                found[table] = found.get(table, frozenset()) | columns
+        return found
 
     @property
     def reading(self) -> Text | None:
@@ -116,15 +127,18 @@ def _load(
         raise ConfigError(problems)
     now = datetime(_ANY_DAY.year, _ANY_DAY.month, _ANY_DAY.day, tzinfo=UTC)
     samples = params.resolve(spec.params, values, as_of_date=_ANY_DAY, as_of=now)
-    query, problems = _query(document, spec, "sql", catalog, samples)
-    population, more = _query(document, spec, "population_sql", catalog, samples)
+    query, problems = checks.query_of(document, spec, "sql", catalog, samples)
+    population, more = checks.query_of(document, spec, "population_sql", catalog, samples)
     problems += more
-    templates, more = _templates(document, spec, query, samples)
+    unjudged, more = checks.query_of(document, spec, "unjudged_sql", catalog, samples)
+    problems += more
+    templates, more = checks.templates_of(document, spec, query, samples)
     problems += more
     if query is not None:
-        problems += _column_problems(document, spec, query)
-        problems += _table_problems(document, spec, query, population, catalog)
-        problems += _unused_problems(document, spec, query, population, templates)
+        queries = [item for item in (query, population, unjudged) if item is not None]
+        problems += checks.column_problems(document, spec, query)
+        problems += checks.table_problems(document, spec, queries, catalog)
+        problems += checks.unused_problems(document, spec, queries, templates.values())
     if problems or query is None:
         raise ConfigError(problems)
     return LoadedRule(
@@ -132,8 +146,10 @@ def _load(
         spec=spec,
         query=query,
         population=population,
-        message=templates[0],
-        process_message=templates[1] if len(templates) > 1 else None,
+        unjudged=unjudged,
+        message=templates["finding"],
+        process_message=templates.get("process"),
+        unjudged_message=templates.get("unjudged"),
         shipped=shipped,
     )
 
@@ -159,120 +175,6 @@ def _param_values(
             except ValueError as error:
                 problems.append(f"{at}: the default of `{name}`: {error}")
     return problems, values
-
-
-def _query(
-    document: strict_yaml.Document, spec: RuleSpec, key: str, catalog: Catalog, samples: Mapping[str, Any]
-) -> tuple[Query | None, list[str]]:
-    sql = full_sql(spec, key)
-    if sql is None:
-        return None, []
-    query, problems = lint(sql, catalog=catalog, samples=samples)
-    shared = len(spec.with_sql.splitlines()) if spec.with_sql else 0
-    sentences: list[str] = []
-    for problem in problems:
-        in_shared = problem.line <= shared
-        start = document.line(("with_sql" if in_shared else key,))
-        line = start + (problem.line if in_shared else problem.line - shared)
-        sentences.append(f"{document.name}, line {line}: {key}: {problem.text}")
-    return query, sentences
-
-
-def full_sql(spec: RuleSpec, key: str) -> str | None:
-    """Return the rule's `sql` or `population_sql` with the shared WITH clause before it, or None if there is none."""
-    text: str | None = getattr(spec, key)
-    return f"{spec.with_sql}\n{text}" if text and spec.with_sql else text
-
-
-def _templates(
-    document: strict_yaml.Document, spec: RuleSpec, query: Query | None, samples: Mapping[str, Any]
-) -> tuple[list[tuple[messages.Template, messages.Template]], list[str]]:
-    known = {*(query.returns if query else ()), *samples}
-    wanted = [(("finding", "message"), spec.finding.message, known)]
-    if spec.process is not None:
-        wanted.append((("process", "message"), spec.process.message, {*samples, *_PROCESS_NAMES}))
-    pairs: list[tuple[messages.Template, messages.Template]] = []
-    problems: list[str] = []
-    for position, text, names in wanted:
-        at = document.at(position)
-        try:
-            pair = (messages.parse(text.en, turkish=False), messages.parse(text.tr, turkish=True))
-        except ValueError as error:
-            problems.append(f"{at}: {error}")
-            continue
-        pairs.append(pair)
-        if query is not None:
-            problems += [
-                f"{at}: the message uses {{{name}}}, which the rule does not return"
-                f"{strict_yaml.nearest(name, sorted(names))}"
-                for name in messages.unknown_names(pair, names)
-            ]
-    return pairs, problems
-
-
-def _column_problems(document: strict_yaml.Document, spec: RuleSpec, query: Query) -> list[str]:
-    finding = spec.finding
-    wanted: list[tuple[strict_yaml.Position, str]] = [(("sql",), "record_id"), (("finding", "owner"), finding.owner)]
-    wanted += [(("finding", "key", index), name) for index, name in enumerate(finding.key)]
-    wanted += [(("finding", "show", index), name) for index, name in enumerate(finding.show)]
-    for role in ("manager", "name", "account", "currency"):
-        name: str | None = getattr(finding, role)
-        wanted += [(("finding", role), name)] if name else []
-    wanted += [(("finding", "words", name), name) for name in finding.words]
-    wanted += [(("finding", "impact", "column"), finding.impact.column)] if finding.impact else []
-    for index, item in enumerate(finding.severity_when):
-        wanted += [(("finding", "severity_when", index), name) for name in item.conditions]
-    returns = list(query.returns)
-    return [
-        f"{document.at(position)}: the SELECT returns no column `{name}`{strict_yaml.nearest(name, returns)}"
-        for position, name in wanted
-        if name not in returns
-    ]
-
-
-def _table_problems(
-    document: strict_yaml.Document, spec: RuleSpec, query: Query, population: Query | None, catalog: Catalog
-) -> list[str]:
-    read = {*query.reads, *(population.reads if population else ())}
-    problems = [
-        f"{document.at(('needs',))}: the table {table} is read but stands neither under `needs` nor under `optional`"
-        for table in sorted(read - spec.needs.keys() - spec.optional.keys())
-    ]
-    for key, tables in (("needs", spec.needs), ("optional", spec.optional)):
-        problems += [
-            f"{document.at((key, table))}: the table {table} is not read by the SQL"
-            f"{strict_yaml.nearest(table, sorted(read))}"
-            for table in tables
-            if table not in read
-        ]
-    for table, optional in spec.optional.items():
-        at = document.at(("optional", table))
-        known = list(catalog.get(table, {}))
-        problems += [
-            f"{at}: {table} has no column `{column}`{strict_yaml.nearest(column, known)}"
-            for column in optional.columns or ()
-            if column not in known
-        ]
-        if optional.columns is None and table in spec.needs:
-            problems.append(f"{at}: {table} is needed, so name the `columns` of it that may be missing")
-    return problems
-
-
-def _unused_problems(
-    document: strict_yaml.Document,
-    spec: RuleSpec,
-    query: Query,
-    population: Query | None,
-    templates: Sequence[tuple[messages.Template, messages.Template]],
-) -> list[str]:
-    used = {*query.params, *(population.params if population else ())}
-    used |= {part for param in spec.params.values() for part in param.derive or () if isinstance(part, str)}
-    used |= {name for pair in templates for template in pair for name in template.names()}
-    return [
-        f"{document.at(('params', name))}: the parameter `{name}` is used nowhere"
-        for name in spec.params
-        if name not in used
-    ]
 
 
 def _plain(value: Any) -> Any:

@@ -88,21 +88,15 @@ class RuleEngine:
         started = time.perf_counter()
         reason, missing, assumed = availability(loaded, facts, self._label)
         if reason is not None:
-            log.get("audit").info(log.Event.RULE_SWITCHED_OFF, rule=rule.id, reason=reason.en)
-            return RuleOutcome(
-                rule.id, rule.version, rule.params_digest, (), None, complete=False,
-                switched_off=reason.en, switched_off_tr=reason.tr,
-            )  # fmt: skip
+            return _switched_off(loaded, reason)
         values = params.resolve(loaded.spec.params, rule.params, as_of_date=as_of_date, as_of=as_of)
         too_old = stale(loaded, facts, as_of, self._label, self._stale_after)
         if too_old is not None:
             assumed.append(too_old)
         try:
             rows = self._query(connection, path, loaded, loaded.query, missing, values)
-            population = None
-            if loaded.population is not None:
-                counted = self._query(connection, path, loaded, loaded.population, missing, values)
-                population = int(next(iter(counted[0].values())) or 0) if counted else 0
+            population = self._count(connection, path, loaded, loaded.population, missing, values)
+            without = self._count(connection, path, loaded, loaded.unjudged, missing, values)
             people = _people(connection, facts, [str(row[loaded.spec.finding.owner] or "") for row in rows])
             found = to_rows(loaded, rows, population=population, values=values, people=people)
         except (duckdb.Error, LeakwatchError, ArithmeticError, ValueError, TypeError) as error:
@@ -112,6 +106,9 @@ class RuleEngine:
                 rule.id, rule.version, rule.params_digest, (), None, complete=False, error=text,
                 seconds=time.perf_counter() - started,
             )  # fmt: skip
+        unjudged = _unjudged(loaded, without, population, values)
+        if unjudged is not None and without == population:
+            return _switched_off(loaded, unjudged)
         seconds = time.perf_counter() - started
         log.get("audit").info(
             log.Event.RULE_EVALUATED, rule=rule.id, rows=len(found), population=population, seconds=round(seconds, 3)
@@ -127,7 +124,23 @@ class RuleEngine:
             assumptions=tuple(text.en for text in assumed),
             assumptions_tr=tuple(text.tr for text in assumed),
             seconds=seconds,
+            unjudged=unjudged,
         )
+
+    def _count(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        path: Path,
+        loaded: LoadedRule,
+        query: Query | None,
+        missing: Mapping[str, frozenset[str] | None],
+        values: Mapping[str, Any],
+    ) -> int | None:
+        """Return the one number that `query` gives, None if the rule has no such query."""
+        if query is None:
+            return None
+        counted = self._query(connection, path, loaded, query, missing, values)
+        return int(next(iter(counted[0].values())) or 0) if counted else 0
 
     def _query(
         self,
@@ -143,6 +156,24 @@ class RuleEngine:
             return run_isolated(path, sql, self._limits)
         with _interrupting(connection, self._timeout):
             return fetch(connection, sql)
+
+
+def _switched_off(loaded: LoadedRule, reason: Text) -> RuleOutcome:
+    rule = loaded.rule
+    log.get("audit").info(log.Event.RULE_SWITCHED_OFF, rule=rule.id, reason=reason.en)
+    return RuleOutcome(
+        rule.id, rule.version, rule.params_digest, (), None, complete=False,
+        switched_off=reason.en, switched_off_tr=reason.tr,
+    )  # fmt: skip
+
+
+def _unjudged(loaded: LoadedRule, count: int | None, population: int | None, values: Mapping[str, Any]) -> Text | None:
+    """Return in words how many of the population lack what the rule judges by; None if all have it."""
+    if not count or loaded.unjudged_message is None:
+        return None
+    english, turkish = loaded.unjudged_message
+    facts = {**values, "count": count, "population": population}
+    return Text(english.fill(facts), turkish.fill(facts))
 
 
 def run_rules(

@@ -233,6 +233,7 @@ class TestSpec(Strict):
     given: dict[Word, list[dict[Word, Scalar]]]
     expect: list[dict[Word, Scalar]]
     population: int | None = None
+    unjudged: int | None = None
     missing: list[str] = Field(default_factory=list[str])  # tables and table.columns the data lack in this example
 
 
@@ -256,9 +257,18 @@ class RuleSpec(Strict):
     with_sql: Sql | None = None
     sql: Sql
     population_sql: Sql | None = None
+    unjudged_sql: Sql | None = None  # counts those of the population that lack what the rule judges by
+    unjudged: TextSpec | None = None  # says so; {count} and {population} are there beside the parameters
     finding: FindingSpec
     process: ProcessSpec | None = None
     lifecycle: LifecycleSpec = LifecycleSpec()
     limits: LimitsSpec = LimitsSpec()
     actions: list[ActionSpec] = Field(default_factory=list[ActionSpec])
     tests: list[TestSpec] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _unjudged_is_whole(self) -> RuleSpec:
+        given = [self.unjudged_sql is not None, self.unjudged is not None]
+        if any(given) and not (all(given) and self.population_sql is not None):
+            raise ValueError("`unjudged_sql` and `unjudged` go together, and with `population_sql`")
+        return self

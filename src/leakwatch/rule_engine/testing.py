@@ -56,11 +56,16 @@ def _run(loaded: LoadedRule, test: TestSpec, catalog: Catalog) -> list[str]:
         try:
             rows = fetch(connection, render(fill_missing(bind(loaded.query.tree, resolved), missing, catalog)))
             problems = _differences(rows, test.expect)
-            if test.population is not None and loaded.population is not None:
-                sql = render(fill_missing(bind(loaded.population.tree, resolved), missing, catalog))
+            for name, query, expected in (
+                ("population", loaded.population, test.population),
+                ("unjudged", loaded.unjudged, test.unjudged),
+            ):
+                if expected is None or query is None:
+                    continue
+                sql = render(fill_missing(bind(query.tree, resolved), missing, catalog))
                 counted = next(iter(fetch(connection, sql)[0].values()))
-                if counted != test.population:
-                    problems.append(f"population is {counted}, expected {test.population}")
+                if counted != expected:
+                    problems.append(f"{name} is {counted}, expected {expected}")
         except duckdb.Error as error:
             return [str(error).splitlines()[0]]
     return problems
@@ -68,7 +73,7 @@ def _run(loaded: LoadedRule, test: TestSpec, catalog: Catalog) -> list[str]:
 
 def _present(loaded: LoadedRule, test: TestSpec, catalog: Catalog) -> dict[str, frozenset[str]]:
     """Return the columns the rule is told of: all of the contract but those the test says are missing."""
-    tables = {*loaded.query.reads, *(loaded.population.reads if loaded.population else ())} - set(test.missing)
+    tables = loaded.reads.keys() - set(test.missing)
     return {
         table: frozenset(column for column in catalog[table] if f"{table}.{column}" not in test.missing)
         for table in tables
@@ -77,8 +82,7 @@ def _present(loaded: LoadedRule, test: TestSpec, catalog: Catalog) -> dict[str, 
 
 def _fill(connection: duckdb.DuckDBPyConnection, loaded: LoadedRule, test: TestSpec, catalog: Catalog) -> list[str]:
     problems: list[str] = []
-    read = {*loaded.query.reads, *(loaded.population.reads if loaded.population else ())}
-    for table in sorted(read | test.given.keys()):
+    for table in sorted(loaded.reads.keys() | test.given.keys()):
         if table not in catalog:
             problems.append(f"unknown table {table}{nearest(table, list(catalog))}")
             continue

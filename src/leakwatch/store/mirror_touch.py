@@ -31,7 +31,7 @@ def build_touches(build: Build) -> None:
     ]
     base_parts += _fallback_parts(build, bases)
     build.run("CREATE TABLE next.main.lw_last_touch (record_id VARCHAR, last_touch_date DATE, touch_source VARCHAR)")
-    if not base_parts:
+    if not bases or not (base_parts or parts):
         return
     ids = " UNION ALL ".join(f"SELECT id FROM next.main.{quoted(table)}" for table in bases)
     activity = f"SELECT * FROM ({' UNION ALL '.join(parts)}) WHERE record_id IN ({ids})" if parts else ""
