@@ -41,7 +41,7 @@ def codes(loaded: LoadedExport) -> set[str]:
 
 def put(folder: Path, content: str | bytes, name: str = "Opportunity.csv", encoding: str = "utf-8") -> Path:
     path = folder / "export" / name
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content if isinstance(content, bytes) else content.encode(encoding))
     return path
 
@@ -103,6 +103,34 @@ def test_files_that_no_rule_needs_are_listed_and_left_alone(tmp_path: Path) -> N
     put(tmp_path, "anything", "Case.csv")
     put(tmp_path, "hello", "readme.txt")
     assert set(load(tmp_path).ignored) == {"Case.csv", "readme.txt"}
+    assert {"files_not_needed", "files_not_read"} <= codes(load(tmp_path / "again", tmp_path / "export"))
+
+
+def test_two_exports_in_one_place_are_named_by_their_folders_and_warned_of(tmp_path: Path) -> None:
+    put(tmp_path, HEADER + ROW, "2026-03-24/Opportunity.csv")
+    put(tmp_path, HEADER + ROW.replace("2017-03-02", "2017-03-03"), "2026-03-31/Opportunity.csv")
+    (note,) = [note for note in load(tmp_path).notes if note.code == "rows_twice"]
+    assert note.text.en.startswith("2026-03-24/Opportunity.csv + 2026-03-31/Opportunity.csv: 1 rows repeat an Id")
+    assert "If these are two exports, give only one" in note.text.en
+
+
+def test_one_file_name_in_two_folders_without_a_common_id_is_one_table_and_that_is_said(tmp_path: Path) -> None:
+    put(tmp_path, HEADER + ROW, "WE_1/Opportunity.csv")
+    put(tmp_path, HEADER + ROW.replace("0001AAA", "0002AAA"), "WE_2/Opportunity.csv")
+    loaded = load(tmp_path)
+    assert loaded.snapshot.row_counts["sf_opportunity"] == 2
+    assert "files_joined" in codes(loaded)
+
+
+def test_a_zip_in_a_zip_is_read(tmp_path: Path) -> None:
+    inner = zipped(tmp_path / "WE_1.ZIP", {"deep/Opportunity.csv": HEADER + ROW})
+    with zipfile.ZipFile(tmp_path / "outer.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(inner, "all/WE_1.ZIP")
+    assert load(tmp_path, tmp_path / "outer.zip").snapshot.row_counts["sf_opportunity"] == 1
+    with zipfile.ZipFile(tmp_path / "outermost.zip", "w") as archive:
+        archive.write(tmp_path / "outer.zip", "outer.zip")
+    found = refused(tmp_path / "again", tmp_path / "outermost.zip")
+    assert "outermost.zip/outer.zip/all/WE_1.ZIP: a ZIP in a ZIP in a ZIP" in found
 
 
 def test_a_row_that_is_in_two_files_counts_once_the_latest_change_stays_and_that_is_said(tmp_path: Path) -> None:

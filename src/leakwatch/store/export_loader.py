@@ -57,7 +57,7 @@ class ExportLoader:
             ExportError: nothing of it can be used; `problems` names each file and what to do.
         """
         found = discover(paths, self._config)
-        notes: list[Note] = []
+        notes: list[Note] = list(found.notes)
         unreadable: dict[str, Text] = {}
         left_out: dict[tuple[str, str], Text] = {}
         with Mirror(self._folder, self._config) as mirror:
@@ -165,15 +165,23 @@ def _row_notes(mirror: Mirror, spec: ObjectSpec, parts: Sequence[Part], inspecti
             )
         )
     twice = mirror.drop_doubles(spec.name)
+    folders = {part.file.name.rpartition("/")[0] for part in parts}
     if twice:
+        en = f"{name}: {twice} rows repeat an Id; of each the one changed last was kept."
+        tr = f"{name}: {twice} satır aynı Id ile yineleniyor; her birinden son değişen tutuldu."
+        if len(parts) > 1:
+            en += " If these are two exports, give only one: what was deleted in between is judged as if still there."
+            tr += " Bunlar iki ayrı dışa aktarımsa yalnızca birini verin: arada silinenler hâlâ varmış gibi"
+            tr += " değerlendirildi."
+        notes.append(Note("rows_twice", Text(en, tr), "warning"))
+    elif len(folders) > 1:
         notes.append(
             Note(
-                "rows_twice",
+                "files_joined",
                 Text(
-                    en=f"{name}: {twice} rows repeat an Id; of each the one changed last was kept.",
-                    tr=f"{name}: {twice} satır aynı Id ile yineleniyor; her birinden son değişen tutuldu.",
+                    en=f"{name} share no Id and were read as parts of one table.",
+                    tr=f"{name} ortak Id içermiyor; tek tablonun parçaları olarak okundu.",
                 ),
-                "warning",
             )
         )
     return notes
