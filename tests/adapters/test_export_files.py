@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -457,15 +457,37 @@ def test_a_day_means_its_end_in_the_orgs_time_zone(tmp_path: Path) -> None:
     loaded = loader.load([tmp_path / "export"], now=NOON, as_of_date=date(2017, 12, 31))
     assert loaded.as_of.isoformat() == "2017-12-31T20:59:59+00:00"
     assert (loaded.as_of_date, loaded.time_zone) == (date(2017, 12, 31), "Europe/Istanbul")
-    assert set(loaded.snapshot.freshness.values()) == {loaded.as_of}
 
 
-def test_old_data_judged_as_of_today_are_warned_of(tmp_path: Path) -> None:
+def test_data_are_as_fresh_as_their_newest_stamp_whatever_day_is_asked_for(tmp_path: Path) -> None:
+    put(tmp_path, HEADER + ROW)
+    put(tmp_path, "Id,Name\n005000000000001AAA,x\n", "User.csv")
+    loaded = load(tmp_path, as_of_date=date(2020, 1, 1))
+    newest = datetime(2017, 3, 2, tzinfo=UTC)
+    assert loaded.snapshot.freshness["sf_opportunity"] == newest
+    assert "sf_user" not in loaded.snapshot.freshness
+    assert loaded.newest_change == newest
+
+
+def test_old_data_are_warned_of_whether_the_day_was_given_or_not(tmp_path: Path) -> None:
     put(tmp_path, HEADER + ROW)
     loaded = load(tmp_path / "a", tmp_path / "export")
     (note,) = [note for note in loaded.notes if note.code == "data_older_than_audit"]
     assert "--as-of 2017-03-02" in note.text.en
-    assert "data_older_than_audit" not in codes(load(tmp_path / "b", tmp_path / "export", as_of_date=date(2017, 3, 2)))
+    loaded = load(tmp_path / "b", tmp_path / "export", as_of_date=date(2017, 3, 10))
+    (note,) = [note for note in loaded.notes if note.code == "data_older_than_audit"]
+    assert "of 2017-03-02, 8 days before the day looked from (2017-03-10)" in note.text.en
+    assert "data_older_than_audit" not in codes(load(tmp_path / "c", tmp_path / "export", as_of_date=date(2017, 3, 9)))
+
+
+def test_a_day_before_the_newest_change_is_warned_of_with_the_deals_closed_since(tmp_path: Path) -> None:
+    won = ROW.replace("0001AAA", "0002AAA").replace("false,false,false", "true,true,false")
+    put(tmp_path, HEADER + ROW + won)
+    loaded = load(tmp_path, as_of_date=date(2017, 2, 28))
+    (note,) = [note for note in loaded.notes if note.code == "data_newer_than_audit"]
+    assert "changes up to 2017-03-02, after the day looked from (2017-02-28)" in note.text.en
+    assert "1 deals closed after that day are left out" in note.text.en
+    assert "o günden sonra kapanan 1 fırsat" in note.text.tr.lower()
 
 
 def test_the_same_rows_give_the_same_whatever_their_wrapping(tmp_path: Path) -> None:

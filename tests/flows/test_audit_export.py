@@ -208,6 +208,12 @@ def test_the_same_day_a_year_later_finds_what_has_become_overdue(tmp_path: Path)
     assert found(later)["opp_close_overdue"] == {"006000000000001AAA"}
 
 
+def test_old_files_do_not_make_a_rule_say_that_it_holds_its_findings(tmp_path: Path) -> None:
+    for outcome in audit(tmp_path, random_export(1), as_of_date=date(2027, 3, 31)).outcomes:
+        assert not any("Findings are held" in text for text in outcome.assumptions)
+        assert outcome.complete or outcome.switched_off
+
+
 def test_assumptions_about_the_files_and_of_the_rules_are_both_told(tmp_path: Path) -> None:
     result = audit(tmp_path, random_export(1))
     assert {"zone_unknown", "currency_unknown"} <= {note.code for note in result.notes}
@@ -263,6 +269,7 @@ def test_the_rules_see_the_exports_day_and_what_could_not_be_read() -> None:
     assert engine.asked["path"] == "path.duckdb"
     assert (engine.asked["as_of_date"], engine.asked["as_of"]) == (TODAY, NOON)
     assert engine.asked["unreadable"]["sf_task"].en == "broken"
+    assert engine.asked["once"] is True
     assert result.findings == (ROW,)
     assert result.skipped == {"off": Text(en="no Task", tr="Task yok")}
     assert result.ignored == ("Case.csv",)

@@ -321,6 +321,21 @@ def test_an_export_that_no_rule_can_read_is_no_clean_bill() -> None:
     assert {rule["status"] for rule in json.loads(said.out)["rules"]} == {"switched_off"}
 
 
+def test_an_export_without_a_record_is_no_clean_bill_either() -> None:
+    said = invoke("audit", "--export", export(Opportunity=f"{COLUMNS}\n"), "--as-of", "2026-06-01", "--json")
+    assert said.code == 1
+    assert "nothing can be said" in said.words
+
+
+@pytest.mark.parametrize(
+    ("text", "example"), [("31.12.2026", "2026-12-31"), ("12/31/2026", "2026-12-31"), ("2026-13-01", "2026-12-31")]
+)
+def test_a_day_written_otherwise_is_refused_with_the_form_that_is_taken(text: str, example: str) -> None:
+    said = invoke("audit", "--export", "x", "--as-of", text)
+    assert said.code == 2
+    assert f"'{text}' is no day. Write it as YYYY-MM-DD, such as {example}." in " ".join(said.err.split())
+
+
 def test_fail_on_tells_findings_at_or_above_it_by_exit_code_4() -> None:
     folder = export(Opportunity=f"{COLUMNS}\n{GOOD_ROW}\n")
     codes = [invoke("audit", "--export", folder, "--as-of", "2026-06-01", "--json", "--fail-on", bound).code

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
 from leakwatch.cli import output
-from leakwatch.cli.options import AsJson, Config, DryRun, Language, Quiet, clock_from, jobs_of, opened, settings_from
+from leakwatch.cli.options import (
+    AsJson,
+    Config,
+    DryRun,
+    Language,
+    Quiet,
+    clock_from,
+    iso_day,
+    jobs_of,
+    opened,
+    settings_from,
+)
 from leakwatch.errors import LeakwatchError
 
-COULD_NOT_LOOK = ("switched_off", "failed")  # states of a rule in the report's result
+COULD_NOT_LOOK = ("switched_off", "failed", "skipped", "not_run")  # states of a rule in the report's result
 FAILED = 1  # a part could not be done, and trying again alone will not mend it
 FINDINGS_FOUND = 4  # exit code of --fail-on
 TRY_AGAIN = 75  # a part could not be done for now
@@ -88,7 +99,8 @@ def audit(
     ] = None,
     more: Annotated[list[Path] | None, typer.Argument(help="More files of the export.", show_default=False)] = None,
     as_of: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="With --export: look from the end of this day.")
+        date | None,
+        typer.Option(parser=iso_day, metavar="YYYY-MM-DD", help="With --export: look from the end of this day."),
     ] = None,
     language: Language = None,
     out: Annotated[Path | None, typer.Option(help="With --export: where the report is written.")] = None,
@@ -149,7 +161,7 @@ def audit(
 def _audit_export(
     config: Path | None,
     paths: list[Path],
-    as_of: datetime | None,
+    as_of: date | None,
     language: str | None,
     out: Path | None,
     record_url: str | None,
@@ -168,7 +180,7 @@ def _audit_export(
         from leakwatch.report.text import render_text
 
         try:
-            result = export_result(parts, paths, as_of=as_of.date() if as_of else None)
+            result = export_result(parts, paths, as_of=as_of)
         except LeakwatchError as error:
             error.add_note("Nothing was judged and nothing is kept. Correct the export, then run the command again.")
             raise
@@ -180,7 +192,7 @@ def _audit_export(
             _say_files(write_files(parts, result, f"leakwatch-export-{result['as_of']}"), quiet=quiet)
         if all(rule["status"] in COULD_NOT_LOOK for rule in result["rules"]):
             typer.echo(
-                "no rule could look at this export, so nothing can be said of it: see above what is missing", err=True
+                "no rule had anything to look at in this export, so nothing can be said of it: see above why", err=True
             )
             raise typer.Exit(FAILED)
         if fail_on and any(_at_least(finding["severity"], fail_on) for finding in result["findings"]):
@@ -226,7 +238,8 @@ def act(config: Config = None, dry_run: DryRun = False, as_json: AsJson = False,
 def report(
     config: Config = None,
     week_to: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Last day of the week; default: yesterday.")
+        date | None,
+        typer.Option(parser=iso_day, metavar="YYYY-MM-DD", help="Last day of the week; default: yesterday."),
     ] = None,
     language: Language = None,
     out: Annotated[Path | None, typer.Option(help="Folder; default: report.folder.")] = None,
@@ -243,7 +256,7 @@ def report(
         from leakwatch.app.reporting import weekly_result, write_files
         from leakwatch.report.text import render_text
 
-        result = weekly_result(parts, as_of=week_to.date() if week_to else None)
+        result = weekly_result(parts, as_of=week_to)
         files = write_files(parts, result, f"leakwatch-week-{result['as_of']}")
         if as_json:
             output.print_json(result)

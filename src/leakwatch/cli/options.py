@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
-from datetime import datetime
+from contextlib import contextmanager, suppress
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -22,6 +22,26 @@ if TYPE_CHECKING:
 
 LOOPBACK = ("localhost", "127.0.0.1")
 DEFAULT_CONFIG = Path("leakwatch.yaml")
+
+_OTHER_DAYS = ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%d-%m-%Y")
+
+
+def iso_day(text: str) -> date:
+    """Return the day that `text` names as YYYY-MM-DD.
+
+    Raises:
+        typer.BadParameter: it is written otherwise, or there is no such day; the message shows the form that is taken.
+    """
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        example = "2026-12-31"
+        for form in _OTHER_DAYS:
+            with suppress(ValueError):
+                example = datetime.strptime(text, form).date().isoformat()  # noqa: DTZ007  a day has no zone
+                break
+        raise typer.BadParameter(f"{text!r} is no day. Write it as YYYY-MM-DD, such as {example}.") from None
+
 
 Config = Annotated[
     Path | None,

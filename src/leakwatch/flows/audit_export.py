@@ -55,6 +55,7 @@ class Engine(Protocol):
         as_of: datetime,
         unreadable: Mapping[str, Text] | None = None,
         left_out: Mapping[tuple[str, str], Text] | None = None,
+        once: bool = False,
     ) -> list[RuleOutcome]:
         """Return one outcome per rule."""
         ...
@@ -102,6 +103,7 @@ def audit_export(
         as_of=export.as_of,
         unreadable=export.unreadable,
         left_out=export.left_out,
+        once=True,
     )
     return ExportAudit(
         snapshot=export.snapshot,

@@ -57,6 +57,7 @@ class RuleEngine:
         as_of: datetime,
         unreadable: Mapping[str, Text] | None = None,
         left_out: LeftOut | None = None,
+        once: bool = False,
         only: Sequence[str] | None = None,
     ) -> list[RuleOutcome]:
         """Return one outcome per rule, in order of id.
@@ -64,7 +65,8 @@ class RuleEngine:
         `as_of_date` is the day in the org's time zone, `as_of` (aware) the moment that freshness is measured at.
         `unreadable` names tables whose files could not be read, with the reason: what needs them is switched off, even
         where they are optional, because not being able to look is not absence. `left_out` does so for columns (table,
-        column), but of what is optional a rule does without, and says so. `only` limits the run to some rule ids.
+        column), but of what is optional a rule does without, and says so. With `once` the age of the data does not
+        matter: nothing is kept, so nothing can wrongly count as fixed. `only` limits the run to some rule ids.
 
         Raises:
             LeakwatchError: the snapshot can't be opened.
@@ -73,7 +75,7 @@ class RuleEngine:
         with _open(path) as connection:
             facts = read_facts(connection, unreadable or {}, left_out or {})
             rules = [item for item in self.rules if only is None or item.rule.id in only]
-            return [self._run_one(connection, path, item, facts, as_of_date, as_of) for item in rules]
+            return [self._run_one(connection, path, item, facts, as_of_date, as_of, once=once) for item in rules]
 
     def _run_one(
         self,
@@ -83,6 +85,8 @@ class RuleEngine:
         facts: Facts,
         as_of_date: date,
         as_of: datetime,
+        *,
+        once: bool,
     ) -> RuleOutcome:
         rule = loaded.rule
         started = time.perf_counter()
@@ -90,7 +94,7 @@ class RuleEngine:
         if reason is not None:
             return _switched_off(loaded, reason)
         values = params.resolve(loaded.spec.params, rule.params, as_of_date=as_of_date, as_of=as_of)
-        too_old = stale(loaded, facts, as_of, self._label, self._stale_after)
+        too_old = None if once else stale(loaded, facts, as_of, self._label, self._stale_after)
         if too_old is not None:
             assumed.append(too_old)
         try:

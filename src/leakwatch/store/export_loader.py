@@ -21,6 +21,9 @@ from leakwatch.store.export_files import ExportError, ExportFile, UnreadableFile
 from leakwatch.store.mirror import Mirror
 from leakwatch.store.mirror_derive import DeriveSettings
 from leakwatch.store.mirror_ingest import failure, quoted
+from leakwatch.store.snapshot_facts import closed_after
+
+_FRESH = timedelta(days=7)  # Data Export can be scheduled weekly: older data than that were not made for this audit
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +83,14 @@ class ExportLoader:
                 raise ExportError([text.en for text in unreadable.values()])
             zone = mirror.time_zone(self._settings)
             moment, day = _seen_from(now, as_of_date, zone)
-            for spec in loaded:
-                mirror.set_watermark(spec.name, moment)
+            stamps = {spec.name: stamp for spec in loaded if (stamp := _newest_change(mirror, spec)) is not None}
+            for name, stamp in stamps.items():  # an object without stamps is fresh up to nobody knows when
+                mirror.set_watermark(name, stamp)
             notes += mirror.derive(self._settings, now=moment)
-            newest = _newest_change(mirror, loaded)
             snapshot = mirror.publish(moment, _org_id(mirror))
-        if newest is not None and as_of_date is None and moment - newest > timedelta(days=7):
-            notes.append(_old_data(newest))
+        newest = max(stamps.values(), default=None)
+        if newest is not None:
+            notes += _time_notes(snapshot, newest.astimezone(ZoneInfo(zone)).date(), day, given=as_of_date is not None)
         return LoadedExport(snapshot, day, moment, zone, tuple(notes), unreadable, left_out, found.ignored, newest)
 
     def _load_object(
@@ -201,30 +205,49 @@ def _encoding_notes(parts: Sequence[Part]) -> list[Note]:
     ]
 
 
-def _newest_change(mirror: Mirror, loaded: Sequence[ObjectSpec]) -> datetime | None:
-    newest: datetime | None = None
-    for spec in loaded:
-        if spec.stamp and spec.stamp in mirror.fields(spec.name):
-            column = quoted(next(item.column for item in spec.fields if item.name == spec.stamp))
-            row = mirror.connection.execute(f"SELECT max({column}) FROM {quoted(spec.table)}").fetchone()
-            if row and row[0] is not None:
-                moment = row[0].replace(tzinfo=UTC)
-                newest = moment if newest is None else max(newest, moment)
-    return newest
+def _newest_change(mirror: Mirror, spec: ObjectSpec) -> datetime | None:
+    """Return the newest stamp of the object's rows, aware UTC."""
+    if not spec.stamp or spec.stamp not in mirror.fields(spec.name):
+        return None
+    column = quoted(next(item.column for item in spec.fields if item.name == spec.stamp))
+    row = mirror.connection.execute(f"SELECT max({column}) FROM {quoted(spec.table)}").fetchone()
+    return row[0].replace(tzinfo=UTC) if row and row[0] is not None else None
 
 
-def _old_data(newest: datetime) -> Note:
-    day = newest.date()
-    return Note(
-        "data_older_than_audit",
-        Text(
-            en=f"The newest change in the data is of {day.isoformat()}, but all is judged as of today; for that day"
-            f" give --as-of {day.isoformat()}.",
-            tr=f"Verideki son değişiklik {day.strftime('%d.%m.%Y')} tarihli, oysa bugüne göre değerlendirildi; o"
-            f" gün için --as-of {day.isoformat()} verin.",
-        ),
-        "warning",
-    )
+def _time_notes(snapshot: Snapshot, newest: date, day: date, *, given: bool) -> list[Note]:
+    """Return what to say where the newest change in the data and the day looked from are far apart; `given` by hand."""
+    if newest > day:
+        later = closed_after(snapshot, day)
+        text = Text(
+            en=f"The data hold changes up to {newest.isoformat()}, after the day looked from ({day.isoformat()}). They"
+            f" can't be undone: a deal counts as open or closed as it stands in the data. {later} deals closed after"
+            " that day are left out by the rules on won and lost deals.",
+            tr=f"Veri, bakılan günden ({_turkish(day)}) sonraki değişiklikleri de içeriyor (son: {_turkish(newest)})."
+            f" Bunlar geri alınamaz: fırsat, verideki hâliyle açık ya da kapalı sayıldı. O günden sonra kapanan {later}"
+            " fırsat, kazanılan ve kaybedilen fırsat kurallarının dışında bırakıldı.",
+        )
+        return [Note("data_newer_than_audit", text, "warning")]
+    if day - newest <= _FRESH:
+        return []
+    if given:
+        text = Text(
+            en=f"The newest change in the data is of {newest.isoformat()}, {(day - newest).days} days before the day"
+            f" looked from ({day.isoformat()}): what happened since is not in it.",
+            tr=f"Verideki son değişiklik {_turkish(newest)} tarihli, bakılan günden ({_turkish(day)})"
+            f" {(day - newest).days} gün önce: o günden sonra olanlar veride yok.",
+        )
+    else:
+        text = Text(
+            en=f"The newest change in the data is of {newest.isoformat()}, but all is judged as of today; for that day"
+            f" give --as-of {newest.isoformat()}.",
+            tr=f"Verideki son değişiklik {_turkish(newest)} tarihli, oysa bugüne göre değerlendirildi; o gün için"
+            f" --as-of {newest.isoformat()} verin.",
+        )
+    return [Note("data_older_than_audit", text, "warning")]
+
+
+def _turkish(day: date) -> str:
+    return day.strftime("%d.%m.%Y")
 
 
 def _org_id(mirror: Mirror) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,13 @@ def deleted_ids(snapshot: Snapshot, table: str, ids: Sequence[str]) -> frozenset
         return frozenset()
     query = f"SELECT id FROM {table} WHERE is_deleted AND id IN (SELECT unnest(?::VARCHAR[]))"  # noqa: S608
     return frozenset(str(row[0]) for row in _ask_if_there(snapshot, query, list(ids)))
+
+
+def closed_after(snapshot: Snapshot, day: date) -> int:
+    """Return how many deals came into their final stage after `day` (in the org's time zone); 0 if nobody can tell."""
+    query = "SELECT count(*) FROM sf_opportunity WHERE stage_meaning <> 'open' AND stage_changed_on > ?"
+    rows = _ask_if_there(snapshot, query, day)
+    return int(rows[0][0]) if rows else 0
 
 
 def organization_name(snapshot: Snapshot) -> str:
