@@ -24,7 +24,7 @@ from filelock import FileLock, Timeout
 
 from leakwatch import log
 from leakwatch.errors import BusyError, ConfigError
-from leakwatch.jobs import Job, JobEngine, Phase, RunFlow, open_engine, wanted
+from leakwatch.jobs import Job, JobEngine, Phase, RunFlow, open_engine, wanted_now
 from leakwatch.ports import Clock
 
 LOCK_FILE = "daemon.lock"
@@ -131,11 +131,8 @@ def _turn(
 
 
 def _ask_for_due(engine: JobEngine, jobs: Sequence[Job], now: datetime) -> None:
-    statuses = {status.job: status for status in engine.status()}
-    for job in jobs:
-        slot = wanted(job, statuses[job.name], now)
-        if slot is not None:
-            engine.enqueue(slot)
+    for slot in wanted_now(jobs, {status.job: status for status in engine.status()}, now):
+        engine.enqueue(slot)
 
 
 def _give_sign(engine: JobEngine, clock: Clock, store_folder: Path, started: datetime, beat: _Beat) -> None:

@@ -141,7 +141,7 @@ def minute(tmp_path_factory: pytest.TempPathFactory) -> Minute:
     base = tmp_path_factory.mktemp("minute")
     store, jobs = base / "store", base / "jobs"
     jobs.mkdir()
-    for name, flow, do in (("a", "capture", "refuse"), ("b", "act", "no_credentials"), ("c", "audit", "break")):
+    for name, flow, do in (("a", "capture", "refuse"), ("b", "report", "no_credentials"), ("c", "audit", "break")):
         add(jobs, f"{name}_{do}", flow, do)
     add(jobs, "d_good", "mirror")
     with Daemon(store, jobs) as running:

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leakwatch.errors import AuthError, BudgetError, ConfigError, SafetyError, TransientError
-from leakwatch.jobs import Job, JobStatus, Outcome, Phase, Slot, last_due, load_jobs, next_due, wanted
+from leakwatch.jobs import Job, JobStatus, Outcome, Phase, Slot, last_due, load_jobs, next_due, wanted, wanted_now
 from leakwatch.jobs.aftermath import after_error
 
 SHIPPED = Path(__file__).parents[2] / "jobs"
@@ -232,6 +232,68 @@ def test_slot_ids_tell_slots_and_attempts_apart_in_any_zone() -> None:
         Slot("a", istanbul).id,
     }
     assert len(ids) == 3
+
+
+# --- what is wanted together ---
+
+SUNDAY_NOON = MONDAY_SEVEN - timedelta(hours=19)
+MONDAY_NOON = MONDAY_SEVEN + timedelta(hours=5)
+
+
+def company(**audit: Any) -> tuple[list[Job], dict[str, JobStatus]]:
+    """Return the shipped jobs, each served last on Sunday at noon, the audit with changes to that."""
+    jobs = list(load_jobs(SHIPPED))
+    statuses = {
+        each.name: JobStatus(
+            each.name, each.flow, each.schedule, each.time_zone, known_since=datetime(2026, 1, 1, tzinfo=UTC),
+            due=last_due(each, SUNDAY_NOON), attempt=1, outcome=Outcome.SUCCEEDED, last_success_at=SUNDAY_NOON,
+        )
+        for each in jobs
+    }  # fmt: skip
+    return jobs, statuses | {"audit": replace(statuses["audit"], **audit)}
+
+
+def names(jobs: list[Job], statuses: dict[str, JobStatus], now: datetime) -> list[str]:
+    return [slot.job for slot in wanted_now(jobs, statuses, now)]
+
+
+def test_jobs_missed_while_nothing_ran_are_made_up_for_in_the_order_of_their_flows() -> None:
+    jobs, statuses = company()
+    assert names(jobs[::-1], statuses, MONDAY_NOON) == ["mirror", "capture", "audit", "weekly_report"]
+    served = {"due": MONDAY_SEVEN - timedelta(hours=1), "last_success_at": MONDAY_NOON}
+    jobs, statuses = company(**served)
+    assert names(jobs, statuses, MONDAY_NOON) == ["mirror", "capture", "act", "weekly_report"]
+
+
+@pytest.mark.parametrize(
+    "audit",
+    [
+        {"phase": Phase.RUNNING, "due": MONDAY_SEVEN - timedelta(hours=1)},
+        {
+            "outcome": Outcome.POSTPONED, "due": MONDAY_SEVEN - timedelta(hours=1),
+            "retry_at": MONDAY_NOON + timedelta(minutes=15),
+        },
+        {"outcome": Outcome.FAILED, "due": MONDAY_SEVEN - timedelta(hours=1)},
+        {"outcome": Outcome.BLOCKED, "due": MONDAY_SEVEN - timedelta(hours=1), "last_success_at": None},
+    ],
+    ids=["running", "postponed", "failed", "blocked"],
+)  # fmt: skip
+def test_nobody_is_told_before_the_audit_that_was_due_has_ended_well(audit: dict[str, Any]) -> None:
+    jobs, statuses = company(**audit)
+    assert "act" not in names(jobs, statuses, MONDAY_NOON)
+
+
+def test_audit_that_is_due_more_often_than_it_can_run_does_not_keep_people_from_being_told() -> None:
+    every_minute = Job("audit", "audit", "* * * * *", "UTC", timedelta(hours=1))
+    jobs, statuses = company(phase=Phase.RUNNING, due=MONDAY_NOON, last_success_at=MONDAY_NOON - timedelta(minutes=1))
+    jobs = [every_minute if each.name == "audit" else each for each in jobs]
+    assert "act" in names(jobs, statuses, MONDAY_NOON)
+
+
+@pytest.mark.parametrize("changes", [{"paused_reason": "for the holidays"}, {"known_since": MONDAY_SEVEN}])
+def test_audit_that_is_paused_or_was_not_due_yet_is_not_waited_for(changes: dict[str, Any]) -> None:
+    jobs, statuses = company(**changes)
+    assert "act" in names(jobs, statuses, MONDAY_NOON)
 
 
 # --- after a failure ---

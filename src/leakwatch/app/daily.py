@@ -10,7 +10,7 @@ from leakwatch import log
 from leakwatch.app.auditing import run_act, run_audit
 from leakwatch.app.building import Parts
 from leakwatch.app.capturing import GoogleParts, google_limiter, run_capture
-from leakwatch.app.mirroring import run_mirror
+from leakwatch.app.mirroring import refresh_if_older, run_mirror
 from leakwatch.app.reporting import weekly_result, write_files
 from leakwatch.clients.limiter import Limiter
 from leakwatch.clock import SystemClock
@@ -19,7 +19,8 @@ from leakwatch.errors import SafetyError
 from leakwatch.model import Run
 from leakwatch.ports import Clock
 
-# A capture every five minutes need not read the org each time: the mirror job does, every quarter of an hour.
+# A capture every five minutes need not read the org each time: the mirror job does, every quarter of an hour. Where it
+# did not (it failed, or has another timetable), captures and audits refresh the mirror themselves.
 MIRROR_MAX_AGE = timedelta(minutes=20)
 
 KNOWN_OPTIONS: Mapping[str, frozenset[str]] = {
@@ -57,6 +58,7 @@ def _one(parts: Parts, flow: str, options: Mapping[str, Any], should_stop: Calla
         case "mirror":
             run_mirror(parts, full=bool(options.get("full")), should_stop=should_stop)
         case "audit":
+            refresh_if_older(parts, MIRROR_MAX_AGE, should_stop=should_stop)
             run_audit(parts)
         case "act":
             run_act(parts)

@@ -5,7 +5,7 @@ the engine that runs each slot once (`engine`). The daemon joins the four.
 from leakwatch.jobs.definition import FLOWS, Job, load_jobs
 from leakwatch.jobs.engine import JobEngine, RunFlow, open_engine
 from leakwatch.jobs.ledger import JobStatus, Outcome, Phase, read_status
-from leakwatch.jobs.timetable import Slot, last_due, next_due, wanted
+from leakwatch.jobs.timetable import Slot, last_due, next_due, wanted, wanted_now
 
 __all__ = [
     "FLOWS",
@@ -22,4 +22,5 @@ __all__ = [
     "open_engine",
     "read_status",
     "wanted",
+    "wanted_now",
 ]

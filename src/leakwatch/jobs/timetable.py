@@ -6,6 +6,7 @@ served: no double weekly report, and no missed one.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -15,6 +16,7 @@ from croniter import croniter
 from leakwatch.jobs.definition import Job
 from leakwatch.jobs.ledger import JobStatus, Outcome, Phase
 
+FLOW_ORDER = ("mirror", "capture", "audit", "act", "report")  # each goes by what those before it brought in
 INTERRUPTED_TRIES = 5  # of one slot: a job that kills its process must not do so for ever
 _TICK = timedelta(microseconds=1)  # croniter looks strictly before a moment; a slot is due at its very moment
 
@@ -81,3 +83,29 @@ def wanted(job: Job, status: JobStatus, now: datetime) -> Slot | None:
     else:
         again = status.retry_at is not None and now >= status.retry_at
     return Slot(job.name, status.due, status.attempt + 1) if again else None
+
+
+def wanted_now(jobs: Sequence[Job], statuses: Mapping[str, JobStatus], now: datetime) -> list[Slot]:
+    """Return the slots to run now, in the order of their flows; `statuses` by job name.
+
+    What was missed while nothing ran is thus made up for as it would have happened. An `act` moreover waits for the
+    audits that were due before it: nobody is told of findings that were not looked at again.
+    """
+    found: list[Slot] = []
+    for job in sorted(jobs, key=lambda job: (FLOW_ORDER.index(job.flow), job.name)):
+        slot = wanted(job, statuses[job.name], now)
+        if slot is not None and not (job.flow == "act" and _lacks_audit(slot, jobs, statuses)):
+            found.append(slot)
+    return found
+
+
+def _lacks_audit(slot: Slot, jobs: Sequence[Job], statuses: Mapping[str, JobStatus]) -> bool:
+    """Return whether an audit that was due by then has not ended well since."""
+    for job in jobs:
+        status = statuses[job.name]
+        if job.flow != "audit" or not job.enabled or status.paused_reason is not None:
+            continue
+        due = last_due(job, slot.due)
+        if due > status.known_since and (status.last_success_at is None or status.last_success_at < due):
+            return True
+    return False

@@ -1,0 +1,59 @@
+"""The daemon's flows: what a scheduled job does before and besides its own work."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from leakwatch.app import daily, mirroring
+from leakwatch.errors import TransientError
+from leakwatch.model import Snapshot
+from leakwatch.store import snapshots
+
+NOW = datetime(2026, 3, 2, 6, tzinfo=UTC)
+PARTS: Any = SimpleNamespace(mirror_folder=None, clock=SimpleNamespace(now=lambda: NOW))
+
+
+@pytest.fixture
+def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the names of what was run."""
+    names: list[str] = []
+    monkeypatch.setattr(mirroring, "run_mirror", lambda _, **__: names.append("mirror"))
+    monkeypatch.setattr(daily, "run_audit", lambda _: names.append("audit"))
+    return names
+
+
+def newest(monkeypatch: pytest.MonkeyPatch, age: timedelta | None) -> None:
+    snapshot = None if age is None else Snapshot("s", "", NOW - age, "00D", {}, {})
+    monkeypatch.setattr(snapshots, "latest_snapshot", lambda _: snapshot)
+
+
+@pytest.mark.parametrize("age", [timedelta(minutes=20), timedelta(days=1), None], ids=["20 min", "a day", "none yet"])
+def test_an_audit_reads_the_org_first_where_the_mirror_job_did_not(
+    monkeypatch: pytest.MonkeyPatch, done: list[str], age: timedelta | None
+) -> None:
+    newest(monkeypatch, age)
+    daily._one(PARTS, "audit", {}, lambda: False)
+    assert done == ["mirror", "audit"]
+
+
+def test_an_audit_goes_by_a_mirror_that_was_read_just_now(monkeypatch: pytest.MonkeyPatch, done: list[str]) -> None:
+    newest(monkeypatch, timedelta(minutes=19))
+    daily._one(PARTS, "audit", {}, lambda: False)
+    assert done == ["audit"]
+
+
+def test_an_audit_is_postponed_rather_than_made_on_an_old_mirror(
+    monkeypatch: pytest.MonkeyPatch, done: list[str]
+) -> None:
+    def away(_: Any, **__: Any) -> None:
+        raise TransientError("503")
+
+    newest(monkeypatch, timedelta(days=1))
+    monkeypatch.setattr(mirroring, "run_mirror", away)
+    with pytest.raises(TransientError):
+        daily._one(PARTS, "audit", {}, lambda: False)
+    assert done == []
