@@ -13,6 +13,7 @@ import duckdb
 import pytest
 
 from leakwatch import faultpoints
+from leakwatch.core.deletions import Removals
 from leakwatch.core.tables import FieldSpec, FieldType
 from leakwatch.errors import LeakwatchError
 from leakwatch.store.mirror import Mirror, MirrorReader
@@ -155,12 +156,57 @@ def test_deletions_are_stored_with_the_watermark_that_is_past_them_or_not_at_all
                 [],
                 fields=fields_of(shipped_config(), "Opportunity", [deal(1)]),
                 watermark=NOON + timedelta(days=1),
-                deleted=[ID % 1, ID % 9],
+                removals=Removals(NOON + timedelta(days=1), NOON - timedelta(days=14), absent=[ID % 1, ID % 9]),
             )
     finally:
         faultpoints.install(None)
     assert mirror.ids("Opportunity") == {ID % number for number in left}
     assert mirror.watermark("Opportunity") == (NOON if 1 in left else NOON + timedelta(days=1))
+    assert mirror.deletions_known_until("Opportunity") == (None if 1 in left else NOON + timedelta(days=1))
+
+
+DELETED_AT = datetime(2026, 3, 1, tzinfo=UTC)  # the stamp of `deal`
+
+
+def remove(mirror: Mirror, **removals: Any) -> int:
+    return mirror.merge(
+        "Opportunity",
+        [],
+        fields=fields_of(shipped_config(), "Opportunity", [deal(1, IsDeleted=False)]),
+        watermark=NOON,
+        removals=Removals(NOON, **{"marked_before": DELETED_AT - timedelta(days=1), **removals}),
+    ).deleted
+
+
+def test_a_row_leaves_when_the_delete_log_names_it_unless_it_changed_after_or_lies_in_the_bin(mirror: Mirror) -> None:
+    restored = deal(2, SystemModstamp="2026-03-01T00:00:01.000+0000")
+    merge(mirror, deal(1, IsDeleted=False), restored, deal(3, IsDeleted=True), deal(4, IsDeleted=False))
+    logged = {ID % number: DELETED_AT for number in (1, 2, 3, 9)}
+    assert remove(mirror, logged=logged) == 1
+    assert mirror.ids("Opportunity") == {ID % number for number in (2, 3, 4)}
+
+
+def test_a_row_marked_as_deleted_leaves_when_no_recycle_bin_holds_it_any_more(mirror: Mirror) -> None:
+    merge(mirror, deal(1, IsDeleted=True), deal(2, IsDeleted=False))
+    assert remove(mirror, marked_before=DELETED_AT) == 0
+    assert mirror.ids("Opportunity") == {ID % 1, ID % 2}
+    remove(mirror, marked_before=DELETED_AT + timedelta(seconds=1))
+    assert mirror.ids("Opportunity") == {ID % 2}
+
+
+def test_deletions_are_known_up_to_the_moment_of_a_whole_read_and_stay_so_through_merges(mirror: Mirror) -> None:
+    rows = [deal(1)]
+    mirror.replace("Opportunity", rows, fields=fields_of(shipped_config(), "Opportunity", rows), watermark=NOON)
+    merge(mirror, deal(2), watermark=NOON + timedelta(hours=1))
+    assert mirror.deletions_known_until("Opportunity") == NOON
+
+
+def test_a_mirror_of_an_earlier_version_is_taken_over_and_knows_of_no_deletions(tmp_path: Path) -> None:
+    with Mirror(tmp_path, shipped_config()) as mirror:
+        merge(mirror, deal(1), watermark=NOON)
+        mirror.connection.execute("ALTER TABLE lw_tables DROP COLUMN deletions_until")
+    with Mirror(tmp_path, shipped_config()) as mirror:
+        assert (mirror.watermark("Opportunity"), mirror.deletions_known_until("Opportunity")) == (NOON, None)
 
 
 def test_an_object_without_rows_is_there_and_empty(mirror: Mirror) -> None:

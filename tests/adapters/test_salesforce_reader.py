@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -24,11 +25,14 @@ class Org:
         self.calls: list[str] = []
         self.takes_composite = True
         self.broken_parts: set[str] = set()
+        self.urls: list[str] = []
 
     def request(self, method: str, path: str, *, body: Any = None, **_: Any) -> Answer:
         self.calls.append(f"{method} {path}")
         if path != "composite":
             name = path.split("/")[1]
+            if "/deleted/" in path:
+                return Answer(self._log(name), 200, {})
             if name not in KNOWN:
                 raise NotFoundError("The requested resource does not exist")
             return Answer(described(name), 200, {})
@@ -40,7 +44,10 @@ class Org:
     def _part(self, part: Mapping[str, Any]) -> Mapping[str, Any]:
         assert part["method"] == "GET"
         assert part["url"].startswith(BASE)
+        self.urls.append(part["url"])
         name = part["url"].removeprefix(BASE).split("/")[1]
+        if "/deleted/" in part["url"] and name in KNOWN and name not in self.broken_parts:
+            return {"referenceId": part["referenceId"], "httpStatusCode": 200, "body": self._log(name)}
         found = name in KNOWN and name not in self.broken_parts
         error = [{"errorCode": "NOT_FOUND", "message": "The requested resource does not exist"}]
         return {
@@ -48,6 +55,20 @@ class Org:
             "httpStatusCode": 200 if found else 404,
             "body": described(name) if found else error,
         }
+
+    def _log(self, name: str) -> Mapping[str, Any]:
+        if name in self.broken_parts:
+            raise RecordError("startDate before org replication enabled date", code="INVALID_REPLICATION_DATE")
+        return LOG
+
+
+# As the REST guide shows it ("sObject Get Deleted").
+LOG = {
+    "deletedRecords": [{"id": "00Q000000000001AAA", "deletedDate": "2026-03-02T09:05:30.000+0000"}],
+    "earliestDateAvailable": "2026-02-15T15:57:00.000+0000",
+    "latestDateCovered": "2026-03-02T09:20:00.000+0000",
+}
+SINCE, UNTIL = datetime(2026, 3, 2, 9, tzinfo=UTC), datetime(2026, 3, 2, 9, 31, tzinfo=UTC)
 
 
 def described(name: str) -> dict[str, Any]:
@@ -109,3 +130,36 @@ def test_an_answer_with_another_number_of_rows_than_ids_is_not_paired_up(monkeyp
     monkeypatch.setattr(org, "request", lambda *_, **__: Answer([{"Id": "00T1"}], 200, {}))
     with pytest.raises(TransientError, match="another number of Task rows"):
         SalesforceReader(org).fetch("Task", ["00T1", "00T2"], ["Id"])
+
+
+# --- what was deleted ---
+
+
+def test_the_delete_logs_of_many_objects_are_asked_in_one_call(org, reader):
+    found = reader.delete_logs({"Lead": SINCE, "Task": SINCE}, UNTIL)
+    assert org.calls == ["POST composite"]
+    assert org.urls[0] == (
+        f"{BASE}sobjects/Lead/deleted/?start=2026-03-02T09%3A00%3A00%2B00%3A00&end=2026-03-02T09%3A31%3A00%2B00%3A00"
+    )
+    assert found.keys() == {"Lead", "Task"}
+    assert found["Lead"].deleted == {"00Q000000000001AAA": datetime(2026, 3, 2, 9, 5, 30, tzinfo=UTC)}
+    assert found["Lead"].covered_until == datetime(2026, 3, 2, 9, 20, tzinfo=UTC)
+    assert found["Lead"].complete_from == datetime(2026, 2, 15, 15, 57, tzinfo=UTC)
+
+
+def test_an_org_that_refuses_composite_gives_its_delete_logs_one_by_one(org, reader):
+    org.takes_composite = False
+    assert reader.delete_logs({"Lead": SINCE}, UNTIL)["Lead"].deleted
+    assert [call.split("?")[0] for call in org.calls] == ["POST composite", "GET sobjects/Lead/deleted/"]
+
+
+def test_a_delete_log_that_is_refused_is_left_out_and_the_others_are_read(org, reader):
+    org.broken_parts = {"Task"}
+    assert reader.delete_logs({"Lead": SINCE, "Task": SINCE}, UNTIL).keys() == {"Lead"}
+
+
+def test_a_delete_log_without_its_moments_covers_nothing(monkeypatch):
+    org = Org()
+    monkeypatch.setattr(org, "_log", lambda _: {"deletedRecords": None})
+    log = SalesforceReader(org).delete_logs({"Lead": SINCE}, UNTIL)["Lead"]
+    assert (log.deleted, log.covered_until, log.complete_from) == ({}, SINCE, None)

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from leakwatch.core.deletions import DeleteLog, Removals
 from leakwatch.core.tables import FieldSpec, FieldType, MirrorConfig, ObjectSpec
-from leakwatch.errors import CursorError, NotFoundError, RecordError, TransientError
-from leakwatch.flows.mirror import mirror
+from leakwatch.errors import CursorError, NotFoundError, TransientError
+from leakwatch.flows.mirror import OVERLAP, mirror
 from leakwatch.model import Snapshot
 
 NOON = datetime(2026, 11, 23, 12, 0, 0, 400_000, tzinfo=UTC)
@@ -30,8 +31,9 @@ class FakeReader:
         self.queries: list[tuple[str, bool]] = []
         self.fail: dict[str, list[Exception]] = {}
         self.absent: set[str] = set()
-        self.deleted: dict[str, list[str]] = {}
-        self.deleted_refused = False
+        self.logs: dict[str, DeleteLog] = {}
+        self.asked: list[tuple[Mapping[str, datetime], datetime]] = []
+        self.now = NOON
         self.fields: dict[str, list[str]] = {}
         self.prepared: list[tuple[list[str], bool]] = []
 
@@ -45,7 +47,7 @@ class FakeReader:
         return {"fields": [{"name": name, "type": TYPES.get(name, "string")} for name in names]}
 
     def server_now(self) -> datetime:
-        return NOON
+        return self.now
 
     def prepare_describes(self, sobjects: Sequence[str], *, anew: bool = False) -> None:
         self.prepared.append((list(sobjects), anew))
@@ -57,16 +59,16 @@ class FakeReader:
             raise self.fail[sobject].pop(0)
         yield self.rows.get(sobject, [])
 
-    def deleted_ids(self, sobject: str, since: datetime, until: datetime) -> list[str]:
-        if self.deleted_refused:
-            raise RecordError("not replicateable", code="INVALID_REPLICATION_DATE")
-        return self.deleted.get(sobject, [])
+    def delete_logs(self, since: Mapping[str, datetime], until: datetime) -> Mapping[str, DeleteLog]:
+        self.asked.append((since, until))
+        return {name: self.logs[name] for name in since if name in self.logs}
 
 
 class FakeStore:
     def __init__(self) -> None:
         self.tables: dict[str, dict[str, Mapping[str, Any]]] = {}
         self.marks: dict[str, datetime] = {}
+        self.known_until: dict[str, datetime] = {}
         self.published = 0
         self.columns: dict[str, list[str]] = {}
 
@@ -76,19 +78,25 @@ class FakeStore:
     def fields(self, sobject: str) -> Mapping[str, str]:
         return dict.fromkeys(self.columns.get(sobject, ()), "VARCHAR")
 
-    def merge(self, sobject, rows: Iterable[Mapping[str, Any]], *, fields, watermark=None, deleted=()) -> int:
+    def deletions_known_until(self, sobject: str) -> datetime | None:
+        return self.known_until.get(sobject)
+
+    def merge(
+        self, sobject, rows: Iterable[Mapping[str, Any]], *, fields, watermark=None, removals: Removals | None = None
+    ) -> Any:
         got = list(rows)
         table = self.tables.setdefault(sobject, {})
         table.update({row["Id"]: row for row in got})
-        gone = [table.pop(record_id) for record_id in deleted if record_id in table]
-        self.marks[sobject] = watermark
+        left = [*removals.absent, *removals.logged]
+        gone = [table.pop(record_id) for record_id in left if record_id in table]
+        self.marks[sobject], self.known_until[sobject] = watermark, removals.until
         return SimpleNamespace(rows=len(got), deleted=len(gone))
 
-    def replace(self, sobject, rows: Iterable[Mapping[str, Any]], *, fields, watermark=None) -> int:
+    def replace(self, sobject, rows: Iterable[Mapping[str, Any]], *, fields, watermark=None) -> Any:
         got = {row["Id"]: row for row in rows}
         self.columns[sobject] = list(fields)
         self.tables[sobject] = got
-        self.marks[sobject] = watermark
+        self.marks[sobject] = self.known_until[sobject] = watermark
         return SimpleNamespace(rows=len(got), deleted=0)
 
     def ids(self, sobject: str) -> Iterable[str]:
@@ -114,11 +122,20 @@ def refresh(reader, store, *objects, full=False):
     return mirror(reader, store, config, org_id="00D", derive=tuple, now=NOON, full=full)
 
 
-def test_the_first_refresh_reads_everything_up_to_the_orgs_present_second(reader, store):
+def test_the_first_refresh_reads_everything_and_the_next_begins_before_it_did(reader, store):
     refresh(reader, store, LEAD)
     [(query, all_rows)] = reader.queries
     assert all_rows
-    assert query.endswith("WHERE SystemModstamp < 2026-11-23T12:00:01Z")
+    assert query == "SELECT Id, Status, SystemModstamp FROM Lead"
+    assert store.marks["Lead"] == datetime(2026, 11, 23, 12, 0, 1, tzinfo=UTC)
+
+
+def test_a_row_that_changes_while_everything_is_read_is_read_again_by_the_next_refresh(reader, store):
+    """Its stamp lies behind the moment that was taken before: a window that ended there would leave it out."""
+    reader.rows["Lead"] = [{"Id": "00Q1", "SystemModstamp": NOON + timedelta(minutes=3)}]
+    refresh(reader, store, LEAD)
+    assert set(store.tables["Lead"]) == {"00Q1"}
+    assert store.marks["Lead"] < NOON + timedelta(minutes=3)
 
 
 def test_the_next_refresh_starts_an_overlap_before_the_last_window_ended(reader, store):
@@ -147,27 +164,75 @@ def test_an_object_without_a_stamp_is_read_whole_each_time(reader, store):
     assert all("WHERE" not in query for query, _ in reader.queries)
 
 
-def test_rows_deleted_for_good_are_dropped_by_the_delete_log(reader, store):
-    reader.rows["OpportunityLineItem"] = [{"Id": "00k1"}, {"Id": "00k2"}]
-    refresh(reader, store, LINE)
-    reader.rows["OpportunityLineItem"] = []
-    reader.deleted["OpportunityLineItem"] = ["00k1"]
-    report = refresh(reader, store, LINE)
-    assert set(store.tables["OpportunityLineItem"]) == {"00k2"}
+# --- deletions ---
+
+
+def test_deletions_are_asked_for_together_each_object_from_where_its_own_are_known(reader, store):
+    refresh(reader, store, LINE, LEAD, STAGE)
+    assert reader.asked == [], "what is read whole needs no log"
+    store.known_until["Lead"] = NOON - timedelta(hours=3)
+    refresh(reader, store, LINE, LEAD, STAGE)
+    [(since, until)] = reader.asked
+    assert since == {"OpportunityLineItem": store.marks["Lead"] - OVERLAP, "Lead": NOON - timedelta(hours=3) - OVERLAP}
+    assert until == NOON + timedelta(minutes=1)
+    refresh(reader, store, LINE, LEAD, full=True)
+    assert len(reader.asked) == 1
+
+
+@pytest.mark.parametrize("spec", [LINE, LEAD], ids=["never in the recycle bin", "usually in the recycle bin"])
+def test_rows_deleted_for_good_leave_by_the_delete_log(reader, store, spec):
+    reader.rows[spec.name] = [{"Id": "1"}, {"Id": "2"}]
+    refresh(reader, store, spec)
+    reader.rows[spec.name] = []
+    reader.logs[spec.name] = DeleteLog({"1": NOON}, covered_until=NOON)
+    report = refresh(reader, store, spec)
+    assert set(store.tables[spec.name]) == {"2"}
     assert report.tables[0].deleted == 1
+    assert len(reader.queries) == 2, "no list of ids was asked for"
 
 
-@pytest.mark.parametrize("too_old", [True, False], ids=["mirror too old for the delete log", "no delete log"])
-def test_without_a_delete_log_the_keys_are_compared(reader, store, too_old):
-    reader.rows["OpportunityLineItem"] = [{"Id": "00k1"}, {"Id": "00k2"}]
-    refresh(reader, store, LINE)
-    reader.rows["OpportunityLineItem"] = [{"Id": "00k2"}]
-    if too_old:
-        store.marks["OpportunityLineItem"] = NOON - timedelta(days=20)
-    else:
-        reader.deleted_refused = True
-    refresh(reader, store, LINE)
-    assert set(store.tables["OpportunityLineItem"]) == {"00k2"}
+def test_deletions_are_known_only_up_to_where_the_log_says_it_covers_them(reader, store):
+    refresh(reader, store, LEAD)
+    reader.now = NOON + timedelta(hours=2)
+    reader.logs["Lead"] = DeleteLog({}, covered_until=NOON + timedelta(minutes=20))
+    refresh(reader, store, LEAD)
+    assert store.known_until["Lead"] == NOON + timedelta(minutes=20)
+    reader.logs["Lead"] = DeleteLog({}, covered_until=NOON)  # an older transaction came to light
+    refresh(reader, store, LEAD)
+    assert reader.asked[-1][0] == {"Lead": NOON + timedelta(minutes=20) - OVERLAP}
+    assert store.known_until["Lead"] == NOON + timedelta(minutes=20), "it never goes back"
+
+
+@pytest.mark.parametrize("log", [None, DeleteLog({}, covered_until=NOON, complete_from=NOON)], ids=["none", "gaps"])
+@pytest.mark.parametrize(
+    ("age", "compared"), [(timedelta(hours=5), False), (timedelta(hours=6), True), (timedelta(days=20), True)]
+)
+def test_without_a_whole_delete_log_ids_are_compared_every_six_hours(reader, store, log, age, compared):
+    reader.rows["Lead"] = [{"Id": "1"}, {"Id": "2"}]
+    refresh(reader, store, LEAD)
+    known = store.known_until["Lead"] = store.marks["Lead"] - age
+    if log is not None:
+        reader.logs["Lead"] = log
+    reader.rows["Lead"] = [{"Id": "2"}]
+    refresh(reader, store, LEAD)
+    assert set(store.tables["Lead"]) == ({"2"} if compared else {"1", "2"})
+    assert store.known_until["Lead"] == (store.marks["Lead"] if compared else known)
+    listed = [(query, all_rows) for query, all_rows in reader.queries if query == "SELECT Id FROM Lead"]
+    assert listed == ([("SELECT Id FROM Lead", True)] if compared else []), (
+        "what lies in the recycle bin is still there"
+    )
+
+
+def test_a_mirror_that_never_heard_of_deletions_compares_ids_at_once(reader, store):
+    reader.rows["Lead"] = [{"Id": "1"}, {"Id": "2"}]
+    refresh(reader, store, LEAD)
+    del store.known_until["Lead"]  # as in a file that an earlier version wrote
+    reader.rows["Lead"] = [{"Id": "2"}]
+    refresh(reader, store, LEAD)
+    assert set(store.tables["Lead"]) == {"2"}
+
+
+# --- trouble ---
 
 
 def test_a_locator_that_expired_starts_its_window_again_once(reader, store):

@@ -2,8 +2,10 @@
 
 Changes come in closed windows [lo, hi) on each object's stamp: `hi` is the end of the org's present second, `lo` the
 last `hi` less an overlap, because rows are committed late (seen: minutes after their stamp). Rows read twice are merged
-by Id. Objects without a stamp are read whole. A table that can't be read keeps its old rows and its old freshness, so
-that rules know they may not conclude anything from it.
+by Id. What is read whole has no end: its `hi` is taken before, so that the next window covers what changed meanwhile.
+Deletions have a moment of their own up to which they are known (`core.deletions`). Objects without a stamp are read
+whole. A table that can't be read keeps its old rows and its old freshness, so that rules know they may not conclude
+anything from it.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from leakwatch import faultpoints, log
+from leakwatch.core.deletions import DeleteLog, Removals, by_comparison, by_log, log_since
 from leakwatch.core.report_inputs import Note
 from leakwatch.core.tables import FieldSpec, MirrorConfig, ObjectSpec, fields_from_describe
 from leakwatch.errors import CursorError, NotFoundError, RecordError, TransientError
@@ -21,10 +24,8 @@ from leakwatch.model import Snapshot
 from leakwatch.ports import Reader
 
 OVERLAP = timedelta(minutes=10)  # late commits: a row may appear minutes after its stamp
-GET_DELETED_REACH = timedelta(days=14)  # the service keeps 15 days (REST guide, "sObject Get Deleted"); one in reserve
+LOG_ENDS_AFTER = timedelta(minutes=1)  # the delete log ignores seconds: so the present minute is asked for, too
 MISSING = frozenset({"INVALID_FIELD", "INVALID_TYPE", "NOT_FOUND", "INSUFFICIENT_ACCESS"})
-# Rows of these never reach the recycle bin: queryAll does not show them as deleted (Object Reference).
-HARD_DELETED = frozenset({"OpportunityLineItem", "OpportunityContactRole", "EmailMessageRelation"})
 WINDOW_TRIES = 2  # a locator that expired while paging starts its window again, once
 
 _log = log.get(__name__)
@@ -43,6 +44,7 @@ class MirrorWriter(Protocol):
     """The writing side of the mirror store."""
 
     def watermark(self, sobject: str) -> datetime | None: ...
+    def deletions_known_until(self, sobject: str) -> datetime | None: ...
     def fields(self, sobject: str) -> Mapping[str, str]: ...
 
     def merge(
@@ -52,7 +54,7 @@ class MirrorWriter(Protocol):
         *,
         fields: Mapping[str, FieldSpec],
         watermark: datetime | None = None,
-        deleted: Collection[str] = (),
+        removals: Removals | None = None,
     ) -> Merged: ...
 
     def replace(
@@ -64,14 +66,14 @@ class MirrorWriter(Protocol):
         watermark: datetime | None = None,
     ) -> Merged: ...
 
-    def ids(self, sobject: str) -> Iterable[str]: ...
+    def ids(self, sobject: str) -> Collection[str]: ...
     def publish(self, now: datetime, org_id: str) -> Snapshot: ...
 
 
 class DeletionReader(Reader, Protocol):
     """A Reader that also knows what was deleted for good."""
 
-    def deleted_ids(self, sobject: str, since: datetime, until: datetime) -> list[str]: ...
+    def delete_logs(self, since: Mapping[str, datetime], until: datetime) -> Mapping[str, DeleteLog]: ...
     def prepare_describes(self, sobjects: Sequence[str], *, anew: bool = False) -> None: ...
 
 
@@ -124,11 +126,12 @@ def mirror(
             is published, and the next run goes on from there.
     """
     reader.prepare_describes([spec.name for spec in config.objects], anew=True)
+    logs = {} if full else _delete_logs(reader, store, config.objects)
     tables: list[TableReport] = []
     for spec in config.objects:
         if should_stop is not None and should_stop():
             raise TransientError("asked to stop; the tables read so far are kept, the next run goes on from there")
-        tables.append(_refresh(reader, store, spec, full=full))
+        tables.append(_refresh(reader, store, spec, logs.get(spec.name), full=full))
     notes = derive()
     snapshot = store.publish(now, org_id)
     faultpoints.reach("mirror.after_publish")
@@ -136,7 +139,25 @@ def mirror(
     return MirrorReport(snapshot, tuple(tables), notes)
 
 
-def _refresh(reader: DeletionReader, store: MirrorWriter, spec: ObjectSpec, *, full: bool) -> TableReport:
+def _delete_logs(reader: DeletionReader, store: MirrorWriter, objects: Sequence[ObjectSpec]) -> Mapping[str, DeleteLog]:
+    """Ask for the delete logs of all objects that are read by their changes, together: one API call for 25 of them."""
+    now = reader.server_now()
+    known = {
+        spec.name: store.deletions_known_until(spec.name)
+        for spec in objects
+        if spec.stamp is not None and store.watermark(spec.name) is not None
+    }
+    since = {
+        name: start
+        for name, until in known.items()
+        if until is not None and (start := log_since(until, now, OVERLAP)) is not None
+    }
+    return reader.delete_logs(since, now + LOG_ENDS_AFTER) if since else {}
+
+
+def _refresh(
+    reader: DeletionReader, store: MirrorWriter, spec: ObjectSpec, log_of_it: DeleteLog | None, *, full: bool
+) -> TableReport:
     try:
         describe = reader.describe(spec.name)
     except (NotFoundError, RecordError) as error:
@@ -147,7 +168,7 @@ def _refresh(reader: DeletionReader, store: MirrorWriter, spec: ObjectSpec, *, f
     absent = tuple(item.name for item in spec.fields if item.name not in fields and not item.optional)
     for attempt in range(WINDOW_TRIES):
         try:
-            return _read_window(reader, store, spec, fields, absent, full=full)
+            return _read_window(reader, store, spec, fields, absent, log_of_it, full=full)
         except CursorError:
             if attempt == WINDOW_TRIES - 1:
                 raise
@@ -164,6 +185,7 @@ def _read_window(
     spec: ObjectSpec,
     fields: Mapping[str, FieldSpec],
     absent: tuple[str, ...],
+    log_of_it: DeleteLog | None,
     *,
     full: bool,
 ) -> TableReport:
@@ -178,8 +200,8 @@ def _read_window(
     if since is None:
         merged = store.replace(spec.name, rows, fields=fields, watermark=upper)
     else:
-        gone = _hard_deleted(reader, store, spec, since, upper)
-        merged = store.merge(spec.name, rows, fields=fields, watermark=upper, deleted=gone)
+        gone = _removals(reader, store, spec, log_of_it, upper)
+        merged = store.merge(spec.name, rows, fields=fields, watermark=upper, removals=gone)
     _log.info(
         log.Event.TABLE_REFRESHED, sobject=spec.name, rows=merged.rows, deleted=merged.deleted, whole=since is None
     )
@@ -187,28 +209,21 @@ def _read_window(
 
 
 def _window(stamped: str | None, since: datetime | None, upper: datetime) -> str:
-    if stamped is None:
+    if stamped is None or since is None:
         return ""
-    until = f"{stamped} < {_stamp(upper)}"
-    if since is None:
-        return f" WHERE {until}"
-    return f" WHERE {stamped} >= {_stamp(since - OVERLAP)} AND {until}"
+    return f" WHERE {stamped} >= {_stamp(since - OVERLAP)} AND {stamped} < {_stamp(upper)}"
 
 
-def _hard_deleted(
-    reader: DeletionReader, store: MirrorWriter, spec: ObjectSpec, since: datetime, upper: datetime
-) -> Collection[str]:
-    """Return the ids of rows that are gone for good; some may never have been in the mirror."""
-    if spec.name not in HARD_DELETED:
-        return ()
-    start = since - OVERLAP
-    if upper - start < GET_DELETED_REACH:
-        try:
-            return reader.deleted_ids(spec.name, start, upper + timedelta(minutes=1))
-        except RecordError:
-            pass  # not offered for this object: compare the keys below
-    living = {str(row["Id"]) for page in reader.query(f"SELECT Id FROM {spec.name}") for row in page}  # noqa: S608
-    return sorted(set(store.ids(spec.name)) - living)
+def _removals(
+    reader: DeletionReader, store: MirrorWriter, spec: ObjectSpec, log_of_it: DeleteLog | None, upper: datetime
+) -> Removals:
+    """Return what leaves the table: by the delete log, or by comparing ids where it can't be had."""
+    found = by_log(store.deletions_known_until(spec.name), log_of_it, upper)
+    if found is not None:
+        return found
+    there = reader.query(f"SELECT Id FROM {spec.name}", all_rows=True)  # noqa: S608  identifiers come from describe
+    living = {str(row["Id"]) for page in there for row in page}
+    return by_comparison(store.ids(spec.name), living, upper)
 
 
 def _stamp(moment: datetime) -> str:

@@ -6,11 +6,13 @@ Sources: REST API Developer Guide ("Query", "sObject Collections", "sObject Get 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any, cast
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from leakwatch.clients.salesforce import SalesforceClient, soql
+from leakwatch.core.deletions import DeleteLog
 from leakwatch.errors import CursorError, NotFoundError, RecordError, TransientError, UnknownOutcomeError
 from leakwatch.salesforce.results import composite_answer
 
@@ -60,14 +62,21 @@ class SalesforceReader:
         if anew:
             self._described.clear()
         wanted = [name for name in dict.fromkeys(sobjects) if name not in self._described]
-        for start in range(0, len(wanted), COMPOSITE_PARTS):
-            chunk = wanted[start : start + COMPOSITE_PARTS]
+        for name, part in self._together({name: f"sobjects/{quote(name)}/describe" for name in wanted}).items():
+            if isinstance(part, Mapping) and "fields" in part:
+                self._described[name] = cast(Mapping[str, Any], part)
+
+    def _together(self, paths: Mapping[str, str]) -> dict[str, Any]:
+        """Return name → body of those of `paths` that are answered inside Composite, which is one API call for 25.
+
+        What the org refuses so, one or all, is left out.
+        """
+        found: dict[str, Any] = {}
+        names = list(paths)
+        for start in range(0, len(names), COMPOSITE_PARTS):
+            chunk = names[start : start + COMPOSITE_PARTS]
             parts = [
-                {
-                    "method": "GET",
-                    "url": f"{self._client.base_path}sobjects/{quote(name)}/describe",
-                    "referenceId": f"part{number}",
-                }
+                {"method": "GET", "url": f"{self._client.base_path}{paths[name]}", "referenceId": f"part{number}"}
                 for number, name in enumerate(chunk)
             ]
             request = {"allOrNone": False, "compositeRequest": parts}
@@ -75,10 +84,9 @@ class SalesforceReader:
                 answer = self._client.request("POST", "composite", body=request).body
                 answers = composite_answer(answer, len(chunk))
             except (RecordError, UnknownOutcomeError):
-                return  # this org answers them one by one only
-            for name, (status, body) in zip(chunk, answers, strict=True):
-                if status == 200 and isinstance(body, Mapping) and "fields" in body:
-                    self._described[name] = cast(Mapping[str, Any], body)
+                return found  # this org answers them one by one only
+            found |= {name: body for name, (status, body) in zip(chunk, answers, strict=True) if status == 200}
+        return found
 
     def has_field(self, sobject: str, field: str) -> bool:
         """Return whether the org has `field` on `sobject` and the integration user sees it."""
@@ -144,16 +152,21 @@ class SalesforceReader:
                         found[str(row[field])] = row
         return found
 
-    def deleted_ids(self, sobject: str, since: datetime, until: datetime) -> list[str]:
-        """Return ids deleted between two moments (at most 15 days back: Get Deleted), hard deletes included.
+    def delete_logs(self, since: Mapping[str, datetime], until: datetime) -> dict[str, DeleteLog]:
+        """Return object → its delete log from its moment in `since` on to `until` (aware; the service ignores seconds).
 
-        Raises:
-            RecordError: the window is older than the service keeps.
+        What is refused is left out: a window that is too old (more than 15 days: "sObject Get Deleted"), more than
+        600,000 ids, an object that keeps no log.
         """
-        stamp = "%Y-%m-%dT%H:%M:%S+00:00"
-        params = {"start": since.strftime(stamp), "end": until.strftime(stamp)}
-        answer = self._client.request("GET", f"sobjects/{quote(sobject)}/deleted/", params=params).body
-        return [str(entry["id"]) for entry in answer.get("deletedRecords", [])]
+        ends = {
+            name: urlencode({"start": _log_stamp(start), "end": _log_stamp(until)}) for name, start in since.items()
+        }
+        paths = {name: f"sobjects/{quote(name)}/deleted/?{ends[name]}" for name in since}
+        bodies = self._together(paths)
+        for name in paths.keys() - bodies.keys():
+            with suppress(RecordError):
+                bodies[name] = self._client.request("GET", paths[name]).body
+        return {name: _delete_log(bodies[name], since[name]) for name in since if name in bodies}
 
     def api_usage(self) -> tuple[int, int] | None:
         """Return (used, allowed) API calls of the last 24 hours as last heard, or None."""
@@ -163,6 +176,21 @@ class SalesforceReader:
     def instance_url(self) -> str:
         """The org's own address, for links."""
         return self._client.instance_url
+
+
+def _log_stamp(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S+00:00")
+
+
+def _delete_log(body: Mapping[str, Any], since: datetime) -> DeleteLog:
+    """Read an answer of "sObject Get Deleted"; without the moments it should have, nothing counts as covered."""
+    entries = cast(Sequence[Mapping[str, Any]], body.get("deletedRecords") or ())
+    covered, earliest = body.get("latestDateCovered"), body.get("earliestDateAvailable")
+    return DeleteLog(
+        deleted={str(entry["id"]): datetime.fromisoformat(str(entry["deletedDate"])) for entry in entries},
+        covered_until=datetime.fromisoformat(str(covered)) if covered else since,
+        complete_from=datetime.fromisoformat(str(earliest)) if earliest else None,
+    )
 
 
 def _plain(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,8 @@ GET  /world                     who and what there is: people, meanings, ids by 
 GET  /ledger  DELETE /ledger    calls by service and endpoint, rows asked to be written, quota units
 GET  /org/dump                  the org's records (?labels=true: {"rows", "labels"}, the label of each new id)
 GET  /org/settings  POST        how the org is set up, its probe switches too; see org/settings.py
+POST /org/rows                  {"sobject", "rows"}: rows as they are; with an old SystemModstamp: committed late
+POST /org/purge                 {"sobject", "ids"}: deleted for good, past the recycle bin or out of it
 POST /save  POST /restore       {"name"}: the whole state
 GET  /faults  POST /faults      one rule or {"rules": [...]}; see faults.py
 DELETE /faults                  drop them all (?seed=N throws the dice anew)
@@ -35,6 +37,7 @@ from leakwatch.sandbox.faults import FaultBook, FaultError, Rule
 from leakwatch.sandbox.google.quota import PROFILES, QuotaSettings
 from leakwatch.sandbox.google.service import GoogleService
 from leakwatch.sandbox.ledger import Ledger
+from leakwatch.sandbox.org.errors import OrgError
 from leakwatch.sandbox.stage import Stage, StageError
 from leakwatch.sandbox.world.expect import truth_now, world_card
 
@@ -112,6 +115,15 @@ class Desk:
         """Set up the running org otherwise."""
         self.stage.org.change_settings(body)
         return asdict(self.stage.org.settings)
+
+    def post_rows(self, _request: Request, body: Body) -> Any:
+        """Add rows as they are."""
+        return {"added": self.stage.org.seed(str(body["sobject"]), cast(list[Body], body["rows"]))}
+
+    def post_purge(self, _request: Request, body: Body) -> Any:
+        """Delete rows for good."""
+        self.stage.org.purge(str(body["sobject"]), cast(list[str], body["ids"]))
+        return {"purged": len(body["ids"])}
 
     # -- state -------------------------------------------------------------------------------------
 
@@ -202,6 +214,8 @@ def build_app(desk: Desk) -> Starlette:
         ("GET", "/org/dump", desk.get_dump),
         ("GET", "/org/settings", desk.get_settings),
         ("POST", "/org/settings", desk.post_settings),
+        ("POST", "/org/rows", desk.post_rows),
+        ("POST", "/org/purge", desk.post_purge),
         ("POST", "/save", desk.post_save),
         ("POST", "/restore", desk.post_restore),
         ("GET", "/faults", desk.get_faults),
@@ -227,7 +241,7 @@ def _endpoint(desk: Desk, handler: Handler) -> Callable[[Request], Awaitable[Res
             if not isinstance(body, dict):
                 raise StageError("the body must be a JSON object")
             return _answer(200, handler(request, cast(Body, body)))
-        except (StageError, FaultError, ClockError, orjson.JSONDecodeError, TypeError, ValueError) as error:
+        except (StageError, FaultError, ClockError, OrgError, KeyError, TypeError, ValueError) as error:
             return _answer(400, {"error": str(error)})
 
     return endpoint

@@ -5,7 +5,7 @@ Tables have no primary key and are merged by batched DELETE and INSERT: measured
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -15,12 +15,15 @@ from typing import Any
 import duckdb
 
 from leakwatch import faultpoints, log
+from leakwatch.core.deletions import Removals
 from leakwatch.core.tables import FieldSpec, MirrorConfig, ObjectSpec
 from leakwatch.errors import LeakwatchError
 from leakwatch.store.mirror_ingest import CsvSource, cast_sql, failure, quoted, write_rows
+from leakwatch.store.mirror_removals import delete_ids, naive, remove
 
 _BOOKKEEPING = (
     "CREATE TABLE IF NOT EXISTS lw_tables (sobject VARCHAR, table_name VARCHAR, watermark TIMESTAMP)",
+    "ALTER TABLE lw_tables ADD COLUMN IF NOT EXISTS deletions_until TIMESTAMP",  # files of 0.1.0 lack it
     "CREATE TABLE IF NOT EXISTS lw_columns (table_name VARCHAR, column_name VARCHAR, field VARCHAR, type VARCHAR)",
 )
 
@@ -56,16 +59,17 @@ class LiveTables:
         *,
         fields: Mapping[str, FieldSpec],
         watermark: datetime | None = None,
-        deleted: Collection[str] = (),
+        removals: Removals | None = None,
     ) -> MergeResult:
         """Replace the rows with the same Id by `rows` (Salesforce API names, JSON values), in one transaction.
 
         `fields` (see `core.tables.fields_from_describe`) says which columns the table has from now on: new ones are
         added (NULL in older rows, until those are fetched again), lost ones dropped. Of two rows with one Id the one
-        with the later stamp stays. `watermark` (aware: everything before it is in) is stored with the rows. Rows with
-        an id in `deleted` go, in the same transaction: the watermark is past them, they would not be asked for again.
+        with the later stamp stays. `watermark` (aware: everything before it is in) is stored with the rows. What
+        `removals` name goes in the same transaction, which also stores up to when deletions are known: they would not
+        be asked for again.
         """
-        return self._store(sobject, rows, fields, watermark, whole=False, deleted=deleted)
+        return self._store(sobject, rows, fields, watermark, whole=False, removals=removals)
 
     def replace(
         self,
@@ -75,7 +79,7 @@ class LiveTables:
         fields: Mapping[str, FieldSpec],
         watermark: datetime | None = None,
     ) -> MergeResult:
-        """Make `rows` the whole content of the table, as `merge` otherwise."""
+        """Make `rows` the whole content of the table, as `merge` otherwise. Deletions are known up to `watermark`."""
         return self._store(sobject, rows, fields, watermark, whole=True)
 
     def _store(
@@ -86,7 +90,7 @@ class LiveTables:
         watermark: datetime | None,
         *,
         whole: bool,
-        deleted: Collection[str] = (),
+        removals: Removals | None = None,
     ) -> MergeResult:
         spec = self._spec(sobject)
         path = self._staging / f"{spec.table}.csv"
@@ -96,10 +100,12 @@ class LiveTables:
             with self._transaction():
                 self._ensure(spec, fields)
                 result = self._load(spec, source, fields, written, whole=whole)
-                if deleted:
-                    result = replace(result, deleted=self._delete(spec, deleted))
+                if removals is not None:
+                    result = replace(result, deleted=self._remove(spec, removals))
                 if watermark is not None:
                     self._set_watermark(spec, watermark)
+                    known_until = removals.until if removals is not None else watermark if whole else None
+                    self._set_deletions_known(spec, known_until)
                 faultpoints.reach("mirror.merge.before_commit")
         finally:
             path.unlink(missing_ok=True)
@@ -161,7 +167,7 @@ class LiveTables:
                 + ", ".join(f"{quoted(name)} {item.sql_type}" for name, item in wanted.items())
                 + ")"
             )
-            run("INSERT INTO lw_tables VALUES (?, ?, NULL)", [spec.name, spec.table])
+            run("INSERT INTO lw_tables (sobject, table_name) VALUES (?, ?)", [spec.name, spec.table])
         else:
             for name in known.keys() - wanted.keys():
                 run(f"ALTER TABLE {table} DROP COLUMN {quoted(name)}")
@@ -186,13 +192,18 @@ class LiveTables:
         if not wanted or not self.fields(sobject):
             return 0
         with self._transaction():
-            return self._delete(spec, wanted)
+            return delete_ids(self._connection, spec.table, wanted)
 
-    def _delete(self, spec: ObjectSpec, ids: Collection[str]) -> int:
-        gone = self._connection.execute(
-            f"DELETE FROM {quoted(spec.table)} WHERE id IN (SELECT unnest(?::VARCHAR[]))", [list(ids)]
-        ).fetchone()
-        return int(gone[0]) if gone else 0
+    def _remove(self, spec: ObjectSpec, removals: Removals) -> int:
+        columns = self.fields(spec.name)
+        stamp = spec.field(spec.stamp) if spec.stamp in columns else None
+        return remove(
+            self._connection,
+            spec.table,
+            removals,
+            stamp=stamp.column if stamp else None,
+            marked="COALESCE(is_deleted, FALSE)" if "IsDeleted" in columns else "FALSE",
+        )
 
     def ids(self, sobject: str) -> set[str]:
         """Return the Id of every row, for finding out which were deleted for good."""
@@ -219,9 +230,18 @@ class LiveTables:
         with self._transaction():
             self._set_watermark(self._spec(sobject), watermark)
 
+    def deletions_known_until(self, sobject: str) -> datetime | None:
+        """Return the moment (aware UTC) before which every deletion of this object is known, or None."""
+        row = self._connection.execute("SELECT deletions_until FROM lw_tables WHERE sobject = ?", [sobject]).fetchone()
+        return row[0].replace(tzinfo=UTC) if row and row[0] else None
+
     def _set_watermark(self, spec: ObjectSpec, watermark: datetime) -> None:
-        naive = watermark.astimezone(UTC).replace(tzinfo=None)
-        self._connection.execute("UPDATE lw_tables SET watermark = ? WHERE sobject = ?", [naive, spec.name])
+        self._connection.execute("UPDATE lw_tables SET watermark = ? WHERE sobject = ?", [naive(watermark), spec.name])
+
+    def _set_deletions_known(self, spec: ObjectSpec, until: datetime | None) -> None:
+        if until is not None:
+            sql = "UPDATE lw_tables SET deletions_until = ? WHERE sobject = ?"
+            self._connection.execute(sql, [naive(until), spec.name])
 
     def drop(self, sobject: str) -> None:
         """Forget an object that the org no longer has (or no longer shows us), with its watermark."""

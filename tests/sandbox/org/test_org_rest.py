@@ -251,6 +251,31 @@ def test_changed_and_deleted_rows_can_be_asked_for_by_window(
     assert (early.status_code, early.json()[0]["errorCode"]) == (400, "INVALID_REPLICATION_DATE")
 
 
+def test_rows_deleted_for_good_are_shown_by_the_delete_log_alone(
+    api: Api, org: Org, company: Company, clock: Clock
+) -> None:
+    org.delete("Lead", company.lead, user_id=company.rep)
+    org.purge("Lead", [company.lead])  # out of the bin
+    org.purge("Contact", [company.colleague])  # past it
+    clock.advance(minutes=10)
+    window = {"start": "2026-03-02T08:00:00Z", "end": "2026-03-02T09:05:00Z"}
+    for sobject, record in (("Lead", company.lead), ("Contact", company.colleague)):
+        assert (
+            api.query(f"SELECT Id FROM {sobject} WHERE Id = '{record}'", resource="queryAll").json()["totalSize"] == 0
+        )
+        deleted = api.get(f"sobjects/{sobject}/deleted/", **window).json()["deletedRecords"]
+        assert [entry["id"] for entry in deleted] == [record]
+
+
+def test_an_open_transaction_keeps_deletions_from_counting_as_covered(api: Api, org: Org, clock: Clock) -> None:
+    org.change_settings({"open_transaction_minutes": 45})
+    clock.advance(minutes=10)
+    window = {"start": "2026-03-02T08:00:00Z", "end": "2026-03-02T09:05:00Z"}
+    for kind in ("updated", "deleted"):
+        answer = api.get(f"sobjects/Lead/{kind}/", **window).json()
+        assert answer["latestDateCovered"] == "2026-03-02T08:25:00.000+0000"
+
+
 # -- posts ----------------------------------------------------------------------------------------------
 
 

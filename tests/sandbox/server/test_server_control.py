@@ -248,6 +248,28 @@ def test_settings_that_cannot_change_or_make_no_sense_are_refused_and_nothing_ch
     assert running.control("GET", "/org/settings") == before
 
 
+def test_rows_can_be_committed_late_and_deleted_for_good(running: Running) -> None:
+    row = {"LastName": "Late", "Company": "L", "SystemModstamp": "2026-01-05T08:00:00Z"}
+    assert running.control("POST", "/org/rows", {"sobject": "Lead", "rows": [row]}) == {"added": 1}
+    query = "SELECT Id, SystemModstamp FROM Lead WHERE LastName = 'Late'"
+    (late,) = running.soql(query)
+    assert late["SystemModstamp"] == "2026-01-05T08:00:00.000+0000"
+    running.control("POST", "/org/purge", {"sobject": "Lead", "ids": [late["Id"]]})
+    assert running.soql(query) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/org/rows", {"sobject": "Lead", "rows": [{"Nope": 1}]}),
+        ("/org/rows", {"rows": []}),
+        ("/org/purge", {"sobject": "Lead", "ids": ["00Q5e00000zzzzzAAA"]}),
+    ],
+)
+def test_rows_the_org_cannot_have_are_refused(running: Running, path: str, body: dict[str, Any]) -> None:
+    assert running.raw_control("POST", path, body).status_code == 400
+
+
 @pytest.mark.parametrize("name", ["../x", "", "a/b", "nothing-of-that-name"])
 def test_only_names_of_saved_states_are_restored(running: Running, name: str) -> None:
     assert running.raw_control("POST", "/restore", {"name": name}).status_code == 400

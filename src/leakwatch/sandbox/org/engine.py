@@ -12,7 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from leakwatch.sandbox.org import ids, values
-from leakwatch.sandbox.org.errors import OrgError, bad, no_column, not_emulated
+from leakwatch.sandbox.org.errors import OrgError, bad, no_column, not_emulated, not_found
 from leakwatch.sandbox.org.schema import Field, Schema, SObject
 from leakwatch.sandbox.org.settings import OrgSettings
 from leakwatch.sandbox.org.store import Store, folded, quote, shares_index
@@ -161,10 +161,22 @@ class Engine:
         with self.store.transaction():
             self.drop(sobject, self.living(sobject, record_id), user_id, direct=True)
 
-    def drop(self, sobject: SObject, row: Row, user_id: str, *, direct: bool = False) -> None:
+    def purge(self, name: str, record_id: str, user_id: str) -> None:
+        """Take one row away for good, past the recycle bin or out of it, with what hangs on it."""
+        sobject = self.object(name)
+        with self.store.transaction():
+            row = self.store.get(sobject.name, ids.normalise(record_id) or "")
+            if row is None:
+                raise not_found()
+            if row.get("IsDeleted"):
+                self.store.remove(sobject.name, row["Id"])  # its deletion is in the log already
+            else:
+                self.drop(sobject, row, user_id, for_good=True)
+
+    def drop(self, sobject: SObject, row: Row, user_id: str, *, direct: bool = False, for_good: bool = False) -> None:
         """Delete a known row and its children."""
         now = self.now()
-        hard = not sobject.has_bin or (direct and sobject.name in HARD_DELETED)
+        hard = for_good or not sobject.has_bin or (direct and sobject.name in HARD_DELETED)
         if hard:
             self.store.remove(sobject.name, row["Id"])
         else:
@@ -177,7 +189,7 @@ class Engine:
             target = self.schema.objects.get(child)
             if cascade and target is not None and link in target.fields:
                 for one in self.store.find(child, target.fields[link], row["Id"]):
-                    self.drop(target, one, user_id)
+                    self.drop(target, one, user_id, for_good=for_good)
         if removed := self.rules(sobject).removed:
             removed(self, row, user_id)
 

@@ -195,6 +195,12 @@ class Org:
         with self.lock:
             self.engine.delete(sobject, record_id, user_id)
 
+    def purge(self, sobject: str, record_ids: Iterable[str]) -> None:
+        """Delete rows for good, as the Bulk API's hardDelete does, or empty them out of the recycle bin."""
+        with self.lock, self.store.transaction():
+            for record_id in record_ids:
+                self.engine.purge(sobject, record_id, self.settings.system_user_id)
+
     def get(self, sobject: str, record_id: str) -> dict[str, Any] | None:
         """One row, deleted or not; None if there never was one."""
         one = self._object(sobject)

@@ -32,6 +32,8 @@ class OrgSettings:
     """Probe: whether Collections may be subrequests of Composite."""
     auto_task_owner: Literal["sender_user", "integration_user"] = "integration_user"
     """Probe: who owns the Task that an EmailMessage makes."""
+    open_transaction_minutes: int = 0
+    """How long the oldest open transaction runs: getDeleted and getUpdated cover nothing after its beginning."""
     session_seconds: int = 7200
     """Wall seconds an access token lives (the session policy's default is two hours)."""
     system_user_id: str = "0055e000000SystAAO"
@@ -44,6 +46,7 @@ CHANGEABLE: dict[str, type | tuple[str, ...]] = {
     "composite_collections_allowed": bool,
     "daily_api_limit": int,
     "email_message_key_unique": bool,
+    "open_transaction_minutes": int,
     "page_size": int,
 }
 """What may be changed while the org runs, with its type or its values."""

@@ -110,6 +110,12 @@ def _window(call: Call, kind: str) -> tuple[datetime, datetime]:
     return start, end
 
 
+def _covered(call: Call, end: datetime) -> str:
+    """`latestDateCovered`: the window's end, the present minute, or where the oldest open transaction began."""
+    running = timedelta(minutes=call.org.settings.open_transaction_minutes)
+    return values.instant_text(min(end, (call.org.clock.now() - running).replace(second=0, microsecond=0)))
+
+
 @router.on("GET", r"sobjects/(?P<sobject>\w+)/updated")
 def updated(call: Call, sobject: str) -> Reply:
     """Ids created or changed in a window; seconds are ignored."""
@@ -119,8 +125,7 @@ def updated(call: Call, sobject: str) -> Reply:
     sql = f"SELECT Id FROM {quote(one.name)} WHERE SystemModstamp >= ? AND SystemModstamp < ?{alive} ORDER BY Id"
     rows = call.org.store.execute(sql, (values.instant_text(start), values.instant_text(end)))
     found = [row["Id"] for row in rows]
-    covered = min(end, call.org.clock.now().replace(second=0, microsecond=0))
-    return Reply(body={"ids": found, "latestDateCovered": values.instant_text(covered)})
+    return Reply(body={"ids": found, "latestDateCovered": _covered(call, end)})
 
 
 @router.on("GET", r"sobjects/(?P<sobject>\w+)/deleted")
@@ -128,7 +133,7 @@ def deleted(call: Call, sobject: str) -> Reply:
     """Ids deleted in a window, hard deletions included."""
     one = call.org.engine.object(sobject)
     start, end = _window(call, "deleted")
-    now = call.org.clock.now().replace(second=0, microsecond=0)
+    now = call.org.clock.now()
     sql = "SELECT id, at FROM _deleted WHERE sobject = ? AND at >= ? AND at < ? ORDER BY at, id"
     bounds = (one.name, values.instant_text(start), values.instant_text(end))
     rows = [{"id": row["id"], "deletedDate": row["at"]} for row in call.org.store.execute(sql, bounds)]
@@ -136,6 +141,6 @@ def deleted(call: Call, sobject: str) -> Reply:
     body = {
         "deletedRecords": rows,
         "earliestDateAvailable": earliest,
-        "latestDateCovered": values.instant_text(min(end, now)),
+        "latestDateCovered": _covered(call, end),
     }
     return Reply(body=body)
