@@ -24,7 +24,7 @@ from filelock import FileLock, Timeout
 
 from leakwatch import log
 from leakwatch.errors import BusyError, ConfigError
-from leakwatch.jobs import Job, JobEngine, Phase, RunFlow, open_engine, wanted_now
+from leakwatch.jobs import Job, JobEngine, JobStatus, Phase, RunFlow, open_engine, wanted_now
 from leakwatch.ports import Clock
 
 LOCK_FILE = "daemon.lock"
@@ -64,8 +64,11 @@ def run(
     stop_event: threading.Event | None = None,
     drain_limit: timedelta = DRAIN_LIMIT,
     tick: timedelta = TICK,
+    on_ready: Callable[[Sequence[JobStatus]], None] | None = None,
 ) -> int:
     """Run `jobs` when they are due until SIGTERM, SIGINT or `stop_event`; return the exit code (0).
+
+    `on_ready` is told the jobs with their next due times, once, before the first of them runs.
 
     On a stop, what runs is asked to end and given `drain_limit`. If it does not end in time, or a second signal comes,
     the *process* ends here (0, or 130 for the second signal): what was under way is taken up at the next start.
@@ -82,6 +85,8 @@ def run(
         names = [job.name for job in jobs if job.enabled]
         _logger.info(log.Event.DAEMON_STARTED, pid=os.getpid(), jobs=names, store=str(store_folder))
         _notify("READY=1", f"STATUS={len(names)} jobs scheduled")
+        if on_ready is not None:
+            on_ready([status for status in engine.status() if status.job in names])
         beat = _Beat()
         while not stop.is_set():
             _turn(engine, jobs, clock, store_folder, started, beat)

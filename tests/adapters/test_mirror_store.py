@@ -17,6 +17,7 @@ from leakwatch.core.deletions import Removals
 from leakwatch.core.tables import FieldSpec, FieldType
 from leakwatch.errors import LeakwatchError
 from leakwatch.store.mirror import Mirror, MirrorReader
+from leakwatch.store.mirror_marks import marks_of
 from leakwatch.store.snapshots import open_snapshot
 from mirror_data import ISTANBUL, NOON, fields_of, publish, shipped_config
 
@@ -199,6 +200,20 @@ def test_deletions_are_known_up_to_the_moment_of_a_whole_read_and_stay_so_throug
     mirror.replace("Opportunity", rows, fields=fields_of(shipped_config(), "Opportunity", rows), watermark=NOON)
     merge(mirror, deal(2), watermark=NOON + timedelta(hours=1))
     assert mirror.deletions_known_until("Opportunity") == NOON
+
+
+def test_how_far_a_mirror_was_read_can_be_looked_at_without_making_or_changing_a_file(tmp_path: Path) -> None:
+    with marks_of(tmp_path / "none", shipped_config()) as marks:
+        assert (marks.watermark("Opportunity"), marks.fields("Opportunity")) == (None, {})
+    assert not (tmp_path / "none").exists()
+    with Mirror(tmp_path, shipped_config()) as mirror:
+        merge(mirror, deal(1), watermark=NOON)
+        mirror.connection.execute("ALTER TABLE lw_tables DROP COLUMN deletions_until")  # as an earlier version made it
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with marks_of(tmp_path, shipped_config()) as marks:
+        assert (marks.watermark("Opportunity"), marks.deletions_known_until("Opportunity")) == (NOON, None)
+        assert "Amount" in marks.fields("Opportunity")
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
 def test_a_mirror_of_an_earlier_version_is_taken_over_and_knows_of_no_deletions(tmp_path: Path) -> None:

@@ -67,13 +67,17 @@ def test_a_folder_is_served_on_its_ports_again_and_a_taken_port_is_named(tmp_pat
         assert "name another one" in err
         assert "Traceback" not in err
 
-    again = serve(folder)
+    again = serve(folder, "--json")
     assert urls(card(again, folder)) == before
     second = serve(folder)
     _, err = second.communicate(timeout=READY_WITHIN_S)
     assert second.returncode == 1
     assert "already serving" in err
-    assert stop(again)[0] == 0
+    code, out, err = stop(again)
+    assert (code, err) == (0, "")
+    told = json.loads(out)
+    assert (told["salesforce"], told["google"], told["control"]) == before
+    assert told["info"] == str(folder / "sandbox.json")
 
 
 def test_a_demo_says_how_to_go_on_with_its_sandbox(tmp_path: Path) -> None:

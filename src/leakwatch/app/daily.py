@@ -11,7 +11,7 @@ from leakwatch.app.auditing import run_act, run_audit
 from leakwatch.app.building import Parts
 from leakwatch.app.capturing import GoogleParts, google_limiter, run_capture
 from leakwatch.app.mirroring import refresh_if_older, run_mirror
-from leakwatch.app.reporting import weekly_result, write_files
+from leakwatch.app.reporting import week_stem, weekly_result, write_files
 from leakwatch.clients.limiter import Limiter
 from leakwatch.clock import SystemClock
 from leakwatch.config import Settings
@@ -65,7 +65,7 @@ def _one(parts: Parts, flow: str, options: Mapping[str, Any], should_stop: Calla
         case "report":
             with parts.run("report") as note:
                 result = weekly_result(parts)
-                files = write_files(parts, result, f"leakwatch-week-{result['as_of']}")
+                files = write_files(parts, result, week_stem(result))
                 note.complete = True
             log.get(__name__).info(log.Event.REPORT_WRITTEN, path=str(files.html))
         case _:

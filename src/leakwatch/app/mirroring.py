@@ -8,6 +8,7 @@ from datetime import timedelta
 from leakwatch.app.building import Parts
 from leakwatch.errors import SafetyError
 from leakwatch.flows.mirror import MirrorReport, mirror
+from leakwatch.flows.mirror_plan import MirrorPlan, plan_mirror
 from leakwatch.model import Snapshot
 
 
@@ -39,6 +40,21 @@ def run_mirror(parts: Parts, *, full: bool = False, should_stop: Callable[[], bo
         note.counts = {table.sobject: table.rows for table in report.tables if table.rows}
         note.counts["api_calls"] = parts.client.calls
     return report
+
+
+def plan_refresh(parts: Parts, *, full: bool = False) -> MirrorPlan:
+    """Return what a refresh would ask of the org now. Nothing is read into the mirror.
+
+    Raises:
+        AuthError, TransientError, BudgetError: the org can't be read.
+    """
+    from leakwatch.store.mirror_marks import marks_of
+
+    with parts.run("mirror", dry_run=True) as note, marks_of(parts.mirror_folder, parts.mirror_config) as marks:
+        plan = plan_mirror(parts.reader, marks, parts.mirror_config, full=full)
+        note.complete = True
+        note.counts["api_calls"] = parts.client.calls
+    return plan
 
 
 def refresh_if_older(parts: Parts, age: timedelta, *, should_stop: Callable[[], bool] | None = None) -> None:

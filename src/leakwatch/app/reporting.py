@@ -97,6 +97,22 @@ def weekly_result(parts: Parts, *, as_of: date | None = None) -> Mapping[str, An
     )
 
 
+def week_stem(result: Mapping[str, Any]) -> str:
+    """Return how the files of a weekly report are called, without their endings."""
+    return f"leakwatch-week-{result['as_of']}"
+
+
+def files_of(parts: Parts, result: Mapping[str, Any], stem: str) -> ReportFiles:
+    """Return where `write_files` writes, in `report.folder`."""
+    folder = parts.settings.report.folder
+    return ReportFiles(
+        json=folder / f"{stem}.json",
+        html=folder / f"{stem}.html",
+        csv=folder / f"{stem}.csv",
+        excel_csv=folder / f"{stem}-excel.csv" if result["language"] == "tr" else None,
+    )
+
+
 def write_files(parts: Parts, result: Mapping[str, Any], stem: str) -> ReportFiles:
     """Write the result and its renderings into `report.folder` as `stem.json`, `.html` and `.csv`; return where.
 
@@ -105,15 +121,8 @@ def write_files(parts: Parts, result: Mapping[str, Any], stem: str) -> ReportFil
     from leakwatch.report.csv import render_csv
     from leakwatch.report.html import render_html
 
-    folder = parts.settings.report.folder
-    folder.mkdir(parents=True, exist_ok=True)
-    turkish = result["language"] == "tr"
-    files = ReportFiles(
-        json=folder / f"{stem}.json",
-        html=folder / f"{stem}.html",
-        csv=folder / f"{stem}.csv",
-        excel_csv=folder / f"{stem}-excel.csv" if turkish else None,
-    )
+    files = files_of(parts, result, stem)
+    files.html.parent.mkdir(parents=True, exist_ok=True)
     _write_whole(files.json, numbers.to_json(result))
     _write_whole(files.html, render_html(result).encode("utf-8"))
     _write_whole(files.csv, render_csv(result))

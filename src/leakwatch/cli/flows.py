@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -23,6 +24,9 @@ from leakwatch.cli.options import (
     settings_from,
 )
 from leakwatch.errors import LeakwatchError
+
+if TYPE_CHECKING:
+    from leakwatch.jobs import JobStatus
 
 COULD_NOT_LOOK = ("switched_off", "failed", "skipped", "not_run")  # states of a rule in the report's result
 FAILED = 1  # a part could not be done, and trying again alone will not mend it
@@ -67,12 +71,25 @@ def sync(
 def mirror(
     config: Config = None,
     full: Annotated[bool, typer.Option("--full", help="Read every object whole, not only what changed.")] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Show what would be asked and how many calls it takes; rows are only counted."),
+    ] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Copy what the rules need from Salesforce and publish a snapshot. Reads only."""
     with opened(config, quiet=quiet) as parts:
-        from leakwatch.app.mirroring import run_mirror
+        from leakwatch.app.mirroring import plan_refresh, run_mirror
+        from leakwatch.cli.words import mirror_plan_lines
+
+        if dry_run:
+            plan = plan_refresh(parts, full=full)
+            if as_json:
+                output.print_json({**output.plain(plan), "rows": plan.rows, "calls": plan.calls})
+            else:
+                typer.echo("\n".join(mirror_plan_lines(plan)))
+            return
 
         found = run_mirror(parts, full=full)
         if as_json:
@@ -203,12 +220,12 @@ def _at_least(severity: str, bound: str) -> bool:
     return SEVERITIES.index(severity) >= SEVERITIES.index(bound)
 
 
-def _say_files(files: Any, *, quiet: bool) -> None:
+def _say_files(files: Any, *, quiet: bool, label: str = "report") -> None:
     if not quiet:
         for name in ("html", "csv", "excel_csv", "json"):
             path = getattr(files, name)
             if path is not None:
-                typer.echo(f"report: {path}", err=True)
+                typer.echo(f"{label}: {path}", err=True)
 
 
 def act(config: Config = None, dry_run: DryRun = False, as_json: AsJson = False, quiet: Quiet = False) -> None:
@@ -243,6 +260,9 @@ def report(
     ] = None,
     language: Language = None,
     out: Annotated[Path | None, typer.Option(help="Folder; default: report.folder.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the report and name the files, without writing any.")
+    ] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -253,16 +273,19 @@ def report(
     if out is not None:
         overrides["report"] = {"folder": out.absolute()}
     with opened(config, overrides=overrides, quiet=quiet) as parts:
-        from leakwatch.app.reporting import weekly_result, write_files
+        from leakwatch.app.reporting import files_of, week_stem, weekly_result, write_files
         from leakwatch.report.text import render_text
 
+        today = parts.clock.now().astimezone(parts.zone).date()
+        if week_to is not None and week_to > today:
+            raise typer.BadParameter(f"{week_to} is still to come: today is {today}", param_hint="--week-to")
         result = weekly_result(parts, as_of=week_to)
-        files = write_files(parts, result, f"leakwatch-week-{result['as_of']}")
+        files = (files_of if dry_run else write_files)(parts, result, week_stem(result))
         if as_json:
             output.print_json(result)
         else:
             typer.echo(render_text(result), nl=False)
-        _say_files(files, quiet=quiet)
+        _say_files(files, quiet=quiet, label="would write" if dry_run else "report")
 
 
 def plan(
@@ -308,7 +331,13 @@ def apply(
             raise typer.Exit(FAILED)
 
 
-def run(config: Config = None) -> None:
+def run(
+    config: Config = None,
+    as_json: Annotated[
+        bool,
+        typer.Option("--json", help="Print its process, store and jobs as JSON once it is ready; log JSON lines only."),
+    ] = False,
+) -> None:
     """Run the daemon: the jobs of `jobs/` when they are due, until SIGTERM."""
     with output.handled():
         from leakwatch import daemon, log
@@ -317,10 +346,21 @@ def run(config: Config = None) -> None:
         from leakwatch.app.daily import flow_runner
 
         settings = settings_from(config)
-        log.configure(level=settings.log.level)
+        log.configure(level=settings.log.level, json=as_json or None)
         clock = clock_from(settings)
         jobs = jobs_of(settings)
         with Parts(settings, clock=clock) as parts:
             _ = parts.loaded_rules, tuple(exceptions(parts))  # every fault is told now, not at six in the morning
-        code = daemon.run(jobs, flow_runner(settings, clock), clock=clock, store_folder=settings.store.folder)
+        store = settings.store.folder
+
+        def ready(statuses: Sequence[JobStatus]) -> None:
+            if as_json:
+                output.print_json({"pid": os.getpid(), "store": store, "jobs": [_timetable(one) for one in statuses]})
+
+        code = daemon.run(jobs, flow_runner(settings, clock), clock=clock, store_folder=store, on_ready=ready)
         raise typer.Exit(code)
+
+
+def _timetable(one: JobStatus) -> Mapping[str, Any]:
+    names = ("job", "flow", "schedule", "time_zone", "next_due")
+    return {name: getattr(one, name) for name in names}

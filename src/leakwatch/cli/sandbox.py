@@ -69,6 +69,9 @@ def serve(
     deploy: Annotated[bool, typer.Option(help="Deploy leakwatch's own fields, or leave them out.")] = True,
     quota: Annotated[Literal["real", "legacy", "generous", "off"], typer.Option(help="Gmail's quota.")] = "generous",
     reset: Annotated[bool, typer.Option("--reset", help="Forget the folder's state; keep its keys and ports.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print what it serves as JSON once it is ready, without any secret.")
+    ] = False,
 ) -> None:
     """Start the emulators alone and serve until Ctrl-C. What to connect to stands in DIR/sandbox.json."""
     arguments = ["--dir", str(folder), "--world", world, "--seed", str(seed), "--quota", quota]
@@ -77,6 +80,7 @@ def serve(
     arguments += ["--mail", str(mail)] if mail is not None else []
     arguments += [] if deploy else ["--no-deploy"]
     arguments += ["--reset"] if reset else []
+    arguments += ["--json"] if as_json else []
     command = [sys.executable, "-m", "leakwatch.sandbox", "serve", *arguments]
     sys.stdout.flush()
     os.execv(command[0], command)  # noqa: S606  the sandbox is a program of its own: signals and exit code are its own

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from leakwatch.flows.act_sending import ActReport
     from leakwatch.flows.audit import AuditReport
     from leakwatch.flows.capture_report import CaptureReport
+    from leakwatch.flows.mirror_plan import MirrorPlan
     from leakwatch.jobs import JobStatus
     from leakwatch.model import Delivery, Snapshot, Transition
     from leakwatch.rule_engine.testing import TestResult
@@ -55,6 +56,30 @@ def capture_lines(found: CaptureReport) -> list[str]:
     ]
     if found.units:
         lines.append(f"quota units: {_counts(found.units)}")
+    return lines
+
+
+def mirror_plan_lines(plan: MirrorPlan) -> list[str]:
+    """Return what a refresh of the mirror would ask for."""
+    how = {"log": "delete log", "ids": "comparing ids"}
+    rows = [
+        (
+            one.sobject,
+            "whole" if one.whole else one.since,
+            len(one.fields),
+            one.rows,
+            how.get(one.deletions, "-"),
+            one.calls,
+        )
+        for one in plan.tables
+        if not one.note
+    ]
+    lines = [table(["object", "changes since", "fields", "rows", "deletions by", "calls"], rows)]
+    lines += [f"! {one.sobject}: {one.note}" for one in plan.tables if one.note]
+    for one in plan.tables:
+        if one.missing_fields:
+            lines.append(f"! {one.sobject}: not in this org: {', '.join(one.missing_fields)}")
+    lines.append(f"would read {plan.rows:,} rows with about {plan.calls:,} API calls; dry run: nothing was read")
     return lines
 
 

@@ -19,7 +19,7 @@ from leakwatch.app.auditing import run_act, run_audit
 from leakwatch.app.building import Parts
 from leakwatch.app.capturing import GoogleParts, run_capture
 from leakwatch.app.mirroring import run_mirror
-from leakwatch.app.reporting import weekly_result, write_files
+from leakwatch.app.reporting import week_stem, weekly_result, write_files
 from leakwatch.clock import SettableClock, SystemClock
 from leakwatch.demo.stage import DemoOptions, Progress, Sandbox, prepare, write_settings
 
@@ -105,7 +105,8 @@ def run_story(options: DemoOptions, *, progress: Progress) -> Story:
                 moments.append(moment)
                 seen[day] = _one_day(parts, google, story, day)
             progress("writing the report")
-            files = write_files(parts, weekly_result(parts), f"leakwatch-week-{clock.now().astimezone(zone).date()}")
+            result = weekly_result(parts)
+            files = write_files(parts, result, week_stem(result))
             story.report, story.ends_at = files.html, clock.now()
             _judge(story, sandbox.truth(), seen, moments, parts)
             _count_up(story, parts, google)

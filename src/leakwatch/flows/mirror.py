@@ -40,12 +40,16 @@ class Merged(Protocol):
     def deleted(self) -> int: ...
 
 
-class MirrorWriter(Protocol):
-    """The writing side of the mirror store."""
+class MirrorMarks(Protocol):
+    """How far each table of the mirror was read."""
 
     def watermark(self, sobject: str) -> datetime | None: ...
     def deletions_known_until(self, sobject: str) -> datetime | None: ...
     def fields(self, sobject: str) -> Mapping[str, str]: ...
+
+
+class MirrorWriter(MirrorMarks, Protocol):
+    """The writing side of the mirror store."""
 
     def merge(
         self,
@@ -155,63 +159,79 @@ def _delete_logs(reader: DeletionReader, store: MirrorWriter, objects: Sequence[
     return reader.delete_logs(since, now + LOG_ENDS_AFTER) if since else {}
 
 
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What of one object is read now."""
+
+    fields: Mapping[str, FieldSpec]
+    missing: tuple[str, ...]  # fields that the org does not show, optional ones left out
+    stamp: str | None  # the field that moves with every change
+    since: datetime | None  # the last window's end; None: everything is read
+    until: datetime  # before this moment everything is in then
+
+    @property
+    def whole(self) -> bool:
+        """Whether everything is read."""
+        return self.since is None
+
+    @property
+    def where(self) -> str:
+        """The window as the end of a query."""
+        if self.since is None:
+            return ""
+        return f" WHERE {self.stamp} >= {_stamp(self.since - OVERLAP)} AND {self.stamp} < {_stamp(self.until)}"
+
+
+def window_of(reader: DeletionReader, marks: MirrorMarks, spec: ObjectSpec, *, full: bool) -> Window:
+    """Return what of `spec` is read now. Raises NotFoundError or RecordError where the org does not show it."""
+    fields = fields_from_describe(reader.describe(spec.name), [item.name for item in spec.fields])
+    missing = tuple(item.name for item in spec.fields if item.name not in fields and not item.optional)
+    stamp = spec.stamp if spec.stamp in fields else None
+    # A field that became visible has no value in the rows read before: they are read again, whole.
+    grown = not fields.keys() <= marks.fields(spec.name).keys()
+    since = None if full or grown or stamp is None else marks.watermark(spec.name)
+    until = reader.server_now().replace(microsecond=0) + timedelta(seconds=1)
+    return Window(fields, missing, stamp, since, until)
+
+
 def _refresh(
     reader: DeletionReader, store: MirrorWriter, spec: ObjectSpec, log_of_it: DeleteLog | None, *, full: bool
 ) -> TableReport:
     try:
-        describe = reader.describe(spec.name)
+        window = window_of(reader, store, spec, full=full)
     except (NotFoundError, RecordError) as error:
         note = "" if spec.optional else f"{spec.name} can't be read: {error}. Rules that need it are switched off."
         return TableReport(spec.name, note=note)
-    wanted = [item.name for item in spec.fields]
-    fields = fields_from_describe(describe, wanted)
-    absent = tuple(item.name for item in spec.fields if item.name not in fields and not item.optional)
     for attempt in range(WINDOW_TRIES):
         try:
-            return _read_window(reader, store, spec, fields, absent, log_of_it, full=full)
+            return _read_window(reader, store, spec, window, log_of_it)
         except CursorError:
             if attempt == WINDOW_TRIES - 1:
                 raise
         except RecordError as error:
             if error.code not in MISSING:
                 raise
-            return TableReport(spec.name, missing_fields=absent, note=f"{spec.name} can't be read: {error}.")
+            return TableReport(spec.name, missing_fields=window.missing, note=f"{spec.name} can't be read: {error}.")
     raise AssertionError("unreachable")
 
 
 def _read_window(
-    reader: DeletionReader,
-    store: MirrorWriter,
-    spec: ObjectSpec,
-    fields: Mapping[str, FieldSpec],
-    absent: tuple[str, ...],
-    log_of_it: DeleteLog | None,
-    *,
-    full: bool,
+    reader: DeletionReader, store: MirrorWriter, spec: ObjectSpec, window: Window, log_of_it: DeleteLog | None
 ) -> TableReport:
-    upper = reader.server_now().replace(microsecond=0) + timedelta(seconds=1)
-    stamped = spec.stamp if spec.stamp in fields else None
-    # A field that became visible has no value in the rows read before: they are read again, whole.
-    grown = not fields.keys() <= store.fields(spec.name).keys()
-    since = None if full or grown or stamped is None else store.watermark(spec.name)
-    query = f"SELECT {', '.join(fields)} FROM {spec.name}"  # noqa: S608  identifiers come from describe
-    pages = reader.query(query + _window(stamped, since, upper), all_rows=stamped is not None)
+    query = f"SELECT {', '.join(window.fields)} FROM {spec.name}{window.where}"  # noqa: S608  names from describe
+    pages = reader.query(query, all_rows=window.stamp is not None)
     rows = (row for page in pages for row in page)
-    if since is None:
-        merged = store.replace(spec.name, rows, fields=fields, watermark=upper)
+    if window.whole:
+        merged = store.replace(spec.name, rows, fields=window.fields, watermark=window.until)
     else:
-        gone = _removals(reader, store, spec, log_of_it, upper)
-        merged = store.merge(spec.name, rows, fields=fields, watermark=upper, removals=gone)
+        gone = _removals(reader, store, spec, log_of_it, window.until)
+        merged = store.merge(spec.name, rows, fields=window.fields, watermark=window.until, removals=gone)
     _log.info(
-        log.Event.TABLE_REFRESHED, sobject=spec.name, rows=merged.rows, deleted=merged.deleted, whole=since is None
+        log.Event.TABLE_REFRESHED, sobject=spec.name, rows=merged.rows, deleted=merged.deleted, whole=window.whole
     )
-    return TableReport(spec.name, rows=merged.rows, deleted=merged.deleted, missing_fields=absent, whole=since is None)
-
-
-def _window(stamped: str | None, since: datetime | None, upper: datetime) -> str:
-    if stamped is None or since is None:
-        return ""
-    return f" WHERE {stamped} >= {_stamp(since - OVERLAP)} AND {stamped} < {_stamp(upper)}"
+    return TableReport(
+        spec.name, rows=merged.rows, deleted=merged.deleted, missing_fields=window.missing, whole=window.whole
+    )
 
 
 def _removals(

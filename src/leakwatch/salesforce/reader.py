@@ -121,6 +121,11 @@ class SalesforceReader:
                 raise CursorError("Salesforce said there is more but not where")
             answer = self._client.request("GET", str(following)).body
 
+    def count(self, query: str, *, all_rows: bool = False) -> int:
+        """Return how many rows a `SELECT COUNT() ...` counts; `all_rows` counts deleted and archived ones too."""
+        answer = self._client.request("GET", "queryAll" if all_rows else "query", params={"q": query})
+        return int(answer.body["totalSize"])
+
     def fetch(self, sobject: str, ids: Sequence[str], fields: Sequence[str]) -> dict[str, Mapping[str, Any]]:
         """Return id → row for those of `ids` that exist and are visible; one call per 2,000."""
         found: dict[str, Mapping[str, Any]] = {}

@@ -68,6 +68,7 @@ class Options:
     info: Path | None = None
     reset: bool = False
     quota: str = "generous"
+    as_json: bool = False
 
 
 @contextlib.contextmanager
@@ -173,7 +174,7 @@ def open_sockets(options: Options) -> list[socket.socket]:
                 raise
             sockets.append(listen(0))
             fresh = sockets[-1].getsockname()[1]
-            sys.stdout.write(f"{error}; {name} is served on {fresh} now: settings made for this folder name the old\n")
+            sys.stderr.write(f"{error}; {name} is served on {fresh} now: settings made for this folder name the old\n")
     ports = {name: sock.getsockname()[1] for name, sock in zip(names, sockets, strict=True)}
     path.write_text(json.dumps(ports), encoding="utf-8")
     return sockets
@@ -251,12 +252,16 @@ def _announce(options: Options, card: dict[str, Any]) -> None:
             write_private(temporary, content)
             temporary.replace(path)
     world = card["world"]
-    lines = [
-        f"sandbox ready: world {world['name']} (seed {world['seed']}), clock {world['now']}",
-        f"salesforce  {card['salesforce']['instance_url']}",
-        f"google      {card['google']['api_url']}",
-        f"control     {card['control']['url']}",
-        f"info        {options.info or options.folder / 'sandbox.json'}",
-    ]
-    sys.stdout.write("\n".join(lines) + "\n")
+    served = {
+        "salesforce": card["salesforce"]["instance_url"],
+        "google": card["google"]["api_url"],
+        "control": card["control"]["url"],
+        "info": str(options.info or options.folder / "sandbox.json"),
+    }
+    if options.as_json:
+        text = json.dumps({"world": world, "pid": card["pid"], **served}, ensure_ascii=False, indent=2)
+    else:
+        head = f"sandbox ready: world {world['name']} (seed {world['seed']}), clock {world['now']}"
+        text = "\n".join([head, *(f"{name:<12}{place}" for name, place in served.items())])
+    sys.stdout.write(text + "\n")
     sys.stdout.flush()

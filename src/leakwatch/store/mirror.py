@@ -19,10 +19,11 @@ import duckdb
 from leakwatch import faultpoints
 from leakwatch.core.report_inputs import Note
 from leakwatch.core.tables import MirrorConfig
-from leakwatch.errors import BusyError, LeakwatchError
+from leakwatch.errors import LeakwatchError
 from leakwatch.model import AddressBook, Snapshot
 from leakwatch.store.mirror_derive import DeriveSettings, build_derived, org_time_zone
 from leakwatch.store.mirror_ingest import failure, literal, prepare_connection
+from leakwatch.store.mirror_marks import LIVE_FILE, open_live
 from leakwatch.store.mirror_tables import LiveTables
 from leakwatch.store.snapshots import address_book, latest_snapshot, prune, read_snapshot, snapshot_folder
 
@@ -38,7 +39,7 @@ class Mirror(LiveTables):
 
     def __init__(self, folder: Path, config: MirrorConfig, *, memory_limit: str = MEMORY_LIMIT) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        connection = _open(folder / "live.duckdb")
+        connection = open_live(folder / LIVE_FILE)
         prepare_connection(connection, memory_limit=memory_limit, temp_folder=folder / "spill")
         super().__init__(connection, config, folder / "staging")
         self._folder = folder
@@ -135,18 +136,6 @@ class Mirror(LiveTables):
     def staging(self) -> Path:
         """A folder for temporary files, emptied on close."""
         return self._staging
-
-
-def _open(path: Path) -> duckdb.DuckDBPyConnection:
-    try:
-        return duckdb.connect(str(path))
-    except duckdb.IOException as error:
-        if "lock" in str(error).lower():
-            raise BusyError(f"another leakwatch process works on the mirror {path}; wait for it, or stop it") from error
-        raise LeakwatchError(
-            f"the mirror {path} can't be opened ({type(error).__name__}). It holds nothing that is not in Salesforce:"
-            f" delete {path} and its .wal file and run `leakwatch mirror` again"
-        ) from error
 
 
 class MirrorReader:

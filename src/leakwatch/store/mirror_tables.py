@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,8 @@ from leakwatch.core.deletions import Removals
 from leakwatch.core.tables import FieldSpec, MirrorConfig, ObjectSpec
 from leakwatch.errors import LeakwatchError
 from leakwatch.store.mirror_ingest import CsvSource, cast_sql, failure, quoted, write_rows
+from leakwatch.store.mirror_marks import BOOKKEEPING, MirrorMarks
 from leakwatch.store.mirror_removals import delete_ids, naive, remove
-
-_BOOKKEEPING = (
-    "CREATE TABLE IF NOT EXISTS lw_tables (sobject VARCHAR, table_name VARCHAR, watermark TIMESTAMP)",
-    "ALTER TABLE lw_tables ADD COLUMN IF NOT EXISTS deletions_until TIMESTAMP",  # files of 0.1.0 lack it
-    "CREATE TABLE IF NOT EXISTS lw_columns (table_name VARCHAR, column_name VARCHAR, field VARCHAR, type VARCHAR)",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +37,13 @@ class MergeResult:
     deleted: int = 0
 
 
-class LiveTables:
+class LiveTables(MirrorMarks):
     """The tables behind an open connection; `staging` is a folder for temporary files."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, config: MirrorConfig, staging: Path) -> None:
-        self._connection = connection
-        self._config = config
+        super().__init__(connection, config)
         self._staging = staging
-        for statement in _BOOKKEEPING:
+        for statement in BOOKKEEPING:
             connection.execute(statement)
 
     def merge(
@@ -212,28 +206,10 @@ class LiveTables:
             return set()
         return {row[0] for row in self._connection.execute(f"SELECT id FROM {quoted(spec.table)}").fetchall()}
 
-    def fields(self, sobject: str) -> dict[str, str]:
-        """Return the fields that the table holds: API name -> SQL type. Empty if the object was never merged."""
-        return dict(
-            self._connection.execute(
-                "SELECT field, type FROM lw_columns WHERE table_name = ?", [self._spec(sobject).table]
-            ).fetchall()
-        )
-
-    def watermark(self, sobject: str) -> datetime | None:
-        """Return the moment (aware UTC) before which everything of this object is in, or None."""
-        row = self._connection.execute("SELECT watermark FROM lw_tables WHERE sobject = ?", [sobject]).fetchone()
-        return row[0].replace(tzinfo=UTC) if row and row[0] else None
-
     def set_watermark(self, sobject: str, watermark: datetime) -> None:
         """Store the watermark alone, for an object in which nothing changed."""
         with self._transaction():
             self._set_watermark(self._spec(sobject), watermark)
-
-    def deletions_known_until(self, sobject: str) -> datetime | None:
-        """Return the moment (aware UTC) before which every deletion of this object is known, or None."""
-        row = self._connection.execute("SELECT deletions_until FROM lw_tables WHERE sobject = ?", [sobject]).fetchone()
-        return row[0].replace(tzinfo=UTC) if row and row[0] else None
 
     def _set_watermark(self, spec: ObjectSpec, watermark: datetime) -> None:
         self._connection.execute("UPDATE lw_tables SET watermark = ? WHERE sobject = ?", [naive(watermark), spec.name])
@@ -275,12 +251,6 @@ class LiveTables:
                 f" (SELECT id FROM {table} GROUP BY id HAVING count(*) > 1)) WHERE place > 1)"
             )
         return doubles
-
-    def _spec(self, sobject: str) -> ObjectSpec:
-        spec = self._config.object(sobject)
-        if spec is None:
-            raise LeakwatchError(f"{sobject} is not among the objects of mirror.yaml")
-        return spec
 
     @contextmanager
     def _transaction(self) -> Generator[None]:
