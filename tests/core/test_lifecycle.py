@@ -419,7 +419,7 @@ def test_task_put_in_progress_acknowledges(status):
 )
 def test_nothing_is_acknowledged_when_no_person_did_it_lately(signals):
     result = judge(outcome(row(1)), [told()], signals=signals)
-    assert [change.reason for change in result.transitions] == []
+    assert result.count("acknowledged") == 0
 
 
 def test_acknowledgement_ends_after_fourteen_days_and_does_not_flap():
@@ -474,8 +474,12 @@ def test_owner_hears_at_most_three_words_in_an_episode():
 
 
 def test_deleted_task_is_a_wish_not_to_be_asked_again():
-    result = judge(outcome(row(1)), [told()], now=MONDAY + 5 * DAY, signals=closed_task(is_deleted=True))
-    assert result.transitions == ()
+    signals = closed_task(is_deleted=True)
+    result = judge(outcome(row(1)), [told()], now=MONDAY + 5 * DAY, signals=signals)
+    assert [(change.reason, change.notify) for change in result.transitions] == [("task_deleted", None)]
+    assert (result.findings[0].pending_notice, result.findings[0].notified_at) == (None, None)
+    later = judge(outcome(row(1)), apply([told()], result), now=MONDAY + 99 * DAY, signals=signals, snapshot="s2")
+    assert later.transitions == ()
 
 
 def test_acknowledged_finding_opens_again_when_its_task_was_closed_without_a_fix():

@@ -300,6 +300,12 @@ def test_escalation_becomes_a_task_for_the_manager_once():
     assert plan(*result.findings).deliveries == ()
 
 
+def test_escalation_is_dropped_when_the_owner_deleted_the_task_before_it_was_said():
+    result = plan(escalated(notified_at=None))
+    assert result.deliveries == ()
+    assert result.findings[0].escalation_told == 1
+
+
 @pytest.mark.parametrize("manager", [None, OWNER, "005gone"])
 def test_escalation_goes_to_revops_when_there_is_no_manager_to_tell(manager):
     result = plan(escalated(manager_id=manager), revops_user_id=REVOPS)

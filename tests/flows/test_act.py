@@ -224,6 +224,32 @@ def test_task_that_the_rep_changed_gets_a_line_and_stays_theirs(company):
     assert it.day().ops == ()
 
 
+def test_task_that_the_rep_only_put_in_progress_still_closes_itself(company):
+    it = company()
+    it.day(row(1))
+    (record_id,) = it.org.tasks
+    it.org.person(record_id, Status="In Progress")
+    it.day(row(1, impact=Decimal(5000)), days=15)  # acknowledged: nothing is said
+    it.day(row(1, impact=Decimal(5000)))  # the acknowledgement is over: a line
+    assert "still not fixed" in it.org.tasks[record_id]["Description"]
+    it.org.person(record_id, Status="In Progress")
+    it.day()
+    assert it.day().tasks_closed == 1
+    assert it.org.tasks[record_id]["Status"] == "Completed"
+
+
+@pytest.mark.parametrize("changes", [{"Description": "my own plan"}, {"Subject": "Call Ahmet"}])
+def test_task_that_the_rep_wrote_in_after_our_line_is_never_closed(company, changes):
+    it = company()
+    it.day(row(1))
+    (record_id,) = it.org.tasks
+    it.org.person(record_id, **changes)
+    it.day(row(1, impact=Decimal(5000)))  # our line is the last change now
+    it.day()
+    report = it.day()
+    assert (report.tasks_closed, report.lines_added) == (0, 1)
+
+
 def test_change_made_after_the_snapshot_is_seen_before_a_task_is_closed(company):
     it = company()
     it.day(row(1))
@@ -289,6 +315,20 @@ def test_deleted_task_is_never_made_again_in_its_episode_but_in_the_next(company
     it.day(days=31)
     assert it.day(row(1)).tasks_made == 1
     assert it.org.keys()[-1] == owner_key(mark(1), 2, 1)
+
+
+def test_leak_whose_task_the_owner_deleted_is_never_reported_to_the_manager(company):
+    it = company()
+    it.day(row(1))
+    it.org.delete(next(iter(it.org.tasks)))
+    it.day(row(1))
+    it.org.tasks.clear()  # the recycle bin keeps deleted Tasks for 15 days
+    for _ in range(4):
+        assert it.day(row(1), days=10).ops == ()
+    assert it.finding().status is FindingStatus.OPEN
+    assert [change.reason for change in it.store.transitions()].count("task_deleted") == 1
+    assert it.day(row(1, owner_id=OTHER_OWNER), days=10).tasks_made == 1
+    assert it.day(row(1, owner_id=OTHER_OWNER)).tasks_made == 1  # the new owner's clock runs
 
 
 def test_leak_that_comes_back_is_told_once_more_under_the_next_key(company):
@@ -406,6 +446,25 @@ def test_escalation_is_posted_on_the_record_where_the_rule_says_so(company):
     assert f"@[{MANAGER}]" in text
     assert f"@[{OWNER}]" in text
     assert text.endswith(marker_of(escalation_key(mark(1), 1, 1, 0)))
+
+
+def test_leak_that_is_not_proven_is_not_escalated_until_it_is(company):
+    it = company()
+    it.day(row(1), unproven_owners=frozenset({OWNER}))
+    for _ in range(3):
+        assert it.day(row(1), days=10, unproven_owners=frozenset({OWNER})).ops == ()
+    assert it.finding().status is FindingStatus.OPEN
+    assert it.day(row(1)).tasks_made == 1
+
+
+def test_escalation_waits_while_the_leak_is_not_proven(company):
+    it = company()
+    it.day(row(1), days=10)
+    it.audit(row(1))
+    it.next_day()
+    report = it.day(row(1), unproven_owners=frozenset({OWNER}))
+    assert (report.ops, [one.reason for one in report.waiting]) == ((), ["unproven"])
+    assert it.day(row(1)).tasks_made == 1
 
 
 # --- caps ---

@@ -12,13 +12,12 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from leakwatch.core.task_updates import CLOSING, MAX_DESCRIPTION, UPDATE_KINDS
+from leakwatch.core.task_updates import CLOSING, MAX_DESCRIPTION, MAX_SUBJECT, UPDATE_KINDS
 from leakwatch.core.tasks import TaskWords
 from leakwatch.core.text import cut
 from leakwatch.errors import RecordError
 from leakwatch.model import Delivery, Severity, Verb, WriteOp
 
-MAX_SUBJECT = 255  # Task.Subject, Object Reference
 WHO_PREFIXES = ("00Q", "003")  # Lead, Contact
 # Account, Opportunity, Case, Campaign, Contract, Order, Product2, Asset, Quote; custom objects begin with "a"
 WHAT_PREFIXES = ("001", "006", "500", "701", "800", "801", "01t", "02i", "0Q0", "a")

@@ -236,12 +236,27 @@ def reject_closing(case: Case) -> None:
         case.move(status, "closed_not_fixed", "not_fixed")
 
 
+def respect_deletion(case: Case) -> None:
+    """Our text lets an owner delete a Task that is wrong: the escalation clock stops, for this owner and episode.
+
+    Remembered on the finding, because Salesforce forgets a deleted Task after 15 days.
+    """
+    finding, tasks = case.finding, case.owner_tasks()
+    if not tasks or finding.notified_at is None:
+        return
+    _, last = tasks[-1]
+    if last.is_deleted and last.owner_id == finding.notified_owner_id:
+        case.move(finding.status, "task_deleted", notified_at=None)
+
+
 def escalate(case: Case) -> None:
     """Told long enough ago, not acknowledged, still there: the next step's turn. One step at a time."""
     finding, rule = case.finding, case.run.rule
     steps = rule.lifecycle.escalate
     if case.look is not Look.SEEN or rule.mode is not Mode.ACT or finding.baseline:
         return
+    if finding.proof is not Proof.PROVEN:
+        return  # nobody is reported to a manager for something that may not be so
     if finding.notified_at is None or finding.pending_notice or finding.escalation_told < finding.escalation_step:
         return  # nobody is reported to a manager for something they were not told
     if finding.escalation_step < len(steps):
@@ -266,9 +281,9 @@ LOOK_MOVES: Mapping[FindingStatus, Mapping[Look, Move]] = {
 
 SIGNAL_MOVES: Mapping[FindingStatus, tuple[Move, ...]] = {
     PENDING: (accept,),
-    OPEN: (accept, snooze, acknowledge, reject_closing, escalate),
-    ESCALATED: (accept, snooze, acknowledge, reject_closing, escalate),
-    ACKNOWLEDGED: (accept, snooze, reject_closing, time_out),
+    OPEN: (accept, snooze, respect_deletion, acknowledge, reject_closing, escalate),
+    ESCALATED: (accept, snooze, respect_deletion, acknowledge, reject_closing, escalate),
+    ACKNOWLEDGED: (accept, snooze, respect_deletion, reject_closing, time_out),
     SNOOZED: (accept, wake),
     EXCEPTED: (expire,),
     RESOLVED: (),

@@ -177,6 +177,11 @@ class _Planner:
             return None
         if step >= len(rule.lifecycle.escalate) or self._must_wait(rule, finding):
             return None
+        if finding.notified_at is None:  # the owner deleted the Task since: there is nothing to report
+            self._change(finding, escalation_told=step + 1)
+            return None
+        if finding.proof is Proof.UNPROVEN:
+            return self._wait(finding, "unproven")  # nobody is reported to a manager for something that may not be so
         recipient_id = self._recipient(finding, rule.lifecycle.escalate[step].to)
         if recipient_id is None or recipient_id == finding.notified_owner_id:
             recipient_id = self._recipient(finding, "revops")

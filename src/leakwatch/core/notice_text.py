@@ -212,7 +212,8 @@ def _kind_line(kind: str, finding: Finding, writing: Writing, *, stand_in: bool)
     owner = clean_line(finding.owner_name) or writing.say("no_owner")
     if kind == "escalated":
         told = writing.day(finding.notified_at or finding.since)
-        by_owner = finding.owner_id is not None and finding.notified_owner_id == finding.owner_id
+        sent = finding.notified_at is not None
+        by_owner = sent and finding.owner_id is not None and finding.notified_owner_id == finding.owner_id
         lines = [writing.say("escalated" if by_owner else "escalated_untold", owner=owner, told=told)]
     else:
         spoken = kind in ("back_again", "not_fixed", "reassigned", "resumed") and not stand_in

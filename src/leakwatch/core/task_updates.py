@@ -1,7 +1,8 @@
 """What becomes of Tasks that are out there: closed when the matter is settled, a line added when it changed. Pure.
 
-A Task that a person changed is never closed or rewritten by us, only a line is added; one they closed or deleted is
-left alone. What to do follows from the state of finding and Task, so a crash or a lost answer only repeats it.
+A Task that a person wrote in is never closed or rewritten by us, only a line is added; one whose status alone they
+changed still closes itself; one they closed or deleted is left alone. What to do follows from the state of finding and
+Task, so a crash or a lost answer only repeats it.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ from leakwatch.core.fingerprint import NoticeKey, parse_key
 from leakwatch.core.notice_policy import LINE_WORDS, TASK, NoticePolicy, Recipient
 from leakwatch.core.notice_text import task_line
 from leakwatch.core.tasks import TaskState
+from leakwatch.core.text import cut
 from leakwatch.model import Delivery, Finding, FindingStatus, Proof
 
 CLOSING = frozenset({"resolved", "excepted", "superseded"})  # kinds that close the Task
 NOTE = "_note"  # ends the kind of an update that only adds a line, because a person changed the Task
 UPDATE_KINDS = frozenset({kind + end for kind in CLOSING | LINE_WORDS for end in ("", NOTE)})
 MAX_DESCRIPTION = 32_000  # Task.Description, Object Reference
+MAX_SUBJECT = 255  # Task.Subject, Object Reference
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +110,24 @@ def _certain(finding: Finding) -> bool:
     return finding.proof is not Proof.HELD and not finding.absent_runs
 
 
+def _only_we_wrote(task: TaskState, made: Delivery | None, updates: Iterable[Delivery]) -> bool:
+    """Return whether a Task says what we made it with and the lines we added, and nothing else."""
+    if made is None or task.description is None or task.subject not in (None, cut(made.title, MAX_SUBJECT)):
+        return False
+    text = _text(made.body)
+    sent = [one for one in updates if one.sent_at is not None and one.body]
+    for update in sorted(sent, key=lambda one: (one.sent_at, one.key)):
+        written = _text(update.body)
+        if not written.startswith(text) or "\n" in written[len(text) :].strip():
+            return False  # somebody had written in it before we added our line
+        text = written
+    return text == _text(task.description)
+
+
+def _text(text: str) -> str:
+    return text.replace("\r\n", "\n").strip()
+
+
 def _update(
     finding: Finding,
     kind: str,
@@ -120,6 +141,8 @@ def _update(
     """Return the update of one Task, or None if it was made or can't be made without losing a person's text."""
     ours = [delivery for key, delivery in known.items() if key.startswith(f"{task.key}|")]
     touched = task.last_modified_by_other or any(delivery.kind.endswith(NOTE) for delivery in ours)
+    if touched and kind in CLOSING and _only_we_wrote(task, known.get(task.key), ours):
+        touched = False  # put in progress, put off, handed on: as our text promises, it closes itself
     today = now.astimezone(policy.zone).date()
     # A line about growth may come once a day; closing once for each time the finding is settled.
     round_ = today.isoformat() if kind in LINE_WORDS else str(finding.reopened)

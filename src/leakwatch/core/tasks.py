@@ -96,6 +96,7 @@ class TaskState:
     closed_at: datetime | None = None  # CompletedDateTime, else when it was last modified
     description: str | None = None  # None: not read
     priority: str | None = None
+    subject: str | None = None  # None: not read
 
 
 def task_states(
@@ -105,8 +106,8 @@ def task_states(
 
     Takes rows of the Task object by Salesforce names, or of the mirror by snake_case names: id, status, is_closed,
     is_deleted, owner_id, last_modified_by_id, last_modified_date, completed_date_time, system_modstamp, description,
-    priority, leakwatch_key__c. Dates may be aware datetimes or Salesforce's ISO text. With `our_user_id` unknown every
-    change counts as a person's: then nothing a person may have touched is ever closed or rewritten.
+    priority, subject, leakwatch_key__c. Dates may be aware datetimes or Salesforce's ISO text. With `our_user_id`
+    unknown every change counts as a person's: then nothing a person may have written in is ever closed or rewritten.
     """
     states: dict[str, TaskState] = {}
     for raw in rows:
@@ -131,6 +132,7 @@ def task_states(
             closed_at=(_moment(row.get("completeddatetime")) or modified) if closed else None,
             description=None if "description" not in row else str(row["description"] or ""),
             priority=None if row.get("priority") is None else str(row["priority"]),
+            subject=None if row.get("subject") is None else str(row["subject"]),
         )
     return states
 

@@ -30,6 +30,7 @@ TASK_FIELDS = (
     "LastModifiedById",
     "LastModifiedDate",
     "CompletedDateTime",
+    "Subject",
     "Description",
     "Priority",
     "Leakwatch_Key__c",
