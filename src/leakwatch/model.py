@@ -433,7 +433,7 @@ class RuleOutcome:
     rule_version: int
     params_digest: str
     rows: tuple[RuleRow, ...]
-    population: int | None  # rows examined; 0 makes the rule "skipped", not clean
+    population: int | None  # rows examined; 0 makes the rule "skipped", not clean, until it is believed
     complete: bool  # ran without error on fresh, complete inputs: only then may findings resolve
     error: str | None = None
     switched_off: str | None = None  # why it could not run at all (missing object or column)

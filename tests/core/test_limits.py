@@ -30,14 +30,17 @@ def test_breaker_note_says_what_was_done_and_what_to_do():
         (500, (1000, MONDAY), False),
         (499, (1000, MONDAY), True),
         (0, (1000, MONDAY), True),
-        (0, (1000, MONDAY - 30 * DAY), True),  # nothing at all is never believed
+        (0, (1000, MONDAY - 13 * DAY), True),  # nothing at all is doubted for longer, and however little there was
+        (0, (1000, MONDAY - 14 * DAY), False),
+        (0, (5, MONDAY), True),
+        (0, (0, MONDAY), False),  # it was believed before
         (499, (1000, MONDAY - 7 * DAY), False),  # a week of report lines said so
         (1, (19, MONDAY), False),
         (None, (1000, MONDAY), False),
         (10, None, False),
     ],
 )
-def test_halved_population_closes_nothing_for_a_week(population, before, held):
+def test_halved_population_closes_nothing_for_a_week_and_an_empty_one_for_two(population, before, held):
     note = shrink_note("r", population=population, before=before, now=MONDAY)
     assert (note is not None) is held
 

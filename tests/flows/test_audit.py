@@ -193,6 +193,38 @@ def test_rule_that_saw_no_rows_at_all_is_skipped_not_clean(store):
     assert store.findings()[0].status is FindingStatus.OPEN
 
 
+def test_rule_that_sees_nothing_for_two_weeks_closes_its_last_findings_and_says_before_what_can_be_done(store):
+    begin(store, row(1))
+    report = once(store, outcome(population=0), name="s1", at=MONDAY + 12 * DAY)
+    assert "no record was seen, 1,000 on 2026-11-22" in report.rules[0].note
+    assert "--accept-shrunk" in report.rules[0].note
+    for number in range(2):
+        report = once(store, outcome(population=0), name=f"s2{number}", at=MONDAY + (13 + number) * DAY)
+        assert report.rules[0].note == ""
+    assert store.findings()[0].resolved_reason == "fixed"
+
+
+def test_empty_population_is_believed_at_once_where_a_person_says_so(store):
+    begin(store, row(1))
+    once(store, outcome(population=0), name="s1", accept_shrunk=True)
+    once(store, outcome(population=0), name="s2", at=MONDAY + DAY)
+    assert store.findings()[0].resolved_reason == "fixed"
+
+
+def test_empty_population_of_a_first_look_is_no_baseline_even_where_shrunken_ones_are_accepted(store):
+    once(store, outcome(population=0), accept_shrunk=True)
+    report = once(store, outcome(row(1)), name="s2", at=MONDAY + DAY)
+    assert (report.rules[0].baseline, report.rules[0].new) == (1, 0)
+
+
+def test_empty_population_is_doubted_although_the_rule_means_something_else_now(store):
+    begin(store, row(1))
+    changed = rule(params_digest="p2")
+    report = once(store, outcome(population=0, of=changed), rules=[changed], name="s1")
+    assert report.rules[0].held == 1
+    assert "no record was seen" in report.rules[0].note
+
+
 def test_removed_rule_is_retired_and_a_broken_file_is_not(store):
     begin(store, row(1))
     once(store, outcome(row(5, rule_id="stale_lead"), of=STALE), at=MONDAY - DAY, name="s0")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from leakwatch.app.building import Parts
 from leakwatch.app.quarantine import quarantined
 from leakwatch.errors import ConfigError
-from leakwatch.model import Delivery, Finding, FindingStatus, Run, Transition
+from leakwatch.model import Delivery, Finding, FindingStatus, Proof, Run, Transition
 
 if TYPE_CHECKING:
     from leakwatch.core.forecast import NoiseForecast
@@ -42,6 +42,8 @@ class Status:
     snapshot_id: str | None
     snapshot_at: datetime | None
     findings: Mapping[str, int]  # by status
+    held: int  # findings that the last audit could not judge
+    rule_notes: Mapping[str, str]  # rule id -> what the last audit has to say to RevOps: a guard, a breaker
     quarantined: int
     undelivered: int
     runs: tuple[Run, ...]
@@ -54,13 +56,18 @@ def status_of(parts: Parts) -> Status:
 
     snapshot = latest_snapshot(parts.mirror_folder)
     writes = parts.settings.writes
-    findings = Counter(str(finding.status.value) for finding in parts.findings.findings())
+    known = parts.findings.findings()
+    findings = Counter(str(finding.status.value) for finding in known)
+    latest = parts.runs.latest("audit", limit=10)
+    audits = [run for run in latest if run.finished_at and run.error is None and not run.dry_run]
     return Status(
         mailboxes=parts.capture_status.coverage(),
         activities=parts.capture_status.counts(),
         snapshot_id=snapshot.snapshot_id if snapshot else None,
         snapshot_at=snapshot.published_at if snapshot else None,
         findings=dict(sorted(findings.items())),
+        held=sum(one.proof is Proof.HELD and one.status is not FindingStatus.RESOLVED for one in known),
+        rule_notes=parts.findings.rule_notes(audits[0].run_id) if audits else {},
         quarantined=len(quarantined(parts)),
         undelivered=len(parts.findings.undelivered()),
         runs=tuple(parts.runs.latest(limit=10)),

@@ -133,7 +133,7 @@ def audit(
         Severity | None, typer.Option(help="Exit with 4 on open findings at or above this severity.")
     ] = None,
     accept_shrunk: Annotated[
-        bool, typer.Option("--accept-shrunk", help="Believe a table that lost most of its rows.")
+        bool, typer.Option("--accept-shrunk", help="Believe a table that lost most of its rows, or all.")
     ] = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,

@@ -156,7 +156,9 @@ def status_lines(found: Status, jobs: Sequence[JobStatus]) -> list[str]:
     lines.append(table(["mailbox", "read from", "read to", "state"], rows) or "no mailbox was read yet")
     lines.append(f"activities: {_counts(found.activities)}")
     lines.append(f"mirror: {f'{found.snapshot_id}' if found.snapshot_id else 'none yet; run leakwatch mirror'}")
-    lines.append(f"findings: {_counts(found.findings)}")
+    held = f"; of these held, because the last audit could not judge them: {found.held:,}" if found.held else ""
+    lines.append(f"findings: {_counts(found.findings)}{held}")
+    lines += [f"! {note}" for _, note in sorted(found.rule_notes.items())]
     lines.append(f"quarantined: {found.quarantined}; messages not sent yet: {found.undelivered}")
     rows = [
         (one.job, one.phase.value, one.next_due, one.last_success_at, one.paused_reason or one.error or "")

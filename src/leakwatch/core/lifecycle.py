@@ -63,6 +63,7 @@ def evaluate(
     meaning_changed: bool,
     signals: Signals | None = None,
     hold_note: str = "",
+    believe_empty: bool = False,
 ) -> Evaluation:
     """Return what `outcome` does to the findings of `rule` that are known.
 
@@ -78,6 +79,7 @@ def evaluate(
         meaning_changed: version or parameters differ from the last complete evaluation: what appears is baseline.
         signals: what people did, from the same snapshot.
         hold_note: why nothing may be closed although the run succeeded (see `limits.shrink_note`).
+        believe_empty: a run that examined no row at all is one that looked, and not one that was kept from looking.
     """
     signals = signals or Signals()
     known = {finding.fingerprint: finding for finding in held}
@@ -85,7 +87,8 @@ def evaluate(
     fresh = sum(mark not in known or known[mark].status is RESOLVED for mark in rows)
     baseline = first_run or meaning_changed
     flood = None if baseline else breaker_note(rule.limits, fresh=fresh, population=outcome.population, rule_id=rule.id)
-    looked = outcome.complete and outcome.error is None and outcome.switched_off is None and outcome.population != 0
+    looked = outcome.complete and outcome.error is None and outcome.switched_off is None
+    looked = looked and (outcome.population != 0 or believe_empty)
     run = Circumstances(
         rule=rule,
         outcome=outcome,

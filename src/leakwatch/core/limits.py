@@ -13,6 +13,7 @@ from leakwatch.model import RuleLimits
 MAX_SHRINK = Decimal("0.50")  # a population that halves between two runs is a lost permission until proven otherwise
 SMALLEST_GUARDED = 20  # rows; below, halving is ordinary
 SHRINK_HOLD = timedelta(days=7)  # after so long the smaller population is taken as true: a week of report lines said so
+EMPTY_HOLD = timedelta(days=14)  # none at all is likelier a lost permission: two weekly reports have to say so first
 
 
 def breaker_note(limits: RuleLimits, *, fresh: int, population: int | None, rule_id: str) -> str | None:
@@ -40,18 +41,22 @@ def shrink_note(
     Args:
         rule_id: for the text.
         population: rows examined now.
-        before: rows examined in the last complete run, and when.
+        before: rows examined in the last complete run, and when. An empty one among them was believed.
         now: aware.
     """
     if population is None or before is None:
         return None
     count, at = before
-    if count < SMALLEST_GUARDED or population >= count * (1 - MAX_SHRINK) or (population and now - at >= SHRINK_HOLD):
+    hold = SHRINK_HOLD if population else EMPTY_HOLD
+    if count == 0 or now - at >= hold:
         return None
+    if population and (count < SMALLEST_GUARDED or population >= count * (1 - MAX_SHRINK)):
+        return None
+    seen = f"only {population:,} records were seen" if population else "no record was seen"
     return (
-        f"{rule_id}: only {population:,} records were seen, {count:,} on {at:%Y-%m-%d}. Nothing was closed. If the "
-        "integration user lost sight of records, give it back; if they really went, closing resumes by itself "
-        f"{SHRINK_HOLD.days} days after the last full look."
+        f"{rule_id}: {seen}, {count:,} on {at:%Y-%m-%d}. Nothing was closed. If the integration user lost sight of "
+        "records, give it back. If they really went, say so with `leakwatch audit --accept-shrunk`, or wait: closing "
+        f"resumes by itself {hold.days} days after the last full look."
     )
 
 

@@ -95,7 +95,7 @@ def audit(
         signals: what people did, from the same snapshot; a function where it differs by rule.
         known_rule_ids: ids in all rule files, broken or switched-off ones too. Stored rules that are not among them
             are retired. None retires nothing.
-        accept_shrunk: a person says that the smaller population is right.
+        accept_shrunk: a person says that the smaller (or empty) population is right.
         dry_run: store nothing.
     """
     by_id = {rule.id: rule for rule in rules}
@@ -137,8 +137,11 @@ def _judge(
 ) -> Evaluation:
     seen = store.rule_seen(rule.id)
     meaning = (outcome.rule_version, outcome.params_digest)
-    before = None if accept_shrunk or (seen is not None and seen != meaning) else store.last_population(rule.id)
-    shrunk = shrink_note(rule.id, population=outcome.population, before=before, now=now)
+    changed = seen is not None and seen != meaning
+    before = store.last_population(rule.id)
+    # A rule that means something else now may well look at fewer rows, but hardly at none.
+    compared = None if accept_shrunk or (changed and outcome.population) else before
+    shrunk = shrink_note(rule.id, population=outcome.population, before=compared, now=now)
     return evaluate(
         rule,
         outcome,
@@ -148,9 +151,10 @@ def _judge(
         snapshot_id=snapshot.snapshot_id,
         org_id=snapshot.org_id,
         first_run=seen is None,
-        meaning_changed=seen is not None and seen != meaning,
+        meaning_changed=changed,
         signals=signals,
         hold_note=" ".join(filter(None, [outcome.stale, shrunk])),
+        believe_empty=before is not None and not shrunk,  # never at first: what comes later would not be baseline
     )
 
 
