@@ -431,6 +431,54 @@ def test_turkish_task_has_no_english_label_and_no_code_in_it():
     ]
 
 
+PROCESS = {
+    "is_process": True,
+    "record_id": "opp_close_overdue",
+    "record_name": "",
+    "owner_id": None,
+    "count": 97,
+    "evidence": {"count": 97, "population": 100},
+}
+
+
+@pytest.mark.parametrize(
+    ("language", "title", "parts"),
+    [
+        (
+            "en",
+            "Process: Open opportunity past its close date (97 of 100 records)",
+            (
+                "about how the team works",
+                "Move the close date",
+                "- Records without it: 97",
+                "- Records examined: 100",
+                "closes itself when most records no longer show it",
+            ),
+        ),
+        (
+            "tr",
+            "Süreç: Kapanış tarihi geçmiş açık fırsat (100 kayıttan 97 tanesi)",
+            (
+                "ekibin çalışma biçimiyle ilgili",
+                "- Alanı boş kayıt: 97",
+                "- İncelenen kayıt: 100",
+                "kendiliğinden kapanır",
+            ),
+        ),
+    ],
+)
+def test_task_about_the_process_says_what_it_is_about_and_what_to_do(language, title, parts):
+    (delivery,) = plan(finding(1, **PROCESS), revops_user_id=REVOPS, language=language).deliveries
+    assert (delivery.title, delivery.record_id) == (title, None)
+    for part in parts:
+        assert part in delivery.body
+
+
+def test_process_has_no_feed_to_post_on():
+    (delivery,) = plan(finding(1, **PROCESS), rules=[CHATTER], revops_user_id=REVOPS).deliveries
+    assert delivery.channel == "salesforce_task"
+
+
 def test_who_stands_in_for_the_owner_is_told_why():
     (delivery,) = plan(finding(1, owner_id=QUEUE, owner_name="Web Leads"), revops_user_id=REVOPS).deliveries
     assert "because its owner, Web Leads, can't be told" in delivery.body

@@ -377,6 +377,41 @@ def test_growth_is_a_line_in_the_task_and_raises_no_second_one(company):
     assert it.day(row(1, impact=Decimal(5000), severity=Severity.HIGH)).ops == ()
 
 
+def test_growth_is_said_with_what_is_at_risk_now_and_what_was_before(company):
+    it = company()
+    it.day(row(1))
+    it.audit(row(1, impact=Decimal(1800)))  # more than half more
+    it.next_day()
+    it.day(row(1, impact=Decimal(5000)))  # and more, before it could be said
+    (made,) = it.org.tasks.values()
+    assert "At risk: ₺5,000.00 (before: ₺1,000.00)" in made["Description"]
+    assert [change.reason for change in it.store.transitions()].count("grew") == 1
+    assert it.day(row(1, impact=Decimal(7000))).ops == ()
+    it.day(row(1, impact=Decimal(8000)))
+    assert "At risk: ₺8,000.00 (before: ₺5,000.00)" in made["Description"]
+
+
+def test_growth_whose_line_was_lost_in_a_crash_is_said_with_the_same_words(company):
+    it = company()
+    it.day(row(1))
+    it.audit(row(1, impact=Decimal(5000)))
+    it.org.down_after = 0
+    with pytest.raises(TransientError):
+        it.act()
+    it.org.down_after = None
+    it.act()
+    (made,) = it.org.tasks.values()
+    assert made["Description"].count("At risk: ₺5,000.00 (before: ₺1,000.00)") == 1
+
+
+def test_worse_severity_without_more_money_names_no_amount(company):
+    it = company()
+    it.day(row(1))
+    it.day(row(1, severity=Severity.HIGH))
+    (made,) = it.org.tasks.values()
+    assert made["Description"].endswith("24 Nov 2026: it got worse: Close date passed 20 days ago")
+
+
 def test_accepted_leak_closes_its_task(company):
     it = company()
     it.day(row(1))

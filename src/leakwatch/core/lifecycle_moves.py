@@ -65,10 +65,12 @@ def see(case: Case) -> None:
         case.finding = replace(case.finding, impact_reference=new.impact)  # the rule moved, not the leak
         return
     bigger, reference = _growth(old, new, case.run.rule.lifecycle.grew_share)
-    case.finding = replace(case.finding, impact_reference=reference)
     worse = SEVERITY_RANK[new.severity] > SEVERITY_RANK[old.severity]
-    if (worse or bigger) and case.finding.status in (OPEN, ESCALATED):
+    said_soon = bigger and old.pending_notice == "grew"
+    if (worse or (bigger and not said_soon)) and case.finding.status in (OPEN, ESCALATED):
         case.move(case.finding.status, "grew", "grew")
+    if not (bigger and case.finding.pending_notice == "grew"):  # until it is said, the line needs what it grew from
+        case.finding = replace(case.finding, impact_reference=reference)
 
 
 def _growth(old: Finding, new: Finding, share: Decimal) -> tuple[bool, Decimal | None]:

@@ -236,7 +236,7 @@ class _Planner:
     def _channel(self, action: RuleAction, finding: Finding) -> str:
         """Return the action's channel; a record without a feed gets a Task instead of a post."""
         channel = CHANNELS[action.kind]
-        feed = bool(finding.record_id) and finding.sobject in self.policy.feed_objects
+        feed = bool(finding.record_id) and not finding.is_process and finding.sobject in self.policy.feed_objects
         return TASK if channel == POST and not feed else channel
 
     def _mentions(
@@ -301,7 +301,7 @@ class _Planner:
             recipient_id=wish.recipient_id,
             kind=wish.kind,
             fingerprints=(finding.fingerprint,),
-            record_id=finding.record_id or None,
+            record_id=None if finding.is_process else finding.record_id or None,
             title=heading,
             body=body,
             due_on=self._due(wish.action),

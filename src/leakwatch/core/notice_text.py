@@ -5,99 +5,18 @@ CRM text is hostile and long: it is cleaned to one line here; each channel cuts 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 from decimal import Decimal
 from typing import Any
 
 from leakwatch.core import columns, formats
+from leakwatch.core.notice_words import EN, TR
 from leakwatch.core.text import clean_line, cut
 from leakwatch.model import Finding, Proof, Rule
 
 MAX_VALUE = 255  # characters of one piece of evidence: as long as most of Salesforce's text fields
 MAX_EVIDENCE = 20  # shown columns; the report has them all
-
-EN: Mapping[str, str] = {
-    "title_back_again": "Back again: {subject}",
-    "title_not_fixed": "Closed, but not fixed: {subject}",
-    "title_reassigned": "Now yours: {subject}",
-    "title_resumed": "Due again: {subject}",
-    "title_escalated": "Escalated: {subject}",
-    "back_again": "This was fixed and is back.",
-    "not_fixed": "The last Task about this was closed, but the record still shows the problem.",
-    "reassigned": "This record came to you from another owner.",
-    "resumed": "The time for which this was accepted or put off is over, and the record still shows the problem.",
-    "escalated": "{owner} was told on {told}, and nothing has changed since.",
-    "escalated_untold": "Nothing has changed since {told}. The owner, {owner}, was not told.",
-    "stand_in": "This comes to you because its owner, {owner}, can't be told: a queue, or a user who is not active.",
-    "no_owner": "nobody",
-    "why": "Why it matters: {text}",
-    "fix": "What to do: {text}",
-    "at_risk": "At risk: {amount}",
-    "lost": "Amount of the deal: {amount}",
-    "deviation": "Deviation: {amount}",
-    "evidence": "What we saw:",
-    "unproven": "Not certain: the owner's mailbox was not read for this period, so mails may be missing here.",
-    "more": "... and {count} more like this wait for you. At most {cap} a day are sent, the biggest first.",
-    "closes": "This Task closes itself when the record is fixed. Put it in progress to be left alone for {days} days.",
-    "wrong": "If this is wrong, delete this Task (it will not come back for this case) and tell {team}.",
-    "wrong_post": "If this is wrong, tell {team}.",
-    "source": "From leakwatch: rule {rule}, version {version}; seen since {since}.",
-    "runbook": "More: {runbook}",
-    "line_resolved": "{day}: leakwatch no longer sees the problem.",
-    "line_resolved_note": "{day}: leakwatch no longer sees the problem; you may close this Task.",
-    "line_superseded": "{day}: the record has another owner now; the matter was handed on.",
-    "line_superseded_note": "{day}: the record has another owner now; you may close this Task.",
-    "line_excepted": "{day}: accepted as an exception; nothing is to be done for now.",
-    "line_excepted_note": "{day}: accepted as an exception; you may close this Task.",
-    "line_grew": "{day}: it got worse: {text}",
-    "line_still_open": "{day}: still not fixed.",
-    "yes": "yes",
-    "no": "no",
-}
-
-TR: Mapping[str, str] = {
-    "title_back_again": "Yeniden ortaya çıktı: {subject}",
-    "title_not_fixed": "Kapatıldı ama düzelmedi: {subject}",
-    "title_reassigned": "Artık sizde: {subject}",
-    "title_resumed": "Yeniden gündemde: {subject}",
-    "title_escalated": "Üst kademeye iletildi: {subject}",
-    "back_again": "Bu sorun düzelmişti, yeniden ortaya çıktı.",
-    "not_fixed": "Bununla ilgili son görev kapatıldı, ancak kayıtta sorun sürüyor.",
-    "reassigned": "Bu kayıt size başka bir kayıt sahibinden geçti.",
-    "resumed": "Kabul ya da erteleme süresi doldu, ancak kayıtta sorun sürüyor.",
-    "escalated": "{owner} {told} tarihinde bilgilendirildi, o günden beri bir değişiklik yok.",
-    "escalated_untold": "{told} tarihinden beri bir değişiklik yok. Kayıt sahibi {owner} bilgilendirilmedi.",
-    "stand_in": "Kayıt sahibi ({owner}) bir kuyruk ya da etkin olmayan bir kullanıcı olduğu için bu size gönderildi.",
-    "no_owner": "yok",
-    "why": "Neden önemli: {text}",
-    "fix": "Yapılacak: {text}",
-    "at_risk": "Risk altında: {amount}",
-    "lost": "Fırsatın tutarı: {amount}",
-    "deviation": "Sapma: {amount}",
-    "evidence": "Gördüklerimiz:",
-    "unproven": "Kesin değil: kayıt sahibinin posta kutusu bu dönem için okunmadı, e-postalar eksik olabilir.",
-    "more": "Benzer {count} bulgu daha sırada. Günde en çok {cap} tane gönderilir, önce en büyükleri.",
-    "closes": (
-        "Kayıt düzeltilince bu görev kendiliğinden kapanır. Üzerinde çalışıyorsanız görevin durumunu değiştirin;"
-        " {days} gün hatırlatılmaz."
-    ),
-    "wrong": "Bu yanlışsa görevi silin (bu durum için yeniden açılmaz) ve {team} ekibine bildirin.",
-    "wrong_post": "Bu yanlışsa {team} ekibine bildirin.",
-    "source": "Kaynak: leakwatch, kural {rule}, sürüm {version}; ilk görülme {since}.",
-    "runbook": "Ayrıntı: {runbook}",
-    "line_resolved": "{day}: leakwatch sorunu artık görmüyor.",
-    "line_resolved_note": "{day}: leakwatch sorunu artık görmüyor; bu görevi kapatabilirsiniz.",
-    "line_superseded": "{day}: kaydın sahibi değişti, konu yeni sahibine aktarıldı.",
-    "line_superseded_note": "{day}: kaydın sahibi değişti; bu görevi kapatabilirsiniz.",
-    "line_excepted": "{day}: istisna olarak kabul edildi, şimdilik yapılacak bir şey yok.",
-    "line_excepted_note": "{day}: istisna olarak kabul edildi; bu görevi kapatabilirsiniz.",
-    "line_grew": "{day}: durum kötüleşti: {text}",
-    "line_still_open": "{day}: hâlâ düzelmedi.",
-    "yes": "evet",
-    "no": "hayır",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +62,11 @@ class More:
 
 
 def subject(rule: Rule, finding: Finding, writing: Writing, template: str | None = None) -> str:
-    """Return `<rule title>: <record name>`, or `template` with `{record_name}` replaced."""
+    """Return `<rule title>: <record name>`, or `template` with `{record_name}` replaced; of a process, its extent."""
+    if finding.is_process:
+        of = finding.evidence.get("population", finding.count)
+        figures = {"count": writing.value(finding.count), "population": writing.value(of)}
+        return writing.say("process_subject", title=rule.title.get(writing.language), **figures)
     name = clean_line(finding.record_name) or finding.record_id
     if template:
         return template.replace("{record_name}", name)
@@ -168,7 +91,7 @@ def task_body(
     parts = [clean_line(message), *_kind_line(kind, finding, writing, stand_in=stand_in), ""]
     parts += [
         writing.say("why", text=clean_line(rule.why.get(writing.language))),
-        writing.say("fix", text=clean_line(rule.fix.get(writing.language))),
+        _fix(rule, finding, writing),
     ]
     if finding.impact is not None and finding.impact_kind in EN:
         parts.append(writing.say(finding.impact_kind, amount=writing.amount(finding.impact, finding.currency)))
@@ -176,7 +99,8 @@ def task_body(
     if more is not None and more.count:
         parts += ["", writing.say("more", count=more.count, cap=more.cap)]
     days = rule.lifecycle.ack_timeout.days
-    parts += ["", writing.say("closes", days=days), writing.say("wrong", team=rule.owner_team or "RevOps")]
+    closes = "process_closes" if finding.is_process else "closes"
+    parts += ["", writing.say(closes, days=days), writing.say("wrong", team=rule.owner_team or "RevOps")]
     return "\n".join([*parts, *_source(rule, finding, writing)])
 
 
@@ -199,13 +123,19 @@ def post_body(
         parts.append(clean_line(finding.message_tr if writing.language == "tr" else finding.message_en))
         if finding.impact is not None and finding.impact_kind in EN:
             parts.append(writing.say(finding.impact_kind, amount=writing.amount(finding.impact, finding.currency)))
-    parts.append(writing.say("fix", text=clean_line(rule.fix.get(writing.language))))
+    parts.append(_fix(rule, finding, writing))
     parts += _evidence(rule, finding, writing)
     if more is not None and more.count:
         parts.append(writing.say("more", count=more.count, cap=more.cap))
     return "\n".join(
         [*parts, writing.say("wrong_post", team=rule.owner_team or "RevOps"), *_source(rule, finding, writing)]
     )
+
+
+def _fix(rule: Rule, finding: Finding, writing: Writing) -> str:
+    """Return what to do. A rule's own words speak of one record; the process around them needs more."""
+    text = clean_line(rule.fix.get(writing.language))
+    return writing.say("fix", text=writing.say("process_fix", text=text) if finding.is_process else text)
 
 
 def _kind_line(kind: str, finding: Finding, writing: Writing, *, stand_in: bool) -> list[str]:
@@ -250,4 +180,9 @@ def task_line(kind: str, finding: Finding, writing: Writing, today: date) -> str
     """Return the line added to a Task's description when something happens to its finding."""
     message = finding.message_tr if writing.language == "tr" else finding.message_en
     base = kind.removesuffix("_note") if kind in ("grew_note", "still_open_note") else kind
-    return writing.say(f"line_{base}", day=writing.day(today), text=clean_line(message))
+    text = clean_line(message)
+    grown = base == "grew" and finding.impact_kind in EN and finding.impact_reference not in (None, finding.impact)
+    if grown and finding.impact is not None and finding.impact_reference is not None:
+        now, before = (writing.amount(one, finding.currency) for one in (finding.impact, finding.impact_reference))
+        text += " – " + writing.say(finding.impact_kind, amount=writing.say("grown", now=now, before=before))
+    return writing.say(f"line_{base}", day=writing.day(today), text=text)

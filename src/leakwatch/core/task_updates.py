@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from leakwatch.core.fingerprint import NoticeKey, parse_key
 from leakwatch.core.notice_policy import LINE_WORDS, TASK, NoticePolicy, Recipient
@@ -69,8 +70,10 @@ def plan_updates(
             deliveries.append(delivery)
     for finding in findings.values():
         if finding.pending_notice in LINE_WORDS and finding.fingerprint not in lined and _certain(finding):
-            told = now if finding.pending_notice == "still_open" else finding.notified_at
-            answered[finding.fingerprint] = replace(finding, pending_notice=None, notified_at=told)
+            changes: dict[str, Any] = (
+                {"notified_at": now} if finding.pending_notice == "still_open" else {"impact_reference": finding.impact}
+            )
+            answered[finding.fingerprint] = replace(finding, pending_notice=None, **changes)
     return UpdatePlan(tuple(deliveries), tuple(answered.values()))
 
 
@@ -154,6 +157,8 @@ def _update(
     recipient = recipients.get(task.owner_id or "")
     writing = policy.writing(recipient, TASK)
     line = task_line(kind, finding, writing, today)
+    if before is not None and before.body:
+        line = before.body.rsplit("\n\n", 1)[-1]  # planned today and not sent: in the words it had
     body = ""
     known_text = task.description
     room = known_text is not None and len(known_text) + len(line) + 2 <= MAX_DESCRIPTION
@@ -167,7 +172,7 @@ def _update(
         recipient_id=task.owner_id or "",
         kind=kind,
         fingerprints=(finding.fingerprint,),
-        record_id=finding.record_id or None,
+        record_id=None if finding.is_process else finding.record_id or None,
         title="",
         body=body,
         due_on=None,
