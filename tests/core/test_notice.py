@@ -479,6 +479,22 @@ def test_process_has_no_feed_to_post_on():
     assert delivery.channel == "salesforce_task"
 
 
+@pytest.mark.parametrize(
+    ("team", "words"),
+    [
+        ("revops", "tell RevOps (Deniz Kaya)."),
+        ("", "tell RevOps (Deniz Kaya)."),
+        ("Sales Ops Türkiye", "tell Sales Ops Türkiye."),
+    ],
+)
+def test_task_names_whom_to_tell_when_it_is_wrong(team, words):
+    people = PEOPLE | {REVOPS: Recipient(REVOPS, name="Deniz Kaya")}
+    (delivery,) = plan(finding(1), rules=[rule(owner_team=team)], people=people, revops_user_id=REVOPS).deliveries
+    assert words in delivery.body
+    (nameless,) = plan(finding(1), rules=[rule(owner_team="revops")]).deliveries
+    assert "tell RevOps." in nameless.body
+
+
 def test_who_stands_in_for_the_owner_is_told_why():
     (delivery,) = plan(finding(1, owner_id=QUEUE, owner_name="Web Leads"), revops_user_id=REVOPS).deliveries
     assert "because its owner, Web Leads, can't be told" in delivery.body

@@ -1,18 +1,26 @@
-"""What `status` and `explain` tell of findings, from a store as the flows leave it."""
+"""What `status`, `explain` and a dry run tell of findings, from a store as the flows leave it."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from finding_org import snapshot
-from finding_sample import DAY, MONDAY, outcome, row, rule, run
-from leakwatch.app.looking import status_of
-from leakwatch.cli.words import status_lines
+from finding_sample import DAY, MONDAY, OWNER, mark, outcome, row, rule, run
+from leakwatch.app import looking
+from leakwatch.app.looking import explain_term, status_of
+from leakwatch.app.planning import Plan, planned_messages
+from leakwatch.cli.words import act_lines, explanation_lines, plan_lines, status_lines
+from leakwatch.core.fingerprint import owner_key
+from leakwatch.core.notice_policy import Recipient
+from leakwatch.flows.act_sending import ActReport
 from leakwatch.flows.audit import audit
+from leakwatch.model import Delivery, Severity, Verb, WriteOp
 from leakwatch.store.database import open_engine
 from leakwatch.store.findings import SqlFindingStore
 
@@ -29,7 +37,10 @@ class Desk:
             mirror_folder=path,
             settings=SimpleNamespace(writes=SimpleNamespace(capture=False, salesforce_task=True, chatter_post=False)),
             findings=self.findings,
-            capture_status=SimpleNamespace(coverage=lambda: (), counts=dict, quarantined=lambda: ()),
+            capture_status=SimpleNamespace(
+                coverage=lambda: (), counts=dict, quarantined=lambda: (), explain=lambda term: ()
+            ),
+            zone=ZoneInfo("Europe/Istanbul"),
             write_log=SimpleNamespace(refused=list),
             runs=SimpleNamespace(latest=lambda flow=None, limit=10: self.runs_known),
         )
@@ -65,3 +76,69 @@ def test_status_names_the_rules_whose_findings_are_held_and_the_way_out(desk: De
     assert "held, because the last audit could not judge them: 1" in words
     assert "no record was seen, 1,000 on 2026-11-23" in words
     assert "--accept-shrunk" in words
+
+
+TASK = "00T000000000007AAA"
+
+
+def tell(desk: Desk, **changes: Any) -> None:
+    """Let the first word about the first leak be planned, with `changes`."""
+    word = Delivery(
+        key=owner_key(mark(1), 1, 1),
+        channel="salesforce_task",
+        recipient_id=OWNER,
+        kind="new",
+        fingerprints=(mark(1),),
+        record_id=None,
+        title="Past its close date: Deal 1",
+        body="",
+        due_on=None,
+        severity=Severity.MEDIUM,
+        created_at=MONDAY + timedelta(hours=13),
+    )
+    desk.findings.commit_deliveries([replace(word, **changes)], [])
+
+
+@pytest.mark.parametrize(
+    "term", [TASK, TASK[:15], owner_key(mark(1), 1, 1), f"{owner_key(mark(1), 1, 1)}|resolved:0", mark(1)[:8]]
+)
+def test_explain_knows_a_finding_by_its_alert_task_and_by_every_key(desk: Desk, term: str) -> None:
+    desk.audit()
+    desk.audit(row(1), row(2), day=1)
+    tell(desk, remote_id=TASK, sent_at=MONDAY)
+    assert [one.fingerprint for one in explain_term(desk.parts, term).findings] == [mark(1)]
+
+
+def test_explain_speaks_in_the_companys_time_and_names_who_was_told_and_why_not(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = {OWNER: Recipient(OWNER, name="Ayşe Yılmaz")}
+    monkeypatch.setattr(looking, "_people", lambda parts: people)
+    desk.audit(row(1))
+    tell(desk, quarantined=True, error="FIELD_CUSTOM_VALIDATION_EXCEPTION: Give a reason first")
+    lines = explanation_lines(explain_term(desk.parts, mark(1)), mark(1), desk.parts.zone)
+    assert "  2026-11-23 12:00 - -> open: baseline" in lines
+    assert lines[-1] == (
+        '  2026-11-24 01:00 new to Ayşe Yılmaz (005000000000001AAA) by salesforce_task, "Past its close date: Deal 1": '
+        "refused (FIELD_CUSTOM_VALIDATION_EXCEPTION: Give a reason first)"
+    )
+
+
+def test_dry_run_and_plan_name_the_recipient_and_the_subject_of_each_message() -> None:
+    make = WriteOp("k1", "Task", Verb.INSERT, "k1", {}, reason="alert (new) for 006")
+    close = WriteOp("k2|resolved:0", "Task", Verb.UPDATE, None, {}, reason="alert Task: resolved", record_id=TASK)
+    said = Delivery(
+        "k1", "salesforce_task", OWNER, "new", (), None, "Past its close date: Deal 1", "", None, Severity.LOW, MONDAY
+    )
+    settled = replace(said, key="k2|resolved:0", kind="resolved", title="", remote_id=TASK)
+    report = ActReport(ops=(make, close), deliveries=(said, settled), dry_run=True)
+    lines = act_lines(report, {OWNER: "Ayşe Yılmaz"})
+    assert lines[1] == "  insert Task: alert (new) for 006; to Ayşe Yılmaz: Past its close date: Deal 1"
+    assert lines[2] == f"  update Task: alert Task: resolved; {TASK} of Ayşe Yılmaz"
+    writes = planned_messages(report, {OWNER: "Ayşe Yılmaz"})
+    assert [(one.recipient, one.subject) for one in writes] == [
+        ("Ayşe Yılmaz", "Past its close date: Deal 1"),
+        ("Ayşe Yılmaz", ""),
+    ]
+    words = "\n".join(plan_lines(Plan(MONDAY, "00D", tuple(writes))))
+    assert "to Ayşe Yılmaz: Past its close date: Deal 1" in words

@@ -251,7 +251,7 @@ def recipients(snapshot: Snapshot) -> dict[str, Recipient]:
     """Return every user of the snapshot as one who may (or may no longer) be told something."""
     from leakwatch.store.snapshot_facts import users
 
-    return {user.user_id: Recipient(user.user_id, is_active=user.is_active) for user in users(snapshot)}
+    return {user.user_id: Recipient(user.user_id, is_active=user.is_active, name=user.name) for user in users(snapshot)}
 
 
 def our_user_id(parts: Parts) -> str | None:

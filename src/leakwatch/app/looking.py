@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 
 from leakwatch.app.building import Parts
 from leakwatch.app.quarantine import quarantined
+from leakwatch.core.fingerprint import KEY_PREFIX
 from leakwatch.errors import ConfigError
 from leakwatch.model import Delivery, Finding, FindingStatus, Proof, Run, Transition
 
 if TYPE_CHECKING:
     from leakwatch.core.forecast import NoiseForecast
+    from leakwatch.core.notice_policy import Recipient
     from leakwatch.rule_engine.testing import TestResult
     from leakwatch.store.capture_status import Coverage, Explanation
     from leakwatch.store.write_log import LoggedWrite
@@ -84,6 +86,7 @@ class Told:
     transitions: tuple[Transition, ...] = ()
     deliveries: tuple[Delivery, ...] = ()
     hints: tuple[str, ...] = field(default_factory=tuple)
+    names: Mapping[str, str] = field(default_factory=dict[str, str])  # of the people in `deliveries`, by user id
 
     @property
     def is_empty(self) -> bool:
@@ -94,18 +97,23 @@ class Told:
 def explain_term(parts: Parts, term: str) -> Told:
     """Return what is known about a Message-ID, provider id, activity key, Salesforce id, finding or e-mail address.
 
-    An address shows the mails with it; a Message-ID may look like one, and comes first.
+    A Salesforce id may be a record with a finding, an alert's Task or post, or what a mail was written as. An address
+    shows the mails with it; a Message-ID may look like one, and comes first.
     """
     term = term.strip()
     items = parts.capture_status.explain(term) if term else ()
     by_address = "@" in term and not items
     if by_address:
         items = parts.capture_status.explain_address(term)
+    is_id = len(term) in (15, 18)
+    alerted = {mark for one in parts.findings.by_remote_id(term) for mark in one.fingerprints} if is_id else set[str]()
+    begin = term.removeprefix(KEY_PREFIX).split(":")[0]  # an alert's key holds the finding's fingerprint
     findings = [
         finding
         for finding in parts.findings.findings()
-        if (len(term) >= SHORTEST_MARK and finding.fingerprint.startswith(term))
-        or (len(term) in (15, 18) and finding.record_id[:15] == term[:15])
+        if (len(begin) >= SHORTEST_MARK and finding.fingerprint.startswith(begin))
+        or finding.fingerprint in alerted
+        or (is_id and finding.record_id[:15] == term[:15])
     ]
     marks = {finding.fingerprint for finding in findings}
     transitions = [change for change in parts.findings.transitions() if change.fingerprint in marks]
@@ -113,7 +121,22 @@ def explain_term(parts: Parts, term: str) -> Told:
     hints: tuple[str, ...] = ()
     if not items and not findings:
         hints = (NO_MAIL_KNOWN if by_address else NOTHING_KNOWN,)
-    return Told(tuple(items), tuple(findings), tuple(transitions), tuple(deliveries), hints)
+    people = _people(parts) if deliveries else {}
+    names = {one.recipient_id: people[one.recipient_id].name for one in deliveries if one.recipient_id in people}
+    return Told(tuple(items), tuple(findings), tuple(transitions), tuple(deliveries), hints, names)
+
+
+def user_names(parts: Parts) -> Mapping[str, str]:
+    """Return the names of the org's users by id, as last mirrored."""
+    return {user_id: person.name for user_id, person in _people(parts).items()}
+
+
+def _people(parts: Parts) -> Mapping[str, Recipient]:
+    from leakwatch.app.auditing import recipients
+    from leakwatch.store.snapshots import latest_snapshot
+
+    snapshot = latest_snapshot(parts.mirror_folder)
+    return recipients(snapshot) if snapshot is not None else {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ plan holds, word for word: what changed since, or was not in it, is left out and
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -18,8 +18,10 @@ import orjson
 from leakwatch.app.auditing import run_act, run_audit
 from leakwatch.app.building import Parts
 from leakwatch.app.capturing import run_capture
+from leakwatch.app.looking import user_names
 from leakwatch.app.mirroring import run_mirror
 from leakwatch.errors import ConfigError
+from leakwatch.flows.act_sending import ActReport
 from leakwatch.model import WriteOp, WriteResult, WriteStatus
 from leakwatch.ports import Writer
 
@@ -41,6 +43,8 @@ class PlannedWrite:
     fields: dict[str, Any]
     digest: str
     record_id: str | None = None
+    recipient: str = ""  # the name of who is told, or whose Task is changed
+    subject: str = ""  # of a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +97,22 @@ def make_plan(parts: Parts) -> Plan:
     acted = run_act(parts, dry_run=True)
     if writes and acted.ops:
         notes.append("A mail of this plan may settle an alert of it: apply looks again before anybody is told.")
-    writes += [_planned("act", op) for op in acted.ops]
+    writes += planned_messages(acted, user_names(parts))
     off = sum(1 for waiting in acted.waiting if waiting.reason == "writes_off")
     if off:
         notes.append(f"{off} people would be told more if writes.salesforce_task and writes.chatter_post were on.")
     return Plan(parts.clock.now(), parts.org.org_id, tuple(writes), notes=tuple(notes))
+
+
+def planned_messages(acted: ActReport, names: Mapping[str, str]) -> list[PlannedWrite]:
+    """Return the writes of a dry run of act with whom each is for; `names` are people's by user id."""
+    messages = {delivery.key: delivery for delivery in acted.deliveries}
+    writes: list[PlannedWrite] = []
+    for op in acted.ops:
+        message = messages[op.op_id]
+        name = names.get(message.recipient_id) or message.recipient_id
+        writes.append(replace(_planned("act", op), recipient=name, subject=message.title))
+    return writes
 
 
 def save_plan(plan: Plan, path: Path) -> None:

@@ -232,6 +232,7 @@ def act(config: Config = None, dry_run: DryRun = False, as_json: AsJson = False,
     """Tell people about findings (Tasks, Chatter posts) and close what was mended, as far as it is switched on."""
     with opened(config, quiet=quiet) as parts:
         from leakwatch.app.auditing import run_act
+        from leakwatch.app.looking import user_names
         from leakwatch.app.mirroring import latest_snapshot
         from leakwatch.cli.words import act_lines, snapshot_words
 
@@ -239,7 +240,7 @@ def act(config: Config = None, dry_run: DryRun = False, as_json: AsJson = False,
         if as_json:
             output.print_json(found)
         else:
-            typer.echo("\n".join(act_lines(found)))
+            typer.echo("\n".join(act_lines(found, user_names(parts) if dry_run else {})))
             typer.echo(snapshot_words(latest_snapshot(parts), parts.clock.now()))
         if found.failed and not found.dry_run:
             typer.echo(

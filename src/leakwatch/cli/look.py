@@ -61,7 +61,8 @@ def explain(
     term: Annotated[
         str,
         typer.Argument(
-            help="A Message-ID, a provider id, a Salesforce record id, an e-mail address, or a finding's fingerprint."
+            help="A Message-ID, a provider id, a Salesforce id (a record, or an alert's or a mail's Task), an e-mail "
+            "address, a finding's fingerprint, or an alert's key."
         ),
     ],
     config: Config = None,
@@ -76,7 +77,7 @@ def explain(
         if as_json:
             output.print_json(found)
         else:
-            typer.echo("\n".join(explanation_lines(found, term)))
+            typer.echo("\n".join(explanation_lines(found, term, parts.zone)))
         if found.is_empty:
             raise typer.Exit(1)
 

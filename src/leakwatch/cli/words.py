@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING
 
 from leakwatch.cli.output import table
@@ -12,7 +12,7 @@ from leakwatch.core.spans import in_words
 if TYPE_CHECKING:
     from leakwatch.app.doctoring import Check
     from leakwatch.app.looking import RunShown, Status, Told
-    from leakwatch.app.planning import Applied, Plan
+    from leakwatch.app.planning import Applied, Plan, PlannedWrite
     from leakwatch.flows.act_sending import ActReport
     from leakwatch.flows.audit import AuditReport
     from leakwatch.flows.capture_report import CaptureReport
@@ -109,11 +109,13 @@ def _snapshot(snapshot_id: str, published_at: datetime, now: datetime) -> str:
     return f"snapshot {snapshot_id}, read {in_words(now - published_at)} ago"
 
 
-def act_lines(found: ActReport) -> list[str]:
-    """Return who was told what."""
+def act_lines(found: ActReport, names: Mapping[str, str]) -> list[str]:
+    """Return who was told what; `names` are people's by user id."""
     if found.dry_run:
         lines = [f"would write {len(found.ops)} times:" if found.ops else "nothing would be written"]
-        lines += _some([f"  {op.verb.value} {op.sobject}: {op.reason}" for op in found.ops])
+        messages = {delivery.key: delivery for delivery in found.deliveries}
+        said = [(op, messages[op.op_id]) for op in found.ops if op.op_id in messages]
+        lines += _some([f"  {op.verb.value} {op.sobject}: {op.reason}; {_to(one, names)}" for op, one in said])
     else:
         made = f"Tasks made: {found.tasks_made}; posts made: {found.posts_made}"
         lines = [f"{made}; Tasks closed: {found.tasks_closed}; lines added: {found.lines_added}"]
@@ -128,12 +130,26 @@ def act_lines(found: ActReport) -> list[str]:
     return lines
 
 
+def _to(one: Delivery, names: Mapping[str, str]) -> str:
+    """Return to whom a message goes and its subject, or whose Task is changed."""
+    name = names.get(one.recipient_id) or one.recipient_id
+    return f"to {name}: {one.title}" if one.title else f"{one.remote_id} of {name}"
+
+
 def plan_lines(plan: Plan) -> list[str]:
     """Return a plan as a person reviews it."""
     many = len(plan.writes)
     lines = [f"{many} write{'' if many == 1 else 's'} planned for the org {plan.org_id}{':' if many else ''}"]
-    lines += _some([f"  {write.flow}: {write.verb} {write.sobject}: {write.reason}" for write in plan.writes])
+    lines += _some(
+        [f"  {write.flow}: {write.verb} {write.sobject}: {write.reason}{_planned_for(write)}" for write in plan.writes]
+    )
     return lines + [f"note: {note}" for note in plan.notes]
+
+
+def _planned_for(write: PlannedWrite) -> str:
+    if not write.recipient:
+        return ""
+    return f"; to {write.recipient}: {write.subject}" if write.subject else f"; {write.record_id} of {write.recipient}"
 
 
 def applied_lines(found: Applied) -> list[str]:
@@ -181,13 +197,13 @@ def _mailbox_state(one: Coverage) -> str:
     return "ok" if one.read_at is not None else "not read yet"
 
 
-def explanation_lines(found: Told, term: str) -> list[str]:
-    """Return why something is there, or why not."""
+def explanation_lines(found: Told, term: str, zone: tzinfo) -> list[str]:
+    """Return why something is there, or why not; times are in `zone`, the company's."""
     if found.is_empty:
         return [f"{term}: {hint}" for hint in found.hints]
     lines: list[str] = []
     for item in found.items:
-        lines.append(f"{item.ref.principal} {item.ref.provider_id}: {item.outcome} ({item.at:%Y-%m-%d %H:%M} UTC)")
+        lines.append(f"{item.ref.principal} {item.ref.provider_id}: {item.outcome} ({_at(item.at, zone)})")
         lines.append(f"  why: {item.reason or 'it matched'}")
         if item.record_ids:
             lines.append(f"  records: {', '.join(item.record_ids)}")
@@ -198,27 +214,35 @@ def explanation_lines(found: Told, term: str) -> list[str]:
         lines.append(f"{len(found.items)} copies of mails in all (--json holds every one)")
     for finding in found.findings:
         lines.append(f"finding {finding.fingerprint}: {finding.rule_id} on {finding.record_name} ({finding.record_id})")
-        lines.append(f"  {finding.message_en}; {finding.status.value} since {finding.since:%Y-%m-%d}")
+        lines.append(f"  {finding.message_en}; {finding.status.value} since {_at(finding.since, zone)}")
         lines.append(
             f"  rule version {finding.rule_version}, snapshot {finding.snapshot_id}, proof {finding.proof.value}"
         )
-        lines += [_change(change) for change in found.transitions if change.fingerprint == finding.fingerprint]
-        lines += [_message(one) for one in found.deliveries if finding.fingerprint in one.fingerprints]
+        lines += [_change(change, zone) for change in found.transitions if change.fingerprint == finding.fingerprint]
+        told = [one for one in found.deliveries if finding.fingerprint in one.fingerprints]
+        lines += [_message(one, found.names, zone) for one in told]
     return lines
 
 
-def _change(change: Transition) -> str:
+def _at(moment: datetime, zone: tzinfo) -> str:
+    return f"{moment.astimezone(zone):%Y-%m-%d %H:%M}"
+
+
+def _change(change: Transition, zone: tzinfo) -> str:
     old = change.old.value if change.old else "-"
-    return f"  {change.at:%Y-%m-%d %H:%M} {old} -> {change.new.value}: {change.reason}"
+    return f"  {_at(change.at, zone)} {old} -> {change.new.value}: {change.reason}"
 
 
-def _message(one: Delivery) -> str:
+def _message(one: Delivery, names: Mapping[str, str], zone: tzinfo) -> str:
     fate = one.remote_id or "sent"
     if one.sent_at is None:
         fate = ("refused" if one.refused else "withdrawn" if one.quarantined else "not sent yet") + (
             f" ({one.error})" if one.error else ""
         )
-    return f"  {one.created_at:%Y-%m-%d %H:%M} {one.kind} to {one.recipient_id} by {one.channel}: {fate}"
+    name = names.get(one.recipient_id)
+    to = f"{name} ({one.recipient_id})" if name else one.recipient_id
+    subject = f', "{one.title}"' if one.title else ""
+    return f"  {_at(one.created_at, zone)} {one.kind} to {to} by {one.channel}{subject}: {fate}"
 
 
 def run_lines(found: RunShown) -> list[str]:

@@ -26,6 +26,7 @@ class Recipient:
     user_id: str
     is_active: bool = True
     language: str | None = None  # "en" or "tr"; None takes the company's
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ class Writing:
     language: str  # "en" or "tr"
     zone: tzinfo
     money: bool = True
+    revops: str = ""  # the name of who gets what has no owner to tell
 
     def say(self, word: str, **values: Any) -> str:
         """Return the sentence `word` with `values` put in; values are never read as templates themselves."""
@@ -100,7 +101,7 @@ def task_body(
         parts += ["", writing.say("more", count=more.count, cap=more.cap)]
     days = rule.lifecycle.ack_timeout.days
     closes = "process_closes" if finding.is_process else "closes"
-    parts += ["", writing.say(closes, days=days), writing.say("wrong", team=rule.owner_team or "RevOps")]
+    parts += ["", writing.say(closes, days=days), writing.say("wrong", team=_team(rule, writing))]
     return "\n".join([*parts, *_source(rule, finding, writing)])
 
 
@@ -127,9 +128,14 @@ def post_body(
     parts += _evidence(rule, finding, writing)
     if more is not None and more.count:
         parts.append(writing.say("more", count=more.count, cap=more.cap))
-    return "\n".join(
-        [*parts, writing.say("wrong_post", team=rule.owner_team or "RevOps"), *_source(rule, finding, writing)]
-    )
+    return "\n".join([*parts, writing.say("wrong_post", team=_team(rule, writing)), *_source(rule, finding, writing)])
+
+
+def _team(rule: Rule, writing: Writing) -> str:
+    """Return whom to tell that a rule is wrong: its team, and for RevOps the person, where one is set."""
+    if rule.owner_team.casefold() not in ("", "revops"):
+        return rule.owner_team
+    return f"RevOps ({clean_line(writing.revops)})" if writing.revops else "RevOps"
 
 
 def _fix(rule: Rule, finding: Finding, writing: Writing) -> str:

@@ -182,6 +182,14 @@ class SqlFindingStore:
         with self._engine.connect() as connection:
             return [Delivery(**row) for row in connection.execute(query).mappings()]
 
+    def by_remote_id(self, record_id: str) -> Sequence[Delivery]:
+        """Return the deliveries that made or changed the Task or post `record_id` (15 or 18 characters)."""
+        table = tables.deliveries
+        query = select(table).where(func.substr(table.c.remote_id, 1, 15) == record_id[:15])
+        with self._engine.connect() as connection:
+            ordered = connection.execute(query.order_by(table.c.created_at, table.c.key)).mappings()
+            return [Delivery(**row) for row in ordered]
+
     def record_delivery(self, delivery: Delivery, finding: Finding | None = None) -> None:
         """Store what became of a delivery, and what that changes on its finding, in one transaction."""
         (row,) = _rows([delivery], _DELIVERY)
