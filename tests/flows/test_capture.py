@@ -14,7 +14,7 @@ from capture_samples import ANN, BOB, NINE
 from flows.capture_world import EVE, NOW, World, fill, without_notice
 from leakwatch.core.plan import PlanRules
 from leakwatch.errors import AuthError, BudgetError, ConfigError, TransientError
-from leakwatch.model import CursorPhase, OpenOpportunity, Outcome, Person
+from leakwatch.model import CursorPhase, OpenOpportunity, Outcome, Person, Verb
 from leakwatch.store import capture_tables as tables
 from leakwatch.store.capture_status import CaptureStatus
 from leakwatch.store.database import transaction
@@ -527,6 +527,16 @@ def test_coverage_starts_with_the_window_and_ends_with_the_last_whole_read(world
     ann, bob = CaptureStatus(world.engine).coverage()
     assert (ann.covered_from, ann.read_at) == (NOW - timedelta(days=90), NOW)
     assert bob.read_at is None
+
+
+def test_a_mail_is_known_by_the_task_that_salesforce_made_for_it(world: World):
+    fill(world)
+    world.capture()
+    given = next(entry.op for entry in world.log.by_run("run") if entry.op.verb is Verb.UPDATE)
+    status = CaptureStatus(world.engine)
+    found = status.explain(given.record_id)
+    assert found == status.explain(given.op_id.split("|")[0])
+    assert given.record_id in found[0].record_ids
 
 
 def test_figures_add_up(world: World):

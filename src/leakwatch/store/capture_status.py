@@ -107,7 +107,7 @@ class CaptureStatus:
         message_id = identity.normalise_message_id(term)
         keys = {term} | ({identity.mail_key(message_id)} if message_id is not None else set())
         with transaction(self._engine) as connection:
-            keys |= set(connection.execute(select(tables.writes.c.key).where(_same_record(term))).scalars()) - {None}
+            keys |= _keys_of_record(connection, term)
             return (*_explain_copies(connection, term, keys), *_explain_decisions(connection, term, keys))
 
     def explain_address(self, address: str) -> tuple[Explanation, ...]:
@@ -136,6 +136,15 @@ def _same_record(term: str) -> ColumnElement[bool]:
     return func.substr(column, 1, 15) == term[:15] if len(term) in (15, 18) else column == term
 
 
+def _keys_of_record(connection: Connection, record_id: str) -> set[str]:
+    """Return the keys of the activities that a record was written for: itself, or the Task that came with it."""
+    writes = tables.writes
+    of_record = select(writes.c.key, writes.c.after).where(_same_record(record_id))
+    rows = connection.execute(of_record).all()
+    before = select(writes.c.key).where(writes.c.op_id.in_([row.after for row in rows if row.after]))
+    return {row.key for row in rows if row.key} | set(connection.execute(before).scalars())
+
+
 def _explain_copies(connection: Connection, term: str, keys: set[str]) -> Iterator[Explanation]:
     copies, activities, writes = tables.copies, tables.activities, tables.writes
     named = or_(copies.c.provider_id == term, copies.c.key.in_(sorted(keys)))
@@ -146,7 +155,9 @@ def _explain_copies(connection: Connection, term: str, keys: set[str]) -> Iterat
     query = select(*place, *fate).join(activities, activities.c.key == copies.c.key).where(named)
     for row in connection.execute(query.order_by(copies.c.principal, copies.c.provider_id)):
         match = codec.load_match(row.match) if row.match is not None else None
-        records = select(writes.c.record_id).where(writes.c.key == row.key, writes.c.record_id.is_not(None))
+        inserts = select(writes.c.op_id).where(writes.c.key == row.key)
+        its = or_(writes.c.key == row.key, writes.c.after.in_(inserts))  # itself, and the Task that came with it
+        records = select(writes.c.record_id).where(its, writes.c.record_id.is_not(None))
         yield Explanation(
             ref=SourceRef(row.source, row.principal, row.provider_id),
             key=row.key,
