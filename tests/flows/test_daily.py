@@ -15,6 +15,7 @@ from leakwatch.store import snapshots
 
 NOW = datetime(2026, 3, 2, 6, tzinfo=UTC)
 PARTS: Any = SimpleNamespace(mirror_folder=None, clock=SimpleNamespace(now=lambda: NOW))
+PACING: Any = None  # of Google, which an audit does not ask
 
 
 @pytest.fixture
@@ -36,13 +37,13 @@ def test_an_audit_reads_the_org_first_where_the_mirror_job_did_not(
     monkeypatch: pytest.MonkeyPatch, done: list[str], age: timedelta | None
 ) -> None:
     newest(monkeypatch, age)
-    daily._one(PARTS, "audit", {}, lambda: False)
+    daily._one(PARTS, "audit", {}, lambda: False, PACING)
     assert done == ["mirror", "audit"]
 
 
 def test_an_audit_goes_by_a_mirror_that_was_read_just_now(monkeypatch: pytest.MonkeyPatch, done: list[str]) -> None:
     newest(monkeypatch, timedelta(minutes=19))
-    daily._one(PARTS, "audit", {}, lambda: False)
+    daily._one(PARTS, "audit", {}, lambda: False, PACING)
     assert done == ["audit"]
 
 
@@ -55,5 +56,5 @@ def test_an_audit_is_postponed_rather_than_made_on_an_old_mirror(
     newest(monkeypatch, timedelta(days=1))
     monkeypatch.setattr(mirroring, "run_mirror", away)
     with pytest.raises(TransientError):
-        daily._one(PARTS, "audit", {}, lambda: False)
+        daily._one(PARTS, "audit", {}, lambda: False, PACING)
     assert done == []

@@ -42,6 +42,7 @@ class Desk:
             ),
             zone=ZoneInfo("Europe/Istanbul"),
             write_log=SimpleNamespace(refused=list),
+            journal=SimpleNamespace(quarantined=lambda keys: frozenset()),
             runs=SimpleNamespace(latest=lambda flow=None, limit=10: self.runs_known),
         )
 
