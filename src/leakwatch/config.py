@@ -46,7 +46,9 @@ class Store(_Section):
 class Company(_Section):
     """Who we are: decides what is internal, and how dates and money are shown."""
 
-    domains: tuple[str, ...] = Field((), description="Our mail domains; subdomains count too")
+    domains: tuple[str, ...] = Field(
+        (), description="Our mail domains; subdomains count too; without them no mail is captured"
+    )
     time_zone: str = Field("UTC", description="IANA zone of the org's business days, e.g. Europe/Istanbul")
     language: Literal["en", "tr"] = Field("en", description="Language of Tasks, posts and reports")
     currency: str | None = Field(None, description="ISO 4217 code for orgs and exports that do not say theirs")
@@ -63,7 +65,7 @@ class Company(_Section):
     @field_validator("domains")
     @classmethod
     def _lower(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(domain.strip().lower().lstrip("@") for domain in value)
+        return tuple(name for domain in value if (name := domain.strip().lower().lstrip("@")))
 
 
 class Salesforce(_Section):

@@ -84,6 +84,12 @@ def test_google_without_a_service_account_is_refused(tmp_path):
         config.load(write(tmp_path, "google: {enabled: true}\n"))
 
 
+def test_a_domain_without_a_letter_is_none(tmp_path):
+    assert config.load(write(tmp_path, 'company: {domains: ["", " @ ", "@Acme.com"]}\n')).company.domains == (
+        "acme.com",
+    )
+
+
 def test_notices_are_dates(tmp_path):
     settings = config.load(write(tmp_path, "capture: {notices: {a@x.example: 2026-01-05}}\n"))
     assert settings.capture.notices["a@x.example"] == date(2026, 1, 5)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from datetime import date
+from datetime import UTC, date, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,14 +11,16 @@ import pytest
 
 from leakwatch import config
 from leakwatch.app import daily
-from leakwatch.app.capturing import capture_options, roster
-from leakwatch.clock import SystemClock
+from leakwatch.app.capturing import capture_options, may_be_opened, roster
+from leakwatch.clock import SettableClock, SystemClock
+from leakwatch.model import Principal
 from leakwatch.store.snapshot_facts import UserFact
 
 
 def parts(**sections: Any) -> Any:
     settings = config.load(None, {"company": {"domains": ["ourco.com"]}, **sections})
-    return SimpleNamespace(settings=settings, org=SimpleNamespace(task_closed_status="Completed"))
+    clock = SettableClock(datetime(2026, 7, 1, 9, tzinfo=UTC))
+    return SimpleNamespace(settings=settings, clock=clock, org=SimpleNamespace(task_closed_status="Completed"))
 
 
 def user(name: str, address: str, *, active: bool = True, kind: str = "Standard") -> UserFact:
@@ -41,6 +43,16 @@ def test_a_portal_user_gets_no_mailbox_although_the_directory_knows_the_address(
     directory = [{"id": one, "primaryEmail": one} for one in ("ann@ourco.com", "eve@acme.com")]
     capture = {"notice_for_all": date(2026, 1, 1)}
     assert [one.address for one in roster(parts(capture=capture), [ANN, PORTAL], directory)] == ["ann@ourco.com"]
+
+
+def test_nobody_is_opened_who_was_not_told_by_now() -> None:
+    dates = {"told": date(2026, 7, 1), "later": date(2026, 7, 2), "never": None}
+    people = [
+        Principal(f"{name}@ourco.com", "google", name, f"005{name}", notice_date=day) for name, day in dates.items()
+    ]
+    found = may_be_opened(parts(google={"admin_email": "admin@ourco.com"}), people)
+    assert found == ["admin@ourco.com", "told@ourco.com"]
+    assert may_be_opened(parts(), people, ["later@ourco.com"]) == [""]
 
 
 def test_google_s_pacing_outlives_the_daemons_jobs(monkeypatch: pytest.MonkeyPatch) -> None:

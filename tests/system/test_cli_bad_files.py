@@ -200,6 +200,9 @@ def test_all_that_is_missing_to_reach_the_org_is_told_at_once() -> None:
 def test_a_flow_whose_input_is_missing_says_what_comes_first() -> None:
     settings("{}\n")
     refused(invoke("sync"), 3, "google.enabled", "Nothing was read")
+    settings("google: {enabled: true, service_account_file: key.json}\n")
+    refused(invoke("sync"), 3, "company.domains", "Nothing was read")
+    settings("{}\n")
     for verb in ("audit", "act", "report"):
         refused(invoke(verb), 1, "no mirror yet", "leakwatch mirror", "Nothing was judged")
 

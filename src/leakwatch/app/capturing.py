@@ -15,6 +15,7 @@ from leakwatch.core.plan import PlanRules
 from leakwatch.core.privacy import PrivacyRules
 from leakwatch.errors import AuthError, ConfigError, SafetyError, TransientError
 from leakwatch.flows.capture import CaptureDoors, CaptureOptions, capture
+from leakwatch.flows.capture_read import without_notice
 from leakwatch.flows.capture_report import CaptureReport
 from leakwatch.model import KEY_FIELD, AddressBook, Principal
 
@@ -147,8 +148,7 @@ def run_capture(
         ConfigError, AuthError: nothing can be read at all. TransientError, SafetyError: what stopped the writing; what
             was read is in the journal and is written by the next run.
     """
-    if not parts.settings.google.enabled:
-        raise ConfigError("no mailbox source is switched on: set google.enabled. Nothing was read.")
+    _require_source(parts)
     from leakwatch.store.snapshot_facts import users
 
     refresh_if_older(parts, mirror_max_age, should_stop=should_stop)
@@ -160,9 +160,7 @@ def run_capture(
     missing = [address for address in only if address not in {one.address for one in principals}]
     if missing:
         raise ConfigError([f"{address} is no mailbox that may be read (see leakwatch doctor)" for address in missing])
-    google.client.allow(
-        [parts.settings.google.admin_email, *(one.address for one in principals if not only or one.address in only)]
-    )
+    google.client.allow(may_be_opened(parts, principals, only))
     may_write = write and parts.settings.writes.capture
     if may_write and not dry_run:
         _require_key(parts)
@@ -196,6 +194,29 @@ def run_capture(
     if report.failure is not None:
         raise report.failure
     return report
+
+
+def _require_source(parts: Parts) -> None:
+    settings = parts.settings
+    if not settings.google.enabled:
+        raise ConfigError("no mailbox source is switched on: set google.enabled. Nothing was read.")
+    if not settings.company.domains:
+        raise ConfigError(
+            "company.domains is empty: without it colleagues would pass for customers. Nothing was read. Name every "
+            "mail domain of the company, e.g. [acme.com]."
+        )
+
+
+def may_be_opened(parts: Parts, principals: Sequence[Principal], only: Sequence[str] = ()) -> list[str]:
+    """Return whom a token may be asked for: the administrator, and of `principals` (`only` those) who was told by now.
+
+    Google can't limit a delegation to people, so whoever is not on this list must not be opened whatever else fails.
+    """
+    told, _ = without_notice(principals, parts.clock.now())
+    return [
+        parts.settings.google.admin_email,
+        *(one.address for one in told if not only or one.address in only),
+    ]
 
 
 def _on_page(

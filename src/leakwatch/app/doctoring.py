@@ -18,6 +18,7 @@ from leakwatch.errors import (
     RecordError,
     TransientError,
 )
+from leakwatch.flows.capture_read import without_notice
 from leakwatch.model import KEY_FIELD, Principal
 from leakwatch.salesforce.objects import selectable
 from leakwatch.store.snapshot_facts import UserFact
@@ -81,7 +82,7 @@ def _settings(parts: Parts) -> Iterator[Check]:
             yield Check("rules", "bad", problem, "Correct the rule or its override.", error.exit_code)
     if not settings.company.domains:
         yield Check(
-            "company.domains", "bad", "not set: every mail would count as external",
+            "company.domains", "bad", "not set: colleagues would pass for customers, so no mail is captured",
             "List your mail domains.", ConfigError.exit_code,
         )  # fmt: skip
     switched = [name for name in ("capture", "salesforce_task", "chatter_post") if getattr(settings.writes, name)]
@@ -154,17 +155,17 @@ def _google(parts: Parts) -> Iterator[Check]:
     directory = google.directory()
     yield Check("Directory", "ok", f"{len(directory)} users are visible")
     principals = roster(parts, _people(parts), directory)
-    told = [one for one in principals if one.notice_date is not None]
+    told, untold = without_notice(principals, parts.clock.now())
     if not principals:
         yield Check("mailboxes", "bad", "no active Salesforce user has a mailbox in the directory",
                     "Compare the users' e-mail addresses in Salesforce and Google.")  # fmt: skip
         return
     words = f"{len(principals)} may be read, {len(told)} of their owners have a recorded notice"
     yield Check("mailboxes", "ok", words)
-    for one in principals:
-        if one.notice_date is None:
-            yield Check("notice", "note", f"{one.address}: no notice is recorded; this mailbox is not read",
-                        "Tell the employee, then record the day under capture.notices.")  # fmt: skip
+    for one in untold:
+        words = "no notice is recorded" if one.notice_date is None else f"the notice is dated {one.notice_date}"
+        yield Check("notice", "note", f"{one.address}: {words}; this mailbox is not read",
+                    "Tell the employee, then record the day under capture.notices.")  # fmt: skip
     if told:
         yield _sample(parts, google, told[0])
 
