@@ -9,7 +9,8 @@ from typing import Any
 from leakwatch import log
 from leakwatch.app.auditing import run_act, run_audit
 from leakwatch.app.building import Parts
-from leakwatch.app.capturing import GoogleParts, google_limiter, run_capture
+from leakwatch.app.capturing import run_capture
+from leakwatch.app.google_parts import GoogleParts, google_limiter
 from leakwatch.app.mirroring import refresh_if_older, run_mirror
 from leakwatch.app.reporting import week_stem, weekly_result, write_files
 from leakwatch.clients.limiter import Limiter

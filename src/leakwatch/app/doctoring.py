@@ -8,7 +8,8 @@ from datetime import timedelta
 from typing import Literal
 
 from leakwatch.app.building import Parts
-from leakwatch.app.capturing import GoogleParts, roster
+from leakwatch.app.capturing import roster
+from leakwatch.app.google_parts import GoogleParts
 from leakwatch.errors import (
     AuthError,
     BudgetError,

@@ -17,7 +17,8 @@ from zoneinfo import ZoneInfo
 from leakwatch import config
 from leakwatch.app.auditing import run_act, run_audit
 from leakwatch.app.building import Parts
-from leakwatch.app.capturing import GoogleParts, run_capture
+from leakwatch.app.capturing import run_capture
+from leakwatch.app.google_parts import GoogleParts
 from leakwatch.app.mirroring import run_mirror
 from leakwatch.app.reporting import week_stem, weekly_result, write_files
 from leakwatch.clock import SettableClock, SystemClock

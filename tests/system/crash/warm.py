@@ -25,6 +25,7 @@ import leakwatch.actions
 from leakwatch import config, faultpoints, log
 from leakwatch.app import auditing, capturing, mirroring
 from leakwatch.app.building import Parts
+from leakwatch.app.google_parts import GoogleParts
 from leakwatch.clock import SettableClock, SystemClock
 from leakwatch.errors import LeakwatchError
 
@@ -73,7 +74,7 @@ class Warm:
         self.wall = TirelessClock()
         self.parts = Parts(config.load(settings_file), clock=self.clock, wall=self.wall)
         self.parts._durable = False  # a killed process loses nothing that the kernel has
-        self.google = capturing.GoogleParts(self.parts)
+        self.google = GoogleParts(self.parts)
         _ = self.parts.loaded_rules, self.parts.zone, self.google.gmail
         self._meet(people)
         assert one_thread()

@@ -1,0 +1,112 @@
+"""Google's side of one leakwatch: pacing, the authorised transport, Gmail as a source, the directory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from leakwatch.app.building import Parts
+from leakwatch.errors import AuthError, ConfigError
+
+if TYPE_CHECKING:
+    from leakwatch.clients.google import GoogleClient
+    from leakwatch.clients.limiter import Limiter
+    from leakwatch.config import Settings
+    from leakwatch.ports import Clock
+
+
+def google_limiter(settings: Settings, wall: Clock) -> Limiter:
+    """Return the pacing for all of Google. It remembers what was spent and who asked for a pause, so share it."""
+    from leakwatch.clients.limiter import DIRECTORY, GMAIL_2026, Limiter
+
+    section = settings.google
+    gmail = replace(
+        GMAIL_2026,
+        per_principal_minute=section.units_per_user_minute,
+        per_project_minute=section.units_per_project_minute,
+    )
+    return Limiter(wall, {"google": gmail, "google_directory": DIRECTORY})
+
+
+@dataclass
+class GoogleParts:
+    """What reaches Google, made when first asked for. `pacing` is shared with earlier ones, if given."""
+
+    parts: Parts
+    pacing: Limiter | None = None
+
+    @cached_property
+    def limiter(self) -> Limiter:
+        """Pacing for all of Google."""
+        return self.pacing or google_limiter(self.parts.settings, self.parts.wall)
+
+    @cached_property
+    def client(self) -> GoogleClient:
+        """The authorised transport."""
+        from leakwatch.clients.google import GoogleClient, GoogleConnection
+        from leakwatch.clients.retry import RetryPolicy
+        from leakwatch.config import check_secret_file
+
+        section = self.parts.settings.google
+        if section.service_account_file is None:
+            raise ConfigError("google.service_account_file is not set. Nothing was read.")
+        problems = check_secret_file(section.service_account_file, "google.service_account_file")
+        if not section.admin_email:
+            problems.append("google.admin_email is not set: the Directory roster is read as an administrator")
+        if problems:
+            raise ConfigError(problems)
+        client = GoogleClient(
+            GoogleConnection(
+                service_account_file=section.service_account_file,
+                scope=section.scope,
+                gmail_url=section.gmail_url,
+                directory_url=section.directory_url,
+                ca_file=section.ca_bundle,
+            ),
+            limiter=self.limiter,
+            retry=RetryPolicy(self.parts.wall.sleep),
+            wall=self.parts.wall,
+        )
+        self.parts.on_close(client.close)
+        client.allow([section.admin_email])
+        return client
+
+    @cached_property
+    def gmail(self) -> Any:
+        """The Gmail client."""
+        from leakwatch.clients.google_services import GmailClient
+        from leakwatch.core.mail import WANTED_HEADERS
+
+        batch_size = self.parts.settings.google.batch_size
+        return GmailClient(self.client, batch_size=batch_size, wanted_headers=WANTED_HEADERS)
+
+    def source(self) -> Any:
+        """Return Gmail as a source of pages."""
+        from leakwatch.sources.gmail import GmailOptions, GmailSource
+
+        section = self.parts.settings.capture
+        options = GmailOptions(
+            opt_out_labels=section.privacy.opt_out_labels,
+            own_domains=self.parts.settings.company.domains,
+            page_size=section.page_size,
+        )
+        return GmailSource(self.gmail, options, known=self.parts.journal.known_ids)
+
+    def directory(self) -> list[Mapping[str, Any]]:
+        """Return every user of the Workspace directory.
+
+        Raises:
+            AuthError: the Directory refuses google.admin_email: without a roster no mailbox is read.
+        """
+        from leakwatch.clients.google_services import DirectoryClient
+
+        admin = self.parts.settings.google.admin_email
+        try:
+            return DirectoryClient(self.client, admin=admin).users()
+        except AuthError as error:
+            raise AuthError(
+                f"the Directory can't be read as google.admin_email ({admin}): {error} Nothing was read.",
+                reason=error.reason,
+            ) from error
