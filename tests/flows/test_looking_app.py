@@ -15,12 +15,14 @@ from finding_sample import DAY, MONDAY, OWNER, mark, outcome, row, rule, run
 from leakwatch.app import looking
 from leakwatch.app.looking import explain_term, status_of
 from leakwatch.app.planning import Plan, planned_messages
+from leakwatch.app.quarantine import quarantined
 from leakwatch.cli.words import act_lines, explanation_lines, plan_lines, status_lines
 from leakwatch.core.fingerprint import owner_key
 from leakwatch.core.notice_policy import Recipient
 from leakwatch.flows.act_sending import ActReport
 from leakwatch.flows.audit import audit
-from leakwatch.model import Delivery, Severity, Verb, WriteOp
+from leakwatch.model import Delivery, Severity, SourceRef, Verb, WriteOp
+from leakwatch.store.capture_status import Explanation
 from leakwatch.store.database import open_engine
 from leakwatch.store.findings import SqlFindingStore
 
@@ -143,3 +145,19 @@ def test_dry_run_and_plan_name_the_recipient_and_the_subject_of_each_message() -
     ]
     words = "\n".join(plan_lines(Plan(MONDAY, "00D", tuple(writes))))
     assert "to Ayşe Yılmaz: Past its close date: Deal 1" in words
+
+
+def test_a_mail_that_the_mailbox_fails_to_give_is_listed_with_its_own_reason(tmp_path: Any) -> None:
+    desk = Desk(tmp_path)
+    given = {"key": None, "outcome": "quarantined", "at": MONDAY}
+    desk.parts.capture_status.quarantined = lambda: (
+        Explanation(SourceRef("gmail", "ann@ourco.com", "1a"), reason="not_given: Gmail fails for it", **given),
+        Explanation(SourceRef("gmail", "ann@ourco.com", "2b"), reason="unreadable: Gmail sent no headers", **given),
+    )
+    listed = quarantined(desk.parts)
+    assert [(one.key, one.what, one.code) for one in listed] == [
+        ("1a", "mail of ann@ourco.com", "not_given"),
+        ("2b", "mail of ann@ourco.com", "unreadable"),
+    ]
+    assert "asks for it again" in listed[0].reason
+    assert "asks for it again" not in listed[1].reason

@@ -9,7 +9,7 @@ from leakwatch.app.building import Parts
 from leakwatch.core.fingerprint import KEY_PREFIX
 from leakwatch.model import SkipReason
 
-NOT_GIVEN = "the mailbox fails to give it; every sync asks for it again"
+REASONS = {SkipReason.NOT_GIVEN.value: "the mailbox fails to give it; every sync asks for it again"}
 NOT_READ = "it is not a mail that can be read; nothing of it was written. It stays in the mailbox"
 
 
@@ -54,13 +54,9 @@ def quarantined(parts: Parts) -> Sequence[Refusal]:
         for one in reversed(parts.findings.refused())
     ]
     unread = [
-        Refusal(
-            one.ref.provider_id,
-            f"mail of {one.ref.principal}",
-            one.reason,
-            NOT_GIVEN if one.reason == SkipReason.NOT_GIVEN else NOT_READ,
-        )
+        Refusal(one.ref.provider_id, f"mail of {one.ref.principal}", code, REASONS.get(code, NOT_READ))
         for one in parts.capture_status.quarantined()
+        for code, _ in [_reason(one.reason)]
     ]
     return [*mails, *alerts, *unread]
 
