@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from system.crash.theatre import Facts, Theatre, difference
+from system.crash.theatre import Facts, Leak, Theatre, difference
 
 # Day 0 logs the backfill and finds the baseline, of which nobody is told. Day 3 has new mail and new leaks: Tasks and a
 # post. Day 10 has fixed and escalated ones: Tasks are closed. `sync` is `mirror` and then `capture`.
@@ -47,9 +47,11 @@ class Scene:
 
 @dataclass(slots=True)
 class Story:
-    """The undisturbed run."""
+    """The undisturbed run, with the leaks (rule, record id) that each day's audit saw and the world says are there."""
 
     scenes: list[Scene] = field(default_factory=list)
+    seen: dict[int, set[Leak]] = field(default_factory=dict)
+    planted: dict[int, set[Leak]] = field(default_factory=dict)
 
     def scene(self, day: int, step: str) -> Scene:
         return next(scene for scene in self.scenes if (scene.day, scene.step) == (day, step))
@@ -70,6 +72,8 @@ def live_through(theatre: Theatre) -> Story:
             if killed:
                 theatre.save(title_of(day, step))
             ended = theatre.well(step.split()[0])
+            if step == "audit":
+                story.seen[day], story.planted[day] = theatre.leaks_seen(), theatre.leaks_planted()
             if killed:
                 org, labels = theatre.org()
                 facts = theatre.facts(labels, mirror=step.startswith("mirror"))

@@ -66,3 +66,8 @@ def test_the_story_that_is_killed_passes_every_boundary_and_does_every_kind_of_w
     assert summary(story.scene(0, "capture").result)["written.EmailMessage"] > 50
     assert {"tasks_made", "posts_made"} <= summary(story.scene(3, "act").result).keys()
     assert {"tasks_made", "posts_made", "tasks_closed"} <= summary(story.scene(10, "act").result).keys()
+
+
+def test_each_audit_of_the_story_sees_what_is_planted_and_nothing_else(story: Story) -> None:
+    assert len(story.seen[0]) > 20
+    assert story.seen == story.planted

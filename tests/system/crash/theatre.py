@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -25,6 +26,7 @@ from leakwatch.demo.story import audit_moment
 SOURCE = Path(__file__).parents[3] / "src"
 ROOM_BYTES = 2_000_000_000  # of a memory file system, before it is used instead of the disk
 Facts = dict[str, Any]
+Leak = tuple[str, str]
 
 # Columns that say when, by which run or on which try something was stored, not what is so.
 PASSING = {
@@ -164,6 +166,21 @@ class Theatre:
         """Return the org's rows by object, with labels in place of ids it gave out, and the label of each such id."""
         answer = self.control("GET", "/org/dump?labels=true")
         return answer["rows"], answer["labels"]
+
+    def leaks_seen(self) -> set[Leak]:
+        """Return (rule, record id) of what the audit of this moment found."""
+        with closing(sqlite3.connect(self.state / "state.db")) as connection:
+            rows = connection.execute("SELECT rule_id, record_id, last_seen FROM findings")
+            return {(rule, record) for rule, record, seen in rows if datetime.fromisoformat(seen) == self.now}
+
+    def leaks_planted(self) -> set[Leak]:
+        """Return (rule, record id) of what the world says is leaking at this moment."""
+        return {
+            (entry["rule"], entry["record_id"])
+            for entry in self.control("GET", "/truth")["findings"]
+            if datetime.fromisoformat(entry["from"]) <= self.now
+            and (entry["until"] is None or self.now < datetime.fromisoformat(entry["until"]))
+        }
 
     def facts(self, labels: dict[str, str], *, mirror: bool) -> Facts:
         """Return what leakwatch knows, with the org's labels in place of ids, without what differs by run.

@@ -74,7 +74,8 @@ class Deals:
         ref = f"@opp:{number}"
         who = owner or account.owner
         extra: Json = {"deleted": True} if deleted else {}
-        modified = max(created_at, moved or created_at)
+        # A record without a stage date was closed on its close date, and not touched since.
+        modified = max(created_at, build.at(close, 15) if moved is None else moved)
         build.record(ref, "Opportunity", values | fields, created=created_at, modified=modified, owner=who, **extra)
         self.history(ref, created_at, "Prospecting", str(first_amount or money), build.iso(close), fields)
         return ref
