@@ -118,6 +118,23 @@ def test_a_person_named_twice_is_related_once():
     assert "CcAddress" not in fields
 
 
+def test_a_contact_found_by_the_reply_address_is_related():
+    form = activity(sender="Web form <noreply@forms.example>", to="ann@ourco.com", Reply_To="eve@acme.com")
+    fields = planned(form).fields
+    assert "FromId" not in fields
+    assert (fields["FromAddress"], fields["ToIds"], fields["CcIds"]) == (
+        "noreply@forms.example", ["005ANN"], ["003EVE"],
+    )  # fmt: skip
+    assert "CcAddress" not in fields
+
+
+def test_a_reply_address_without_record_or_of_somebody_named_already_adds_nobody():
+    match = replace(MATCH, addresses={**MATCH.addresses, "e.adams@acme.com": "003EVE"})
+    for reply in ("stranger@x.com", "e.adams@acme.com", "ann@ourco.com"):
+        fields = planned(activity(Reply_To=reply), match).fields
+        assert not {"CcIds", "CcAddress"} & set(fields), reply
+
+
 def test_without_enhanced_email_a_mail_becomes_a_completed_task_of_the_rep_on_the_orgs_own_day():
     late = activity(received_at=datetime(2026, 7, 1, 22, 30, tzinfo=UTC))
     op = planned(late, rules=PlanRules(mail_as="task", time_zone="Europe/Istanbul", closed_status="Tamamlandı"))

@@ -14,7 +14,7 @@ from capture_samples import ANN, BOB, NINE
 from flows.capture_world import EVE, NOW, World, fill, without_notice
 from leakwatch.core.plan import PlanRules
 from leakwatch.errors import AuthError, BudgetError, ConfigError, TransientError
-from leakwatch.model import CursorPhase, OpenOpportunity, Outcome, Person, Verb
+from leakwatch.model import CursorPhase, OpenOpportunity, Outcome, Person, Principal, Verb
 from leakwatch.store import capture_tables as tables
 from leakwatch.store.capture_status import CaptureStatus
 from leakwatch.store.database import transaction
@@ -176,6 +176,50 @@ def test_a_colleagues_mail_waits_for_the_colleagues_own_copy(world: World):
     world.gmail.failures.clear()
     world.capture()
     assert owners(world)["<reply@ourco.com>"] == "005ANN"
+
+
+FROM_ANN = {"From": "ann@ourco.com", "To": "eve@acme.com", "Cc": "bob@ourco.com"}
+
+
+def test_nobody_waits_for_the_copy_of_a_parked_mailbox_and_the_task_is_the_senders(world: World):
+    world.gmail.failures[ANN.address] = AuthError("no", reason="invalid_grant")
+    world.gmail.deliver(BOB, "fresh@ourco.com", at=NOW.isoformat(), **FROM_ANN)
+    for dry_run in (True, False):
+        report = world.capture(dry_run=dry_run)
+        assert (report.held, report.planned) == (0, {"EmailMessage": 1})
+    assert owners(world) == {"<fresh@ourco.com>": "005ANN"}
+
+
+def test_a_mail_from_the_time_a_parked_mailbox_was_still_read_is_forged_without_its_own_copy(world: World):
+    world.capture()
+    world.gmail.failures[ANN.address] = AuthError("no", reason="invalid_grant")
+    later = NOW + timedelta(hours=1)
+    for name, at in (("forged", NOW - timedelta(hours=1)), ("after", NOW + timedelta(minutes=30))):
+        world.gmail.deliver(BOB, f"{name}@ourco.com", at=at.isoformat(), **FROM_ANN)
+    world.capture(now=later)
+    assert owners(world) == {"<forged@ourco.com>": "005BOB", "<after@ourco.com>": "005ANN"}
+
+
+@pytest.mark.parametrize("roster", [[BOB], [without_notice(ANN), BOB]], ids=["off the roster", "not told"])
+def test_a_sender_whose_mailbox_is_not_read_owns_the_task_by_being_a_user(world: World, roster: list[Principal]):
+    world.roster = roster
+    world.gmail.deliver(BOB, "a@ourco.com", at=NOW.isoformat(), **FROM_ANN)
+    assert world.capture().held == 0
+    assert owners(world) == {"<a@ourco.com>": "005ANN"}
+
+
+def test_where_the_sender_is_no_user_the_task_is_of_whose_mailbox_holds_the_copy(world: World):
+    world.roster = [BOB]
+    world.gmail.deliver(BOB, "a@ourco.com", **(FROM_ANN | {"From": "temp@ourco.com", "Cc": "team@ourco.com"}))
+    world.capture()
+    assert owners(world) == {"<a@ourco.com>": "005BOB"}
+
+
+def test_the_copy_of_a_mailbox_that_is_left_out_this_time_is_waited_for(world: World):
+    world.gmail.deliver(BOB, "a@ourco.com", **FROM_ANN)
+    assert world.capture(only=[BOB.address]).held == 1
+    world.gmail.deliver(ANN, "a@ourco.com", labels=("SENT",), **FROM_ANN)
+    assert world.capture().written == {"EmailMessage": 1}
 
 
 def test_a_forged_sender_is_not_believed_and_does_not_wait_for_ever(world: World):

@@ -1,8 +1,8 @@
 """Matched activities → wanted writes. Pure: the same activity and match always give the same operations.
 
 Mail becomes an EmailMessage (Status 3, as Salesforce demands of mail outside cases), inserted with its people: `FromId`
-(create-only), `ToIds` and `CcIds` name contacts, leads and users; the address fields hold only people whom Salesforce
-does not know. Where Enhanced Email is off it becomes a completed Task of subtype Email.
+(create-only), `ToIds` and `CcIds` (with it Reply-To) name contacts, leads and users; the address fields hold only
+people whom Salesforce does not know. Where Enhanced Email is off it becomes a completed Task of subtype Email.
 BCC is never written. Lengths: Object Reference v63, EmailMessage and Task.
 """
 
@@ -177,7 +177,8 @@ class _People:
 
     def __init__(self, activity: Activity, match: Match) -> None:
         self._match = match
-        self._seen: set[str] = {person.address for person in activity.participants if person.role is Role.FROM}
+        self._from = {person.address for person in activity.participants if person.role is Role.FROM}
+        self._seen = set(self._from)
         self._ids: dict[Role, list[str]] = {}
         self._unknown: dict[Role, list[str]] = {}
         used: set[str] = set()
@@ -185,13 +186,21 @@ class _People:
         for role in (Role.TO, Role.CC):
             for person in _once(activity.participants, role, self._seen):
                 record = match.addresses.get(person.address)
-                external = record is not None and record.startswith((_CONTACT, _LEAD))
+                external = _is_outside(record)
                 if record is None or (external and outside >= MAX_RECORDS):
                     self._unknown.setdefault(role, []).append(person.address)
                 elif record not in used:
                     used.add(record)
                     outside += external
                     self._ids.setdefault(role, []).append(record)
+        used |= {record for address in self._from if (record := match.addresses.get(address)) is not None}
+        # Whom the answer is to go to (web forms, shared mailboxes). An insert has no list for them, so they go with Cc.
+        for person in _once(activity.participants, Role.REPLY_TO, self._seen):
+            record = match.addresses.get(person.address)
+            if record is not None and _is_outside(record) and record not in used and outside < MAX_RECORDS:
+                used.add(record)
+                outside += 1
+                self._ids.setdefault(Role.CC, []).append(record)
 
     def ids(self, role: Role) -> list[str]:
         """Return record ids, in header order, each once."""
@@ -200,6 +209,10 @@ class _People:
     def unknown(self, role: Role) -> str:
         """Return addresses without a record, joined as Salesforce does, whole ones only."""
         return _joined(self._unknown.get(role, ()))
+
+
+def _is_outside(record: str | None) -> bool:
+    return record is not None and record.startswith((_CONTACT, _LEAD))
 
 
 def _once(participants: Sequence[Participant], role: Role, seen: set[str]) -> Iterable[Participant]:
