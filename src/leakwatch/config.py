@@ -162,7 +162,9 @@ class Writes(_Section):
     capture: bool = Field(False, description="Write captured mail (EmailMessage, and its Task's owner)")
     salesforce_task: bool = Field(False, description="Make and close alert Tasks")
     chatter_post: bool = Field(False, description="Make Chatter posts")
-    max_per_run: int = Field(20_000, ge=1, description="A run that wants more writes than this stops first")
+    max_per_run: int = Field(
+        20_000, ge=1, description="A run stops before it passes so many writes (a mail takes up to two); the rest waits"
+    )
 
 
 class Actions(_Section):

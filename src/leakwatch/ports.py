@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, Protocol
@@ -173,6 +173,10 @@ class Journal(Protocol):
 
     def sync_principals(self, principals: Sequence[Principal], *, now: datetime) -> None:
         """Store who is on the roster, and since when those who were on it are not; an empty one changes nothing."""
+        ...
+
+    def left(self, present: Collection[str], *, since: datetime) -> tuple[str, ...]:
+        """Return the mailboxes that were read before, are not among `present`, and left the roster after `since`."""
         ...
 
     def park(self, principal: str, reason: str, *, now: datetime) -> None: ...

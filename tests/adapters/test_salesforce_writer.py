@@ -291,7 +291,9 @@ def test_more_writes_than_the_limit_writes_nothing(org, write_log, clock):
 def test_the_limit_counts_all_calls_of_one_run_and_each_run_anew(org, write_log, clock):
     writer = SalesforceWriter(org, org, write_log, clock=clock, max_ops=10)
     writer.apply([insert(n) for n in range(6)], run_id="r")
-    with pytest.raises(SafetyError, match="max_per_run"):
+    with pytest.raises(
+        SafetyError, match=r"max_per_run \(10\) would be passed: 6 were sent before, and the next 6 are"
+    ):
         writer.apply([insert(n) for n in range(6, 12)], run_id="r")
     assert len(org.rows) == 6
     writer.apply([insert(n) for n in range(6, 12)], run_id="r2")

@@ -12,6 +12,7 @@ from sqlalchemy import update
 
 from capture_samples import ANN, BOB, NINE
 from flows.capture_world import EVE, NOW, World, fill, without_notice
+from leakwatch.cli.words import _mailbox_state, capture_lines
 from leakwatch.core.plan import PlanRules
 from leakwatch.errors import AuthError, BudgetError, ConfigError, TransientError
 from leakwatch.model import CursorPhase, OpenOpportunity, Outcome, Person, Principal, Verb
@@ -31,6 +32,11 @@ def owners(world: World) -> dict[str, str]:
     """Message-ID -> owner of its Task."""
     tasks = world.org.tasks
     return {row["MessageIdentifier"]: tasks[row["ActivityId"]]["OwnerId"] for row in world.org.mails.values()}
+
+
+def status_words(world: World) -> str:
+    """What `status` says of each mailbox."""
+    return "\n".join(_mailbox_state(one) for one in CaptureStatus(world.engine).coverage())
 
 
 def test_one_mail_in_two_mailboxes_is_one_record_and_its_task_the_reps(world: World):
@@ -281,6 +287,47 @@ def test_a_forgotten_cursor_starts_a_reconcile_that_fetches_only_what_is_new(wor
     assert cursor is not None
     assert (cursor.generation, cursor.phase) == (2, CursorPhase.DELTA)
     assert cursor.window_start == NOW - timedelta(days=90)
+
+
+def test_a_mailbox_that_left_the_roster_is_named_for_a_month_and_by_status_for_good(world: World):
+    world.capture()
+    world.roster = [BOB]
+    assert world.capture(dry_run=True).mailboxes_left == (ANN.address,)
+    assert world.capture(now=NOW + timedelta(days=1)).mailboxes_left == (ANN.address,)
+    ann, bob = CaptureStatus(world.engine).coverage()
+    assert (ann.left_at, bob.left_at) == (NOW + timedelta(days=1), None)
+    assert world.capture(now=NOW + timedelta(days=30)).mailboxes_left == (ANN.address,)
+    assert world.capture(now=NOW + timedelta(days=32)).mailboxes_left == ()
+    assert "off the roster since 2026-07-02" in status_words(world)
+    world.roster = [ANN, BOB]
+    assert world.capture().mailboxes_left == ()
+    assert "off the roster" not in status_words(world)
+
+
+def test_a_mailbox_that_was_never_read_leaves_without_a_word(world: World):
+    world.roster = [without_notice(ANN), BOB]
+    world.capture()
+    world.roster = [BOB]
+    assert world.capture().mailboxes_left == ()
+
+
+def test_a_mailbox_whose_notice_is_withdrawn_is_not_called_ok(world: World):
+    world.capture()
+    assert status_words(world).count("ok") == 2
+    world.roster = [without_notice(ANN), replace(BOB, notice_date=date(2026, 12, 1))]
+    world.capture()
+    words = status_words(world)
+    assert "no notice is recorded" in words
+    assert "told on 2026-12-01" in words
+    assert "ok" not in words
+
+
+def test_an_empty_roster_is_said(world: World):
+    world.roster = []
+    report = world.capture()
+    assert report.roster_empty
+    assert "nobody is on the roster" in "\n".join(capture_lines(report))
+    assert "left the roster" in "\n".join(capture_lines(replace(report, mailboxes_left=("x@ourco.com",))))
 
 
 def test_an_odd_mail_is_quarantined_and_the_rest_written(world: World):

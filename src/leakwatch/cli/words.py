@@ -54,6 +54,15 @@ def capture_lines(found: CaptureReport) -> list[str]:
     lines += [
         f"! {address}: not read: no notice is recorded (capture.notices)" for address in found.mailboxes_without_notice
     ]
+    lines += [
+        f"! {address}: not read any more: it left the roster (no active user, suspended, or not in capture.mailboxes)"
+        for address in found.mailboxes_left
+    ]
+    if found.roster_empty:
+        lines.append(
+            "! nobody is on the roster: no directory user has the address of an active Salesforce user, or the "
+            "settings name nobody. Nothing was read or written, what was read before is kept; see leakwatch doctor"
+        )
     if found.units:
         lines.append(f"quota units: {_counts(found.units)}")
     return lines
@@ -189,6 +198,12 @@ def status_lines(found: Status, jobs: Sequence[JobStatus]) -> list[str]:
 
 
 def _mailbox_state(one: Coverage) -> str:
+    if one.left_at is not None:
+        return f"not read any more: off the roster since {one.left_at:%Y-%m-%d}"
+    if one.notice_date is None:
+        return "not read: no notice is recorded (capture.notices)"
+    if one.read_at is not None and one.notice_date > one.read_at.date():
+        return f"not read: its owner is told on {one.notice_date}"
     if one.parked_reason:
         return f"parked: {one.parked_reason}"
     if one.not_given:

@@ -26,6 +26,8 @@ from leakwatch.model import (
 )
 from leakwatch.ports import Journal, RecordFetcher, Source, Writer
 
+NAMED_FOR = timedelta(days=30)  # so long each run names a mailbox that left the roster; `status` does for good
+
 
 @dataclass(frozen=True, slots=True)
 class CaptureOptions:
@@ -159,7 +161,12 @@ def capture(
     except LeakwatchError as error:
         failure = error
     report = _report(run_id, tally, untold, operations, failure, dry_run=dry_run)
-    return replace(report, units={name: spent - before.get(name, 0) for name, spent in doors.units().items()})
+    return replace(
+        report,
+        mailboxes_left=journal.left({one.address for one in principals}, since=now - NAMED_FOR) if principals else (),
+        roster_empty=not principals,
+        units={name: spent - before.get(name, 0) for name, spent in doors.units().items()},
+    )
 
 
 def _no_notice(source: Source, principal: Principal, now: datetime) -> Decision:

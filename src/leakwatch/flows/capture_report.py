@@ -19,6 +19,8 @@ class CaptureReport:
         mailboxes_parked: address -> reason code of those that refuse us (now or since an earlier run).
         mailboxes_failed: address -> words, of those left where they were for the next cycle.
         mailboxes_without_notice: addresses whose owners have no recorded notice: not read at all.
+        mailboxes_left: addresses that were read before and left the roster in the last month: not read any more.
+        roster_empty: nobody is on the roster; nothing was read or written, and nothing read before was dropped.
         reconciled: streams that were begun anew because the provider forgot the cursor.
         items_seen: raw items fetched or named by the provider.
         captured: copies stored (dry run: that would be).
@@ -40,6 +42,8 @@ class CaptureReport:
     mailboxes_parked: Mapping[str, str] = field(default_factory=dict[str, str])
     mailboxes_failed: Mapping[str, str] = field(default_factory=dict[str, str])
     mailboxes_without_notice: tuple[str, ...] = ()
+    mailboxes_left: tuple[str, ...] = ()
+    roster_empty: bool = False
     reconciled: int = 0
     items_seen: int = 0
     captured: int = 0
@@ -69,6 +73,7 @@ class CaptureReport:
             "mailboxes.parked": len(self.mailboxes_parked),
             "mailboxes.failed": len(self.mailboxes_failed),
             "mailboxes.without_notice": len(self.mailboxes_without_notice),
+            "mailboxes.left": len(self.mailboxes_left),
             "streams.reconciled": self.reconciled,
             "items.seen": self.items_seen,
             "items.captured": self.captured,

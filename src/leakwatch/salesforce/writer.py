@@ -95,9 +95,11 @@ class SalesforceWriter:
         """Count what one run wants, over all its calls."""
         before = self._wanted.get(run_id, 0)
         if before + wanted > self._max_ops:
+            sent = f"{before:,} were sent before, and the next {wanted:,}" if before else f"{wanted:,}"
             raise SafetyError(
-                f"this run wants {before + wanted:,} writes, more than writes.max_per_run ({self._max_ops:,}). The "
-                f"last {wanted:,} were not written. Look at the plan (--dry-run), then raise the limit if it is right."
+                f"writes.max_per_run ({self._max_ops:,}) would be passed: {sent} are wanted. What is over waits, and "
+                "nothing of it was written; the next run takes it up, with the same limit. Look at what waits "
+                "(leakwatch plan), and raise the limit if it is right."
             )
         self._wanted = {run_id: before + wanted}
 

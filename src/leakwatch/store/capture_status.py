@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, func, or_, select
@@ -38,7 +38,8 @@ class Coverage:
     """How far a mailbox owner's mail is known without a gap: what "no activity" findings rest on.
 
     `not_given` is how many mails the provider named but failed to give. Each arrived before it was first asked for, so
-    the mailbox is known without a gap only from the last such moment on: `covered_from` is never earlier.
+    the mailbox is known without a gap only from the last such moment on: `covered_from` is never earlier. `left_at`
+    says since when it is not on the roster any more; without a `notice_date`, or before it, it is not read.
     """
 
     principal: str
@@ -47,6 +48,8 @@ class Coverage:
     read_at: datetime | None
     parked_reason: str | None
     not_given: int = 0
+    notice_date: date | None = None
+    left_at: datetime | None = None
 
 
 class CaptureStatus:
@@ -56,12 +59,15 @@ class CaptureStatus:
         self._engine = engine
 
     def coverage(self) -> tuple[Coverage, ...]:
-        """Return how far each mailbox on the stored roster is known without a gap, in order of address."""
+        """Return how far each mailbox that is or was on the roster is known without a gap, in order of address."""
         reads, cursors = tables.mailbox_reads, tables.cursors
         with transaction(self._engine) as connection:
             read_at = {row.principal: when(row.read_at) for row in connection.execute(select(reads))}
             bodies = {row.principal: codec.load(row.body) for row in connection.execute(select(cursors))}
             holes = _holes(connection)
+            people = tables.principals
+            gone = select(people.c.address, people.c.left_at).where(people.c.left_at.is_not(None))
+            left_at = {row.address: when(row.left_at) for row in connection.execute(gone)}
         # While a window is being read (again), nothing is claimed about it.
         bodies = {name: body for name, body in bodies.items() if body.get("phase") == CursorPhase.DELTA}
         found: list[Coverage] = []
@@ -77,6 +83,8 @@ class CaptureStatus:
                     read_at=read_at.get(principal.address),
                     parked_reason=principal.parked_reason,
                     not_given=number,
+                    notice_date=principal.notice_date,
+                    left_at=left_at.get(principal.address),
                 )
             )
         return tuple(found)

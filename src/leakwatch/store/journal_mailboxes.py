@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import Engine, func, or_, select, update
 
 from leakwatch import faultpoints
 from leakwatch.model import Principal, SkipReason
@@ -49,6 +49,19 @@ class SqlMailboxes:
                 connection.execute(update(table).where(table.c.address.in_(some)).values(left_at=text(now)))
             upsert(connection, table, rows)
         faultpoints.reach("journal.principals.stored")
+
+    def left(self, present: Collection[str], *, since: datetime) -> tuple[str, ...]:
+        """Return the mailboxes that were read before, are not among `present`, and left the roster after `since`.
+
+        Also those whose leaving is not stored yet.
+        """
+        table = tables.principals
+        was_read = select(tables.mailbox_reads.c.principal).where(tables.mailbox_reads.c.principal == table.c.address)
+        query = select(table.c.address).where(
+            was_read.exists(), or_(table.c.left_at.is_(None), table.c.left_at > text(since))
+        )
+        with transaction(self._engine) as connection:
+            return tuple(sorted(set(connection.execute(query).scalars()) - set(present)))
 
     def principals(self) -> tuple[Principal, ...]:
         """Return the stored roster, in order of address."""
