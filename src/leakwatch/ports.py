@@ -155,6 +155,10 @@ class Journal(Protocol):
         """Return those ids that need no fetching again: stored, or skipped for a reason that lasts."""
         ...
 
+    def settled_ids(self, source: str, principal: str, provider_ids: Sequence[str]) -> frozenset[str]:
+        """Return those ids that no change of the settings can let in: stored, or skipped whatever these say."""
+        ...
+
     def not_given(self, source: str, principal: str) -> Sequence[str]:
         """Return the ids of mails that the provider named but failed to give, longest known first."""
         ...

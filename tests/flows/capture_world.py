@@ -190,15 +190,16 @@ class World:
             {one: self.people[one] for one in addresses if one in self.people}, self.deals, self.snapshot
         )
 
-    def capture(self, *, now: datetime = NOW, run_id: str = "run", **options: Any) -> CaptureReport:
+    def capture(self, *, now: datetime = NOW, run_id: str = "run", full: bool = False, **options: Any) -> CaptureReport:
+        known = self.journal.settled_ids if full else self.journal.known_ids
         doors = CaptureDoors(
-            sources=[GmailSource(self.gmail, known=self.journal.known_ids)],
+            sources=[GmailSource(self.gmail, known=known)],
             journal=self.journal,
             address_book=self.book,
             writer=LoggedWriter(self.org, self.log),
             records=self.org,
         )
-        return capture(self.roster, doors, self.options, run_id=run_id, now=now, **options)
+        return capture(self.roster, doors, self.options, run_id=run_id, now=now, full=full, **options)
 
 
 def fill(world: World) -> None:

@@ -198,9 +198,35 @@ def test_a_blocked_persons_mail_does_not_suppress_another_that_has_the_same_mess
     assert [row["FromAddress"] for row in world.org.mails.values()] == ["eve@acme.com"]
 
 
-def test_a_mail_that_is_blocked_no_more_waits_for_nothing(world: World):
+# --- loosened exclusions ---
+
+
+def test_a_loosened_exclusion_lets_older_mails_in_when_the_window_is_read_anew(world: World):
     world.people["x@lawyer.com"] = (Person("003LAW", "Contact", "Lawyer"),)
     world.gmail.deliver(ANN, "legal@lawyer.com", From="x@lawyer.com", at=(NINE + timedelta(minutes=1)).isoformat())
+    world.gmail.deliver(ANN, "intern@ourco.com", From="bob@ourco.com")
+    world.gmail.deliver(ANN, "robot@acme.com", Auto_Submitted="auto-replied")
+    world.gmail.deliver(ANN, "offer@acme.com")
     world.capture()
     world.options = replace(world.options, privacy=PrivacyRules())
-    assert world.capture(now=NOW + timedelta(hours=1)).planned == {}
+    later = NOW + timedelta(hours=1)
+    assert world.capture(now=later).planned == {}
+    fetched = world.gmail.fetched
+    assert world.capture(now=later, full=True, dry_run=True).planned == {"EmailMessage": 1}
+    report = world.capture(now=later, full=True)
+    assert (report.written, report.skipped) == ({"EmailMessage": 1}, {"internal_only": 1})
+    assert (
+        world.gmail.fetched == fetched + 4
+    )  # the lawyer's and the internal one, twice; neither the robot's nor the offer
+    assert [one.outcome for one in explained(world, "legal@lawyer.com")] == ["written"]
+    assert CaptureStatus(world.engine).coverage()[0].covered_from == NOW - timedelta(days=90)
+    assert world.capture(now=later).items_seen == 0
+
+
+def test_what_one_copy_still_forbids_stays_out_when_the_window_is_read_anew(world: World):
+    secret(world, sent_id="s@ourco.com", seen_id="s@ourco.com", first="sent")
+    world.capture(full=True)
+    world.capture(only=[BOB.address], full=True)
+    assert world.org.mails == {}
+    world.options = replace(world.options, privacy=PrivacyRules())
+    assert world.capture(full=True).written == {"EmailMessage": 1}

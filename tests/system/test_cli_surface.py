@@ -171,13 +171,15 @@ def test_every_write_of_a_run_is_listed(desk: Desk) -> None:
     assert "leakwatch runs list" in unknown.err
 
 
-def test_status_says_which_mailboxes_were_never_read(desk: Desk) -> None:
+def test_status_says_which_mailboxes_are_not_read(desk: Desk) -> None:
     said = desk.run("status")
     told = desk.mailboxes()
     lines = {line.split()[0]: line for line in said.out.splitlines() if "@" in line}
     assert lines
     for address, line in lines.items():
-        assert line.rstrip().endswith("ok" if address in told else "not read yet"), line
+        assert line.rstrip().endswith(
+            "  ok" if address in told else "not read: no notice is recorded (capture.notices)"
+        ), line
 
 
 def test_rules_are_listed_tested_and_forecast(desk: Desk) -> None:

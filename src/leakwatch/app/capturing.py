@@ -37,12 +37,14 @@ def run_capture(
     mirror_max_age: timedelta = timedelta(0),
     readers: int = READERS,
     retry_parked: bool = False,
+    full: bool = False,
 ) -> CaptureReport:
     """Read the mailboxes and log what belongs to somebody in Salesforce.
 
     The people and deals of the mirror decide what belongs to whom, so the mirror is refreshed before, unless its newest
     snapshot is younger than `mirror_max_age`. `readers` is how many mailboxes are read at once;
-    `retry_parked` tries those that refused us before their rest is over. Without `write`, or while `writes.capture` is
+    `retry_parked` tries those that refused us before their rest is over; `full` reads every window anew and judges what
+    the settings kept out once more. Without `write`, or while `writes.capture` is
     off, the mailboxes are read into the journal and nothing is written to the org.
 
     Raises:
@@ -69,7 +71,7 @@ def run_capture(
         if not dry_run:
             parts.writer.settle(run_id=note.run.run_id)
         doors = CaptureDoors(
-            sources=[google.source()],
+            sources=[google.source(full=full)],
             journal=parts.journal,
             address_book=lambda addresses: _book(parts, addresses),
             writer=parts.writer,
@@ -86,6 +88,7 @@ def run_capture(
             write=may_write,
             retry_parked=retry_parked or bool(only),
             only=only,
+            full=full,
             on_page=_on_page(progress, should_stop),
         )
         note.complete = report.complete

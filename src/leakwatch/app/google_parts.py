@@ -82,17 +82,17 @@ class GoogleParts:
         batch_size = self.parts.settings.google.batch_size
         return GmailClient(self.client, batch_size=batch_size, wanted_headers=WANTED_HEADERS)
 
-    def source(self) -> Any:
-        """Return Gmail as a source of pages."""
+    def source(self, *, full: bool = False) -> Any:
+        """Return Gmail as a source of pages; `full`: also of mails that other settings might let in."""
         from leakwatch.sources.gmail import GmailOptions, GmailSource
 
-        section = self.parts.settings.capture
+        section, journal = self.parts.settings.capture, self.parts.journal
         options = GmailOptions(
             opt_out_labels=section.privacy.opt_out_labels,
             own_domains=self.parts.settings.company.domains,
             page_size=section.page_size,
         )
-        return GmailSource(self.gmail, options, known=self.parts.journal.known_ids)
+        return GmailSource(self.gmail, options, known=journal.settled_ids if full else journal.known_ids)
 
     def directory(self) -> list[Mapping[str, Any]]:
         """Return every user of the Workspace directory.

@@ -47,6 +47,9 @@ def sync(
     config: Config = None,
     dry_run: DryRun = False,
     mailbox: Annotated[list[str] | None, typer.Option(help="Only this mailbox; may be given again.")] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Judge again what an exclusion kept out, after you loosened one.")
+    ] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -55,7 +58,12 @@ def sync(
         from leakwatch.app.capturing import run_capture
 
         found = run_capture(
-            parts, dry_run=dry_run, only=mailbox or (), retry_parked=True, progress=output.progress(quiet=quiet)
+            parts,
+            dry_run=dry_run,
+            only=mailbox or (),
+            full=full,
+            retry_parked=True,
+            progress=output.progress(quiet=quiet),
         )
         if as_json:
             output.print_json(found)

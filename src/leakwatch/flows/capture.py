@@ -86,6 +86,7 @@ def capture(
     write: bool = True,
     retry_parked: bool = False,
     only: Collection[str] = (),
+    full: bool = False,
     on_page: Callable[[str, int], None] | None = None,
 ) -> CaptureReport:
     """Read what is new in every mailbox and log it in Salesforce; return what was done.
@@ -103,6 +104,8 @@ def capture(
         write: off reads and stores only.
         retry_parked: try parked mailboxes now.
         only: read just the mailboxes with these addresses this time; what the others hold is written all the same.
+        full: read the whole window of each mailbox anew; a source that skips what the journal's `settled_ids` holds
+            then brings what was skipped under other settings. Interrupted, it is to be begun again.
         on_page: told (mailbox, items) after each page.
 
     Raises:
@@ -123,7 +126,16 @@ def capture(
     tally = Tally()
     for source in doors.sources:
         reading = Reading(
-            source, journal, insiders, options.privacy, options.backfill, options.parked_retry, now, memory, on_page
+            source,
+            journal,
+            insiders,
+            options.privacy,
+            options.backfill,
+            options.parked_retry,
+            now,
+            memory,
+            on_page,
+            full,
         )
         tally.add(reading.read_all(due, workers=options.workers, retry_parked=retry_parked))
     read = [one.address for one in due if one.address not in tally.failed and one.address not in tally.parked]
@@ -204,15 +216,18 @@ def _would_be(journal: Journal, memory: Memory) -> Iterable[WaitingMail]:
     """Yield the mails a real run would match now: the journal's open ones and what was just read."""
     seen: set[str] = set()
     vetoes, out = Vetoes(memory.decisions), {one.ref for one in memory.decisions if drops(one)}
+    reread = {ref for copies in memory.copies.values() for copy in copies for ref in copy.refs}  # judged otherwise now
     for waiting in journal.unsettled():
         seen.add(waiting.key)
         stored = [copy for copy in waiting.copies if waiting.written or copy.refs[0] not in out]
         copies = (*stored, *memory.copies.get(waiting.key, ()))
         if copies:
-            yield replace(waiting, copies=copies, vetoes=(*waiting.vetoes, *vetoes.about(copies)))
+            stored_vetoes = (veto for veto in waiting.vetoes if veto.ref not in reread)
+            yield replace(waiting, copies=copies, vetoes=(*stored_vetoes, *vetoes.about(copies)))
     fresh = {key: tuple(copies) for key, copies in memory.copies.items() if key not in seen}
     settled = journal.settled(fresh)
-    older = Vetoes(journal.vetoes([copy for copies in fresh.values() for copy in copies]))
+    found = journal.vetoes([copy for copies in fresh.values() for copy in copies])
+    older = Vetoes(veto for veto in found if veto.ref not in reread)
     for key, copies in fresh.items():
         if key not in settled:
             yield WaitingMail(key, copies, (*older.about(copies), *vetoes.about(copies)))

@@ -74,6 +74,7 @@ class Reading:
     now: datetime
     memory: Memory | None = None
     on_page: Callable[[str, int], None] | None = None
+    full: bool = False  # read every window anew, for what loosened settings now let in
 
     def read_all(self, principals: Sequence[Principal], *, workers: int, retry_parked: bool) -> Tally:
         """Read every mailbox; one that fails never stops the others.
@@ -133,6 +134,9 @@ class Reading:
         cursor = self.journal.cursor(self.source.name, principal.address, WHOLE_MAILBOX)
         if cursor is None:
             cursor = self._first(principal)
+        elif self.full:
+            start = self.now - self.backfill
+            cursor = self._anew(principal, cursor, min(start, cursor.window_start or start))
         elif self._wants_more(cursor):
             cursor = self._anew(principal, cursor, self.now - self.backfill)
         cursor = self._ask_again(principal, cursor, tally)

@@ -48,6 +48,16 @@ PASSING_REASONS = frozenset(
         SkipReason.OFF_ROSTER,  # until the mailbox is on the roster again
     }
 )
+# These follow from the settings: loosened, they may let in what they kept out.
+SETTING_REASONS = frozenset(
+    {
+        SkipReason.INTERNAL_ONLY,
+        SkipReason.BLOCKED,
+        SkipReason.CONFIDENTIAL_SUBJECT,
+        SkipReason.NOT_ON_LIST,
+        SkipReason.BULK,
+    }
+)
 FINAL_OUTCOMES = frozenset({Outcome.WRITTEN, Outcome.QUARANTINED, Outcome.SKIPPED})
 
 
@@ -183,6 +193,15 @@ class SqlJournal(SqlMailboxes):
 
     def known_ids(self, source: str, principal: str, provider_ids: Sequence[str]) -> frozenset[str]:
         """Return those ids that need no fetching again: stored, or skipped for a reason that lasts."""
+        return self._known(source, principal, provider_ids, PASSING_REASONS)
+
+    def settled_ids(self, source: str, principal: str, provider_ids: Sequence[str]) -> frozenset[str]:
+        """Return those ids that no change of the settings can let in: stored, or skipped whatever these say."""
+        return self._known(source, principal, provider_ids, PASSING_REASONS | SETTING_REASONS)
+
+    def _known(
+        self, source: str, principal: str, provider_ids: Sequence[str], passing: frozenset[SkipReason]
+    ) -> frozenset[str]:
         found: set[str] = set()
         with transaction(self._engine) as connection:
             for some in chunks(list(provider_ids)):
@@ -191,7 +210,7 @@ class SqlJournal(SqlMailboxes):
                         table.c.source == source, table.c.principal == principal, table.c.provider_id.in_(some)
                     )
                     if table is tables.decisions:
-                        query = query.where(table.c.reason.not_in(sorted(PASSING_REASONS)))
+                        query = query.where(table.c.reason.not_in(sorted(passing)))
                     found.update(connection.execute(query).scalars())
         return frozenset(found)
 
