@@ -10,7 +10,8 @@ from leakwatch import faultpoints, log
 from leakwatch.core.exclusion import Screening
 from leakwatch.core.match import MatchRules, Resolver, lookup_addresses
 from leakwatch.core.normalise import merge, sender_of
-from leakwatch.core.plan import PlanRules, plan_mail, plan_owner
+from leakwatch.core.plan import PlanRules, plan_mail
+from leakwatch.flows.capture_owners import Owning
 from leakwatch.flows.capture_report import Tally
 from leakwatch.model import (
     Activity,
@@ -227,7 +228,9 @@ class Writing:
                 _log.warning(log.Event.ACTIVITY_QUARANTINED, key=key, code=result.code)
             else:
                 tally.waiting += 1
-        late = self._give_owners(pending, landed, earlier, tally)
+        mails = {op.key: landed[op.key] for op in pending.ops if op.sobject == "EmailMessage" and op.key in landed}
+        owning = Owning(self.records, self.writer, self.run_id)
+        late = owning.give(mails, pending.ops, pending.matches, earlier, tally)
         tally.waiting += len(late)
         outcomes |= {key: Outcome.WRITTEN for key in landed if key not in late}
         self.journal.record_matches(pending.matches, outcomes, now=self.now, reasons=reasons, refused=refused)
@@ -237,58 +240,6 @@ class Writing:
         """Return whether a newer snapshot may know better than the one by which a refused mail was matched."""
         again = pending.refusals.get(key, 0) + 1 < MOST_REFUSALS
         return result.code in RECORD_GONE and again and bool(pending.snapshots.get(key))
-
-    def _give_owners(
-        self, pending: _Round, landed: Mapping[str, str], earlier: Mapping[str, Match], tally: Tally
-    ) -> frozenset[str]:
-        """Give the Tasks that Salesforce made for inserted mails to their reps; return keys where that must wait."""
-        mails = {
-            op.key or "": landed[op.key or ""]
-            for op in pending.ops
-            if op.sobject == "EmailMessage" and (op.key or "") in landed
-        }
-        if not mails:
-            return frozenset()
-        messages = self.records.fetch("EmailMessage", list(mails.values()), ("Id", "ActivityId"))
-        tasks = {
-            key: str(row["ActivityId"])
-            for key, mail in mails.items()
-            if (row := messages.get(mail)) and row.get("ActivityId")
-        }
-        found = self.records.fetch("Task", list(tasks.values()), ("Id", "OwnerId", "CreatedById")) if tasks else {}
-        senders = {op.key: op.fields.get("FromId") for op in pending.ops}
-        ops: dict[str, WriteOp] = {}
-        for key, task_id in tasks.items():
-            if task_id not in found:
-                continue  # deleted by a person since: respected
-            before = earlier.get(key)
-            op = plan_owner(
-                key,
-                pending.matches[key],
-                task=found[task_id],
-                sender_id=senders.get(key),
-                earlier_owner=before.owner_id if before is not None else None,
-            )
-            if op is not None:
-                ops[key] = op
-        if not ops:
-            return frozenset()
-        results = {result.op_id: result for result in self.writer.apply(list(ops.values()), run_id=self.run_id)}
-        faultpoints.reach("capture.after_owners")
-        late: set[str] = set()
-        for key, op in ops.items():
-            self._note_owner(key, results.get(op.op_id), late, tally)
-        return frozenset(late)
-
-    def _note_owner(self, key: str, result: WriteResult | None, late: set[str], tally: Tally) -> None:
-        if result is None or result.status in (WriteStatus.RETRY, WriteStatus.UNKNOWN, WriteStatus.HELD):
-            late.add(key)
-        elif result.status is WriteStatus.REFUSED:
-            # The mail is in Salesforce; only its Task stays with the integration user. Trying again would not help.
-            tally.quarantined[f"task_owner.{result.code}"] += 1
-            _log.warning(log.Event.ACTIVITY_QUARANTINED, key=key, code=result.code, what="task owner")
-        else:
-            tally.owners_given += 1
 
 
 def _refused(waiting: Iterable[WaitingMail]) -> dict[str, str]:

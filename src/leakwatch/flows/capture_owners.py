@@ -1,0 +1,90 @@
+"""Written mails ─▶ their Tasks ─▶ the reps: the Task that Salesforce makes for a mail is given to whose mail it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from leakwatch import faultpoints, log
+from leakwatch.core.plan import plan_owner
+from leakwatch.flows.capture_report import Tally
+from leakwatch.model import Match, WriteOp, WriteResult, WriteStatus
+from leakwatch.ports import RecordFetcher, Writer
+
+_AGAIN = frozenset({WriteStatus.RETRY, WriteStatus.UNKNOWN, WriteStatus.HELD})
+
+_log = log.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Owning:
+    """Gives Tasks to reps. `records` reads them back, `writer` changes their owners under `run_id`."""
+
+    records: RecordFetcher
+    writer: Writer
+    run_id: str
+
+    def give(
+        self,
+        mails: Mapping[str, str],
+        ops: Sequence[WriteOp],
+        matches: Mapping[str, Match],
+        earlier: Mapping[str, Match],
+        tally: Tally,
+    ) -> frozenset[str]:
+        """Give the Tasks of `mails` (key -> EmailMessage id) to their reps; return the keys where that must wait.
+
+        Args:
+            mails: those that are in Salesforce now.
+            ops: the writes that made them.
+            matches: whose they are, by key.
+            earlier: how those matched that were written before, as far as the journal knows.
+            tally: counts what was done.
+
+        Raises:
+            AuthError, TransientError, BudgetError, SafetyError: giving stopped; the next run takes it up.
+        """
+        tasks = self._tasks(mails)
+        found = self.records.fetch("Task", list(tasks.values()), ("Id", "OwnerId", "CreatedById")) if tasks else {}
+        senders = {op.key: op.fields.get("FromId") for op in ops}
+        wanted: dict[str, WriteOp] = {}
+        for key, task_id in tasks.items():
+            if task_id not in found:
+                continue  # deleted by a person since: respected
+            before = earlier.get(key)
+            op = plan_owner(
+                key,
+                matches[key],
+                task=found[task_id],
+                sender_id=senders.get(key),
+                earlier_owner=before.owner_id if before is not None else None,
+            )
+            if op is not None:
+                wanted[key] = op
+        if not wanted:
+            return frozenset()
+        results = {result.op_id: result for result in self.writer.apply(list(wanted.values()), run_id=self.run_id)}
+        faultpoints.reach("capture.after_owners")
+        return frozenset(key for key, op in wanted.items() if not self._is_settled(key, results.get(op.op_id), tally))
+
+    def _tasks(self, mails: Mapping[str, str]) -> dict[str, str]:
+        """Return key -> id of the Task that Salesforce made, where it made one."""
+        if not mails:
+            return {}
+        rows = self.records.fetch("EmailMessage", list(mails.values()), ("Id", "ActivityId"))
+        return {
+            key: str(row["ActivityId"])
+            for key, mail in mails.items()
+            if (row := rows.get(mail)) and row.get("ActivityId")
+        }
+
+    def _is_settled(self, key: str, result: WriteResult | None, tally: Tally) -> bool:
+        if result is None or result.status in _AGAIN:
+            return False
+        if result.status is WriteStatus.REFUSED:
+            # The mail is in Salesforce; only its Task stays with the integration user. Trying again would not help.
+            tally.quarantined[f"task_owner.{result.code}"] += 1
+            _log.warning(log.Event.ACTIVITY_QUARANTINED, key=key, code=result.code, what="task owner")
+        else:
+            tally.owners_given += 1
+        return True
