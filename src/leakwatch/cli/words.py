@@ -55,7 +55,7 @@ def capture_lines(found: CaptureReport) -> list[str]:
         f"! {address}: not read: no notice is recorded (capture.notices)" for address in found.mailboxes_without_notice
     ]
     lines += [
-        f"! {address}: not read any more: it left the roster (no active user, suspended, or not in capture.mailboxes)"
+        f"! {address}: not read any more: it left the roster (no active user, suspended, or left out by the settings)"
         for address in found.mailboxes_left
     ]
     if found.roster_empty:
