@@ -5,27 +5,23 @@ A page's items and its new cursor are stored in one transaction, by compare-and-
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, or_, select, tuple_, update
+from sqlalchemy import Connection, and_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from leakwatch import faultpoints
-from leakwatch.core.exclusion import Vetoes
 from leakwatch.core.normalise import assign_key, merge
 from leakwatch.errors import BusyError
 from leakwatch.model import (
     Activity,
     Cursor,
     Decision,
-    Match,
-    Outcome,
     SkipReason,
     SourceRef,
-    WaitingMail,
 )
 from leakwatch.store import capture_codec as codec
 from leakwatch.store import capture_tables as tables
@@ -33,6 +29,7 @@ from leakwatch.store import journal_exclusions as exclusions
 from leakwatch.store.capture_tables import chunks, text, upsert
 from leakwatch.store.database import transaction
 from leakwatch.store.journal_mailboxes import SqlMailboxes
+from leakwatch.store.journal_outcomes import SqlOutcomes, copies_of
 
 # These may change without the item's id changing: such an item is looked at again when it is listed again. NOT_GIVEN
 # needs no place here: each reading begins by asking for those (see `not_given`), and once is enough.
@@ -58,13 +55,10 @@ SETTING_REASONS = frozenset(
         SkipReason.BULK,
     }
 )
-FINAL_OUTCOMES = frozenset({Outcome.WRITTEN, Outcome.QUARANTINED, Outcome.SKIPPED})
 
 
-class SqlJournal(SqlMailboxes):
-    """The `Journal` port over SQLAlchemy Core. What it knows of the mailboxes themselves stands in its base class."""
-
-    # --- cursors and pages ---
+class SqlJournal(SqlOutcomes, SqlMailboxes):
+    """The `Journal` port over SQLAlchemy Core: cursors and pages here, outcomes and mailboxes in the base classes."""
 
     def cursor(self, source: str, principal: str, stream: str) -> Cursor | None:
         """Return the stored cursor, or None for a mailbox never read.
@@ -163,7 +157,7 @@ class SqlJournal(SqlMailboxes):
                 "digest": codec.activity_digest(merged),
                 "updated_at": text(now),
             }
-            for merged in map(merge, _copies(connection, keys).values())
+            for merged in map(merge, copies_of(connection, keys).values())
         ]
         upsert(connection, tables.activities, rows)
 
@@ -214,131 +208,6 @@ class SqlJournal(SqlMailboxes):
                     found.update(connection.execute(query).scalars())
         return frozenset(found)
 
-    # --- activities and what became of them ---
-
-    def unsettled(self) -> Iterator[WaitingMail]:
-        """Yield the copies of mails without a final outcome, or changed since, oldest first, with what may forbid them.
-
-        Whether a veto is really about the mail is for `core.exclusion` to say: it is judged there for all copies alike.
-        """
-        table = tables.activities
-        open_ones = or_(table.c.settled_digest.is_(None), table.c.settled_digest != table.c.digest)
-        last: tuple[str, str] = ("", "")
-        while True:
-            # Short transactions: whoever iterates wants to write in between.
-            with transaction(self._engine) as connection:
-                query = (
-                    select(table.c.start, table.c.key, table.c.outcome, table.c.refused_snapshot, table.c.refusals)
-                    .where(open_ones, tuple_(table.c.start, table.c.key) > last)
-                    .order_by(table.c.start, table.c.key)
-                    .limit(tables.CHUNK)
-                )
-                rows = connection.execute(query).all()
-                copies = _copies(connection, [row.key for row in rows])
-                found = exclusions.vetoes_about(connection, [copy for some in copies.values() for copy in some])
-            if not rows:
-                return
-            last = (rows[-1].start, rows[-1].key)
-            vetoes = Vetoes(found)
-            for row in rows:
-                if row.key in copies:
-                    some = tuple(copies[row.key])
-                    yield WaitingMail(
-                        row.key,
-                        some,
-                        vetoes.about(some),
-                        written=row.outcome == Outcome.WRITTEN,
-                        refused_snapshot=row.refused_snapshot,
-                        refusals=row.refusals,
-                    )
-
-    def vetoes(self, copies: Sequence[Activity]) -> Sequence[Decision]:
-        """Return the stored vetoes that may be about one of `copies`."""
-        with transaction(self._engine) as connection:
-            return exclusions.vetoes_about(connection, copies)
-
-    def record_matches(
-        self,
-        matches: Mapping[str, Match],
-        outcomes: Mapping[str, Outcome],
-        *,
-        now: datetime,
-        reasons: Mapping[str, str] | None = None,
-        refused: Mapping[str, str] | None = None,
-    ) -> None:
-        """Store how activities matched and what became of them, in one transaction. Arguments: see the port."""
-        table = tables.activities
-        groups: dict[tuple[bool, bool], list[dict[str, Any]]] = {}
-        for key, outcome in outcomes.items():
-            match = matches.get(key)
-            values: dict[str, Any] = {
-                "of_key": key,
-                "outcome": outcome.value,
-                "reason": (reasons or {}).get(key) or (match.reason if match is not None else ""),
-                "updated_at": text(now),
-            }
-            if match is not None:
-                values["match"] = codec.dump_match(match)
-            groups.setdefault((match is not None, outcome in FINAL_OUTCOMES), []).append(values)
-        faultpoints.reach("journal.record_matches.before")
-        with transaction(self._engine) as connection:
-            for (_, final), rows in groups.items():
-                statement = update(table).where(table.c.key == bindparam("of_key"))
-                statement = statement.values({name: bindparam(name) for name in rows[0] if name != "of_key"})
-                if final:
-                    statement = statement.values(settled_digest=table.c.digest)
-                connection.execute(statement, rows)
-            for key, snapshot_id in (refused or {}).items():
-                values = {"refused_snapshot": snapshot_id, "refusals": table.c.refusals + 1}
-                connection.execute(update(table).where(table.c.key == key).values(**values))
-        faultpoints.reach("journal.record_matches.after")
-
-    def matches(self, keys: Iterable[str]) -> Mapping[str, Match]:
-        """Return how those of `keys` that were written matched then."""
-        table = tables.activities
-        found: dict[str, Match] = {}
-        with transaction(self._engine) as connection:
-            for some in chunks(sorted(set(keys))):
-                query = select(table.c.key, table.c.match).where(
-                    table.c.key.in_(some), table.c.outcome == Outcome.WRITTEN, table.c.match.is_not(None)
-                )
-                found.update({row.key: codec.load_match(row.match) for row in connection.execute(query)})
-        return found
-
-    def settled(self, keys: Iterable[str]) -> frozenset[str]:
-        """Return those of `keys` that need nothing more: a final outcome, and unchanged since."""
-        table = tables.activities
-        found: set[str] = set()
-        with transaction(self._engine) as connection:
-            for some in chunks(sorted(set(keys))):
-                query = select(table.c.key).where(table.c.key.in_(some), table.c.settled_digest == table.c.digest)
-                found.update(connection.execute(query).scalars())
-        return frozenset(found)
-
-    def quarantined(self, keys: Iterable[str]) -> frozenset[str]:
-        """Return those of `keys` that Salesforce refuses for good."""
-        table = tables.activities
-        found: set[str] = set()
-        with transaction(self._engine) as connection:
-            for some in chunks(sorted(set(keys))):
-                query = select(table.c.key).where(table.c.key.in_(some), table.c.outcome == Outcome.QUARANTINED)
-                found.update(connection.execute(query).scalars())
-        return frozenset(found)
-
-    def release_quarantined(self, keys: Iterable[str], *, now: datetime) -> int:
-        """Let quarantined activities be tried again by the next sync; return how many there were."""
-        table = tables.activities
-        released = 0
-        with transaction(self._engine) as connection:
-            for some in chunks(sorted(set(keys))):
-                statement = (
-                    update(table)
-                    .where(table.c.key.in_(some), table.c.outcome == Outcome.QUARANTINED)
-                    .values(settled_digest=None, refused_snapshot=None, refusals=0, updated_at=text(now))
-                )
-                released += connection.execute(statement).rowcount
-        return released
-
 
 def _candidates(
     connection: Connection, activities: Sequence[Activity]
@@ -354,13 +223,3 @@ def _candidates(
                 place = (row.source, row.principal, row.provider_id)
                 found.setdefault(index, {})[place] = codec.load_activity(row.body)
     return found
-
-
-def _copies(connection: Connection, keys: Sequence[str]) -> dict[str, list[Activity]]:
-    table = tables.copies
-    by_key: dict[str, list[Activity]] = {}
-    for some in chunks(list(keys)):
-        query = select(table.c.key, table.c.body).where(table.c.key.in_(some))
-        for row in connection.execute(query):
-            by_key.setdefault(row.key, []).append(codec.load_activity(row.body))
-    return by_key
