@@ -416,9 +416,12 @@ def test_a_refused_mail_is_quarantined_with_its_reason_and_the_others_are_writte
 GONE = "ENTITY_IS_DELETED"
 
 
-def test_a_mail_whose_contact_is_gone_waits_for_a_newer_mirror_and_is_matched_anew(world: World):
+@pytest.mark.parametrize(
+    "code", [GONE, "INVALID_CROSS_REFERENCE_KEY", "CANNOT_UPDATE_CONVERTED_LEAD", "INACTIVE_OWNER_OR_USER"]
+)
+def test_a_mail_whose_record_is_gone_waits_for_a_newer_mirror_and_is_matched_anew(world: World, code: str):
     world.gmail.deliver(ANN, "a@acme.com")
-    world.org.refuse["Offer"] = GONE
+    world.org.refuse["Offer"] = code
     report = world.capture()
     assert (report.held, report.quarantined, report.complete) == (1, {}, True)
     calls = world.org.calls

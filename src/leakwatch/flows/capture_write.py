@@ -33,8 +33,16 @@ from leakwatch.ports import Journal, RecordFetcher, Writer
 LANDED = frozenset({WriteStatus.DONE, WriteStatus.ALREADY_THERE})
 CLOCK_SKEW = timedelta(minutes=2)  # between the mail servers and us
 WRITTEN_BEFORE = "It was written before it was excluded: the record stays, nothing more is done about it."
-# A record that the match names was deleted or merged since the mirror saw it, or a user was deactivated.
-RECORD_GONE = frozenset({"ENTITY_IS_DELETED", "INVALID_CROSS_REFERENCE_KEY", "INACTIVE_OWNER_OR_USER"})
+# A record that the match names was deleted, merged or converted since the mirror saw it, or a user was deactivated
+# (SOAP API Developer Guide, "StatusCode").
+RECORD_GONE = frozenset(
+    {
+        "ENTITY_IS_DELETED",
+        "INVALID_CROSS_REFERENCE_KEY",
+        "CANNOT_UPDATE_CONVERTED_LEAD",
+        "INACTIVE_OWNER_OR_USER",
+    }
+)
 MOST_REFUSALS = 3  # by as many snapshots: then it is no matter of a late mirror, but of a record we may not see
 GONE_REASON = "A record it belongs to is gone or inactive in Salesforce; it is matched anew when the mirror is newer."
 HELD_REASON = "The sender's own mailbox is not read up to this mail yet; it decides the direction and the owner."
