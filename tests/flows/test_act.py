@@ -331,6 +331,21 @@ def test_leak_whose_task_the_owner_deleted_is_never_reported_to_the_manager(comp
     assert it.day(row(1, owner_id=OTHER_OWNER)).tasks_made == 1  # the new owner's clock runs
 
 
+def test_deletion_is_respected_when_the_task_was_put_in_progress_before(company):
+    it = company()
+    it.day(row(1))
+    (record_id,) = it.org.tasks
+    it.org.person(record_id, Status="In Progress")
+    it.day(row(1))
+    assert it.finding().status is FindingStatus.ACKNOWLEDGED
+    it.org.delete(record_id)
+    it.day(row(1))
+    it.org.tasks.clear()
+    for _ in range(4):
+        assert it.day(row(1), days=15).ops == ()
+    assert it.finding().escalation_step == 0
+
+
 def test_leak_that_comes_back_is_told_once_more_under_the_next_key(company):
     it = company()
     it.day(row(1))

@@ -103,10 +103,14 @@ def audit_lines(found: AuditReport, now: datetime) -> list[str]:
         table(headers, rows),
         _snapshot(found.snapshot_id, found.snapshot_at, now) + ("; dry run: nothing kept" if found.dry_run else ""),
     ]
-    lines += [f"! {rule.rule_id}: {rule.note}" for rule in found.rules if rule.note]
+    lines += [_note(rule.rule_id, rule.note) for rule in found.rules if rule.note]
     lines += [f"! {rule.rule_id}: failed: {rule.error}" for rule in found.rules if rule.error]
     lines += [f"! {rule.rule_id}: switched off: {rule.switched_off}" for rule in found.rules if rule.switched_off]
     return lines
+
+
+def _note(rule_id: str, note: str) -> str:
+    return f"! {rule_id}: {note.removeprefix(f'{rule_id}: ')}"
 
 
 def snapshot_words(snapshot: Snapshot, now: datetime) -> str:
@@ -183,7 +187,7 @@ def status_lines(found: Status, jobs: Sequence[JobStatus]) -> list[str]:
     lines.append(f"mirror: {f'{found.snapshot_id}' if found.snapshot_id else 'none yet; run leakwatch mirror'}")
     held = f"; of these held, because the last audit could not judge them: {found.held:,}" if found.held else ""
     lines.append(f"findings: {_counts(found.findings)}{held}")
-    lines += [f"! {note}" for _, note in sorted(found.rule_notes.items())]
+    lines += [_note(rule_id, note) for rule_id, note in sorted(found.rule_notes.items())]
     lines.append(f"quarantined: {found.quarantined}; messages not sent yet: {found.undelivered}")
     rows = [
         (one.job, one.phase.value, one.next_due, one.last_success_at, one.paused_reason or one.error or "")

@@ -287,7 +287,8 @@ class _Planner:
             rule_allows=bool(wish.action.options.get("show_money", True)),
         )
         contact = self.recipients.get(self.policy.revops_user_id or "")
-        writing = replace(writing, revops=contact.name if contact else "")
+        if contact is not None and contact.user_id != wish.recipient_id:
+            writing = replace(writing, revops=contact.name)
         english, turkish = title(wish.kind, subject(rule, finding, writing, _template(wish.action, writing.language)))
         heading = turkish if writing.language == "tr" else english
         behind = More(more, min(self.policy.per_owner_per_day, rule.limits.per_owner_per_day))

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 from leakwatch.core.fingerprint import NoticeKey, parse_key
 from leakwatch.core.notice_policy import LINE_WORDS, TASK, NoticePolicy, Recipient
@@ -70,11 +69,15 @@ def plan_updates(
             deliveries.append(delivery)
     for finding in findings.values():
         if finding.pending_notice in LINE_WORDS and finding.fingerprint not in lined and _certain(finding):
-            changes: dict[str, Any] = (
-                {"notified_at": now} if finding.pending_notice == "still_open" else {"impact_reference": finding.impact}
-            )
-            answered[finding.fingerprint] = replace(finding, pending_notice=None, **changes)
+            answered[finding.fingerprint] = _answered(finding, now)
     return UpdatePlan(tuple(deliveries), tuple(answered.values()))
+
+
+def _answered(finding: Finding, now: datetime) -> Finding:
+    """Return `finding` as it is once its line is said: reminded at `now` (unless its clock stands), measured anew."""
+    if finding.pending_notice == "grew":
+        return replace(finding, pending_notice=None, impact_reference=finding.impact)
+    return replace(finding, pending_notice=None, notified_at=now if finding.notified_at is not None else None)
 
 
 def _concerned(findings: Mapping[str, Finding], tasks: Iterable[TaskState]) -> list[tuple[Finding, str, TaskState]]:
