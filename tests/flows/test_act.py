@@ -717,6 +717,19 @@ def test_message_that_was_overtaken_before_it_was_sent_is_withdrawn(company):
     assert it.act().withdrawn == 0
 
 
+def test_unsent_message_to_the_old_owner_is_withdrawn_when_the_record_was_handed_over(company):
+    it = company()
+    it.audit(row(1))
+    it.org.down_after = 0
+    with pytest.raises(TransientError):
+        it.act()
+    it.org.down_after = None
+    report = it.day(row(1, owner_id=OTHER_OWNER))
+    assert (report.withdrawn, report.tasks_made) == (1, 1)
+    (made,) = it.org.tasks.values()
+    assert made["OwnerId"] == OTHER_OWNER
+
+
 def test_unsent_message_waits_while_its_channel_is_switched_off(company):
     it = company()
     it.audit(row(1))
@@ -789,7 +802,10 @@ def state(it):
         for made in it.org.tasks.values()
     )
     findings = sorted(
-        (found.fingerprint, found.status, found.notices, found.pending_notice, found.escalation_told)
+        (
+            (found.fingerprint, found.status, found.notices, found.pending_notice, found.escalation_told),
+            (found.notified_owner_id, found.notified_at, found.impact_reference),
+        )
         for found in it.store.findings()
     )
     sent = sorted(delivery.key for delivery in it.store.deliveries() if delivery.sent_at is not None)

@@ -81,9 +81,10 @@ def act(
             the next run.
     """
     findings = {finding.fingerprint: finding for finding in store.findings()}
-    true, overtaken = _leftovers(store.undelivered(), findings)
     notices = _notices(rules, findings, store, org, policy, now)
-    after = {**findings, **_say_again(true, findings), **{one.fingerprint: one for one in notices.findings}}
+    noticed = {one.fingerprint: one for one in notices.findings}
+    true, overtaken = _leftovers(store.undelivered(), {**findings, **noticed})
+    after = {**findings, **_say_again(true, findings), **noticed}
     fresh = _read_afresh(org, after, fetcher)
     updates = plan_updates(
         after,
