@@ -11,15 +11,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any
 
 from leakwatch.core.fingerprint import NoticeKey, escalation_key, owner_key, parse_key
 from leakwatch.core.limits import DailyAllowance
 from leakwatch.core.notice_policy import (
-    CHANNELS,
     OWNER_WORDS,
     POST,
-    QUEUE_PREFIX,
     TASK,
     NoticePlan,
     NoticePolicy,
@@ -27,6 +25,7 @@ from leakwatch.core.notice_policy import (
     Waiting,
     add_business_days,
 )
+from leakwatch.core.notice_route import Routes, action_of, template_of
 from leakwatch.core.notice_text import More, post_body, subject, task_body, title
 from leakwatch.core.tasks import TaskState
 from leakwatch.model import Delivery, Finding, FindingStatus, Mode, Proof, Rule, RuleAction, Severity
@@ -90,6 +89,7 @@ class _Planner:
     ) -> None:
         self.rules, self.policy, self.recipients, self.now = rules, policy, recipients, now
         self.refused = refused
+        self.routes = Routes(recipients, policy)
         self.before = {finding.fingerprint: finding for finding in findings}
         self.after = dict(self.before)
         self.waiting: list[Waiting] = []
@@ -143,15 +143,15 @@ class _Planner:
         kind = finding.pending_notice
         if kind not in OWNER_WORDS or self._must_wait(rule, finding):
             return None
-        action = _action(rule, escalating=False)
+        action = action_of(rule, escalating=False)
         if action is None:
             return self._wait(finding, "no_channel")
         to = str(action.options.get("to", "owner"))
-        recipient_id = self._recipient(finding, to)
+        recipient_id = self.routes.recipient(finding, to)
         if recipient_id is None:
             # Nobody can be told: the report says it, and the escalation clock starts.
             return self._settle(finding, None, told_at=self.now)
-        channel = self._channel(action, finding)
+        channel = self.routes.channel(action, finding)
         if not self.policy.writes.get(channel, False):
             return self._wait(finding, "writes_off", recipient_id)
         mine = [(key, task) for key, task in self._episode_tasks(finding) if key.number]
@@ -168,7 +168,7 @@ class _Planner:
                 return self._wait(finding, "refused", recipient_id)
             number += 1  # refused to somebody who is not the owner any more
             key = owner_key(finding.fingerprint, finding.episode, number)
-        mentions = self._mentions(action, finding, recipient_id) if channel == POST else ()
+        mentions = self.routes.mentions(action, finding, recipient_id) if channel == POST else ()
         return _Wish(finding, rule, kind, channel, recipient_id, key, action, mentions)
 
     def _escalation_wish(self, rule: Rule, finding: Finding) -> _Wish | None:
@@ -182,20 +182,22 @@ class _Planner:
             return None
         if finding.proof is Proof.UNPROVEN:
             return self._wait(finding, "unproven")  # nobody is reported to a manager for something that may not be so
-        recipient_id = self._recipient(finding, rule.lifecycle.escalate[step].to)
+        recipient_id = self.routes.recipient(finding, rule.lifecycle.escalate[step].to)
         if recipient_id is None or recipient_id == finding.notified_owner_id:
-            recipient_id = self._recipient(finding, "revops")
+            recipient_id = self.routes.recipient(finding, "revops")
         if recipient_id is None or recipient_id == finding.notified_owner_id:
             self._change(finding, escalation_told=step + 1)
             return None
-        action = _action(rule, escalating=True) or RuleAction("task")
-        channel = self._channel(action, finding)
+        action = action_of(rule, escalating=True) or RuleAction("task")
+        channel = self.routes.channel(action, finding)
         if not self.policy.writes.get(channel, False):
             channel = TASK
         if not self.policy.writes.get(channel, False):
             return self._wait(finding, "writes_off", recipient_id)
         key = escalation_key(finding.fingerprint, finding.episode, step + 1, finding.reopened)
-        mentions = self._mentions(action, finding, recipient_id, always=(recipient_id,)) if channel == POST else ()
+        mentions = (
+            self.routes.mentions(action, finding, recipient_id, always=(recipient_id,)) if channel == POST else ()
+        )
         return _Wish(finding, rule, "escalated", channel, recipient_id, key, action, mentions)
 
     def _must_wait(self, rule: Rule, finding: Finding) -> bool:
@@ -217,36 +219,6 @@ class _Planner:
         if reason is not None:
             self._wait(finding, reason)
         return reason is not None
-
-    def _recipient(self, finding: Finding, to: str) -> str | None:
-        """Return who can be told: never a queue, an inactive or an unknown user; RevOps stands in."""
-        wanted = None
-        if not finding.is_process:
-            wanted = {"owner": finding.owner_id, "manager": finding.manager_id}.get(to)
-        if wanted is not None and self._tellable(wanted):
-            return wanted
-        stand_in = self.policy.revops_user_id
-        known = self.recipients.get(stand_in) if stand_in else None
-        return stand_in if stand_in and (known is None or known.is_active) else None
-
-    def _tellable(self, user_id: str) -> bool:
-        recipient = self.recipients.get(user_id)
-        return recipient is not None and recipient.is_active and not user_id.startswith(QUEUE_PREFIX)
-
-    def _channel(self, action: RuleAction, finding: Finding) -> str:
-        """Return the action's channel; a record without a feed gets a Task instead of a post."""
-        channel = CHANNELS[action.kind]
-        feed = bool(finding.record_id) and not finding.is_process and finding.sobject in self.policy.feed_objects
-        return TASK if channel == POST and not feed else channel
-
-    def _mentions(
-        self, action: RuleAction, finding: Finding, recipient_id: str, always: tuple[str, ...] = ()
-    ) -> tuple[str, ...]:
-        named = action.options.get("mention", ["owner", "manager"] if always else ["owner"])
-        people = cast(Sequence[str], [named] if isinstance(named, str) else named)
-        ids = [{"owner": finding.owner_id, "manager": finding.manager_id}.get(who) for who in people]
-        wanted = [*always, *(one for one in ids if one is not None and self._tellable(one))]
-        return tuple(dict.fromkeys(wanted or [recipient_id]))
 
     def _episode_tasks(self, finding: Finding) -> list[tuple[NoticeKey, TaskState]]:
         found = self.tasks.get(finding.fingerprint, [])
@@ -286,10 +258,8 @@ class _Planner:
             wish.channel,
             rule_allows=bool(wish.action.options.get("show_money", True)),
         )
-        contact = self.recipients.get(self.policy.revops_user_id or "")
-        if contact is not None and contact.user_id != wish.recipient_id:
-            writing = replace(writing, revops=contact.name)
-        english, turkish = title(wish.kind, subject(rule, finding, writing, _template(wish.action, writing.language)))
+        writing = replace(writing, revops=self.routes.revops_name(besides=wish.recipient_id))
+        english, turkish = title(wish.kind, subject(rule, finding, writing, template_of(wish.action, writing.language)))
         heading = turkish if writing.language == "tr" else english
         behind = More(more, min(self.policy.per_owner_per_day, rule.limits.per_owner_per_day))
         stand_in = _stands_in(wish)
@@ -324,22 +294,3 @@ def _stands_in(wish: _Wish) -> bool:
     """Return whether the owner should have been told, and somebody else is."""
     meant_for_owner = wish.kind != "escalated" and str(wish.action.options.get("to", "owner")) == "owner"
     return meant_for_owner and not wish.finding.is_process and wish.recipient_id != wish.finding.owner_id
-
-
-def _action(rule: Rule, *, escalating: bool) -> RuleAction | None:
-    """Return the rule's action for telling the owner or for escalating; a rule without any gives the owner a Task."""
-    known = [action for action in rule.actions if action.kind in CHANNELS]
-    on_escalation = [action for action in known if action.options.get("on") == "escalate"]
-    ordinary = [action for action in known if action.options.get("on") != "escalate"]
-    if escalating:
-        return next(iter([*on_escalation, *ordinary]), None)
-    return ordinary[0] if ordinary else None if rule.actions else RuleAction("task")
-
-
-def _template(action: RuleAction, language: str) -> str | None:
-    """Return the subject a rule's author wrote, in `language` if there are several."""
-    wanted = action.options.get("subject")
-    if isinstance(wanted, Mapping):
-        texts = cast(Mapping[str, str], wanted)
-        return texts.get(language) or texts.get("en")
-    return None if wanted is None else str(wanted)
