@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from system.cli_stage import Desk
+from pathlib import Path
+
+import pytest
+
+from leakwatch.app import planning
+from system.cli_stage import Desk, invoke
 
 REFUSAL = [{"message": "Give a reason first", "errorCode": "FIELD_CUSTOM_VALIDATION_EXCEPTION"}]
 
@@ -27,3 +32,15 @@ def test_a_refused_alert_is_named_explained_and_sent_after_its_release(desk: Des
     assert desk.run("quarantine", "list", "--json").data == []
     made = desk.run("act", "--json").data
     assert (made["tasks_made"], made["failed"]) == (len(listed), [])
+
+
+@pytest.mark.parametrize(("refused", "code"), [([], 0), (["lw1:f:1: FIELD_CUSTOM_VALIDATION_EXCEPTION: no"], 1)])
+def test_applying_a_plan_fails_when_a_part_of_it_was_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: list[str], code: int
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(planning, "load_plan", lambda file: None)
+    monkeypatch.setattr(planning, "apply_plan", lambda parts, plan: planning.Applied(written=1, refused=refused))
+    said = invoke("apply", "plan.json")
+    assert said.code == code
+    assert ("quarantine list" in said.err) is bool(refused)

@@ -252,8 +252,8 @@ def act(config: Config = None, dry_run: DryRun = False, as_json: AsJson = False,
             typer.echo(snapshot_words(latest_snapshot(parts), parts.clock.now()))
         if found.failed and not found.dry_run:
             typer.echo(
-                "some were refused, and their owners do not count as told: mend the reason, then release them with "
-                "leakwatch quarantine retry",
+                "some were refused: mend the reason, then release them with leakwatch quarantine retry. Their owners "
+                "do not count as told",
                 err=True,
             )
             raise typer.Exit(FAILED)
