@@ -399,6 +399,9 @@ class Rule:
     words: Mapping[str, Mapping[str, Text]] = field(
         default_factory=dict[str, Mapping[str, Text]]
     )  # column -> code -> text
+    process_fixes: Mapping[str, Text] = field(
+        default_factory=dict[str, Text]
+    )  # record id of a process finding -> what to do
 
 
 @dataclass(frozen=True, slots=True)
@@ -421,7 +424,7 @@ class RuleRow:
     message_tr: str
     evidence: Mapping[str, Any]  # shown columns: name -> value (str, int, Decimal, date, None)
     account_id: str | None = None
-    is_process: bool = False  # one finding about the company's process instead of one per row
+    is_process: bool = False  # about the company's process; `record_id` is the empty field, as table.column
     count: int = 1  # rows this finding stands for
 
 
@@ -443,6 +446,8 @@ class RuleOutcome:
     assumptions_tr: tuple[str, ...] = ()  # `assumptions` in Turkish, in the same order
     stale: str | None = None  # which of its inputs were read too long ago; also among the assumptions
     unjudged: Text | None = None  # how many of the population it could not judge and why, if there are any
+    unchecked: frozenset[str] = frozenset()  # process findings (record ids) whose field is not in the data
+    singles_replaced: bool = False  # a process finding stands for the single ones, which are not in `rows`
 
 
 @dataclass(frozen=True, slots=True)

@@ -214,9 +214,31 @@ def test_single_findings_are_held_when_one_process_finding_stands_for_them():
     process = replace(row(0), business_key=("process",), record_id="", is_process=True, owner_id=None, count=900)
     held = [finding()]
     for number in range(3):
-        held = apply(held, judge(outcome(process), held, snapshot=f"s{number}", now=MONDAY + number * DAY))
+        seen = outcome(process, singles_replaced=True)
+        held = apply(held, judge(seen, held, snapshot=f"s{number}", now=MONDAY + number * DAY))
     single = next(item for item in held if not item.is_process)
     assert (single.status, single.proof) == (FindingStatus.OPEN, Proof.HELD)
+
+
+def test_single_findings_close_beside_a_process_finding_that_does_not_stand_for_them():
+    process = replace(row(0), business_key=("process", "amount"), record_id="amount", is_process=True, owner_id=None)
+    held = [finding()]
+    for number in range(3):
+        held = apply(held, judge(outcome(process), held, snapshot=f"s{number}", now=MONDAY + number * DAY))
+    status = {item.is_process: (item.status, item.resolved_reason) for item in held}
+    assert status == {False: (FindingStatus.RESOLVED, "fixed"), True: (FindingStatus.OPEN, None)}
+
+
+def test_a_process_finding_closes_when_the_field_is_filled_but_not_when_it_left_the_data():
+    process = replace(row(0), business_key=("process", "amount"), record_id="amount", is_process=True, owner_id=None)
+    (held,) = apply([], judge(outcome(process), snapshot="s0"))
+    gone = filled = [held]
+    for number in range(1, 4):
+        when = {"snapshot": f"s{number}", "now": MONDAY + number * DAY}
+        gone = apply(gone, judge(outcome(unchecked=frozenset({"amount"})), gone, **when))
+        filled = apply(filled, judge(outcome(), filled, **when))
+    assert (gone[0].status, gone[0].proof) == (FindingStatus.OPEN, Proof.HELD)
+    assert (filled[0].status, filled[0].resolved_reason) == (FindingStatus.RESOLVED, "fixed")
 
 
 def test_deleted_or_merged_record_closes_as_gone_even_when_the_run_was_incomplete():

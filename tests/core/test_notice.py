@@ -433,8 +433,8 @@ def test_turkish_task_has_no_english_label_and_no_code_in_it():
 
 PROCESS = {
     "is_process": True,
-    "record_id": "opp_close_overdue",
-    "record_name": "",
+    "record_id": "sf_opportunity.amount",
+    "record_name": "Opportunity.Amount",
     "owner_id": None,
     "count": 97,
     "evidence": {"count": 97, "population": 100},
@@ -446,20 +446,19 @@ PROCESS = {
     [
         (
             "en",
-            "Process: Open opportunity past its close date (97 of 100 records)",
+            "Hardly ever filled in: Opportunity.Amount (97 of 100 records)",
             (
-                "about how the team works",
-                "Move the close date",
+                "What to do: Make Amount required.",
                 "- Records without it: 97",
                 "- Records examined: 100",
-                "closes itself when most records no longer show it",
+                "closes itself when the field is filled in more often",
             ),
         ),
         (
             "tr",
-            "Süreç: Kapanış tarihi geçmiş açık fırsat (100 kayıttan 97 tanesi)",
+            "Neredeyse hiç doldurulmayan alan: Opportunity.Amount (100 kayıttan 97 tanesi)",
             (
-                "ekibin çalışma biçimiyle ilgili",
+                "Yapılacak: Tutarı zorunlu yapın.",
                 "- Alanı boş kayıt: 97",
                 "- İncelenen kayıt: 100",
                 "kendiliğinden kapanır",
@@ -468,10 +467,12 @@ PROCESS = {
     ],
 )
 def test_task_about_the_process_says_what_it_is_about_and_what_to_do(language, title, parts):
-    (delivery,) = plan(finding(1, **PROCESS), revops_user_id=REVOPS, language=language).deliveries
+    about = rule(process_fixes={"sf_opportunity.amount": Text("Make Amount required.", "Tutarı zorunlu yapın.")})
+    (delivery,) = plan(finding(1, **PROCESS), rules=[about], revops_user_id=REVOPS, language=language).deliveries
     assert (delivery.title, delivery.record_id) == (title, None)
     for part in parts:
         assert part in delivery.body
+    assert about.why.get(language) not in delivery.body  # it speaks of the rule's own leak
 
 
 def test_process_has_no_feed_to_post_on():

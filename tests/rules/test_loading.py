@@ -46,6 +46,28 @@ def test_an_unknown_key_deep_inside_is_found_too(tmp_path: Path) -> None:
     assert "`finding.messages` (did you mean `message`?)" in found
 
 
+PROCESS = {"field": "sf_opportunity.amount", "empty": "without", "message": "{count}", "fix": "fill it in"}
+COUNTS = (
+    "SELECT COUNT(*) AS deals, SUM(CASE WHEN o.amount IS NULL THEN 1 ELSE 0 END) AS without FROM sf_opportunity AS o"
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"population_sql": None}, "counts with `population_sql`, and there is none"),
+        ({"process": [{**PROCESS, "empty": "withot"}]}, "no column `withot` (did you mean `without`?)"),
+        ({"process": [{**PROCESS, "of": "all"}]}, "population_sql returns no column `all`"),
+        ({"process": [{**PROCESS, "field": "sf_opportunity.name"}]}, "does not read sf_opportunity.name"),
+        ({"process": [PROCESS, {**PROCESS}]}, "sf_opportunity.amount has an entry already"),
+        ({"process": [{**PROCESS, "message": "{amount}"}]}, "the message uses {amount}"),
+    ],
+)
+def test_a_process_entry_that_can_not_be_counted_is_refused(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
+    rule = sample(**{"process": [PROCESS], "population_sql": COUNTS, **changes})
+    assert any(said in text for text in problems(tmp_path, rule))
+
+
 def test_faults_of_several_files_are_all_told(tmp_path: Path) -> None:
     write_rule(tmp_path / "rules", sample(id="custom_other", severity="awful"))
     found = problems(tmp_path, sample(version=0))

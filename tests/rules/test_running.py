@@ -185,12 +185,23 @@ def test_the_manager_is_looked_up_unless_the_rule_returns_one(tmp_path: Path) ->
     assert {row.manager_id for row in outcome.rows} == {"005000000000009AAA"}
 
 
+COUNTS = (
+    "SELECT COUNT(*) AS n, SUM(CASE WHEN o.amount IS NULL OR o.amount < 100 THEN 1 ELSE 0 END) AS small"
+    " FROM sf_opportunity AS o"
+)
+SMALL = {
+    "field": "sf_opportunity.amount", "empty": "small", "min_rows": 1, "share": 0.5, "replaces_findings": True,
+    "message": "{count} of {population}, {impact:money}", "fix": "fill it in",
+}  # fmt: skip
+
+
 def test_amounts_of_several_currencies_make_no_sum_for_a_process(tmp_path: Path) -> None:
-    process = {"min_rows": 1, "share": 0.5, "message": "{count} of {population}, {impact:money}"}
-    count = "SELECT COUNT(*) AS n FROM sf_opportunity AS o"
-    rule = load_sample(tmp_path, shipped=True, process=process, population_sql=count)
+    rule = load_sample(tmp_path, shipped=True, process=[SMALL], population_sql=COUNTS)
     (outcome,) = run(tmp_path / "a", rule)
-    assert (outcome.rows[0].impact, outcome.rows[0].currency) == (Decimal("180.00"), "TRY")
+    assert outcome.singles_replaced
+    (row,) = outcome.rows
+    assert (row.impact, row.currency, row.count) == (Decimal("180.00"), "TRY", 3)
+    assert row.message_en == "3 of 5, ₺180.00"
     mixed = [{**row, "CurrencyIsoCode": "EUR" if n else "TRY"} for n, row in enumerate(DEALS)]
     (outcome,) = run(tmp_path / "b", rule, data={"Opportunity": mixed})
     assert (outcome.rows[0].impact, outcome.rows[0].currency) == (None, None)
@@ -218,6 +229,23 @@ def test_a_rule_that_can_judge_none_of_its_records_is_off_and_not_clean(tmp_path
     (outcome,) = run(tmp_path / "a", unjudged_rule(tmp_path), data={"Opportunity": deals})
     assert (outcome.switched_off, outcome.switched_off_tr) == ("5 of 5 have no amount", "5 içinde 5 tutarsız")
     assert (outcome.complete, outcome.rows, outcome.population) == (False, (), None)
+
+
+def test_a_process_finding_stands_beside_the_single_ones_unless_it_says_the_same(tmp_path: Path) -> None:
+    beside = {**SMALL, "replaces_findings": False}
+    rule = load_sample(tmp_path, shipped=True, process=[beside], population_sql=COUNTS)
+    (outcome,) = run(tmp_path, rule)
+    assert [row.is_process for row in outcome.rows] == [True, False, False, False]
+    assert outcome.rows[0].impact is None
+    assert outcome.rows[0].business_key == ("process", "sf_opportunity.amount")
+    assert not outcome.singles_replaced
+
+
+def test_a_rules_own_test_may_count_what_the_population_query_counts(tmp_path: Path) -> None:
+    test = {**sample()["tests"][0], "population": 1, "counts": {"small": 2}}
+    rule = load_sample(tmp_path, process=[SMALL], population_sql=COUNTS, tests=[test])
+    (result,) = run_rule_tests(rule, CATALOG)
+    assert result.problems == ("small is 1, expected 2",)
 
 
 def test_a_rules_own_test_fails_on_missing_and_on_extra_findings(tmp_path: Path) -> None:

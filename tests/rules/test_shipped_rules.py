@@ -77,7 +77,7 @@ def test_every_text_for_people_is_in_both_languages(loaded: LoadedRule) -> None:
     rule = loaded.rule
     texts = [rule.title, rule.why, rule.fix, rule.message]
     texts += [param.help for param in loaded.spec.params.values() if param.help]
-    texts += [loaded.spec.process.message] if loaded.spec.process else []
+    texts += [text for process in loaded.spec.process for text in (process.message, process.fix)]
     for text in texts:
         assert text.en != text.tr
         assert text.en.isascii() or "“" in text.en
@@ -168,10 +168,71 @@ def test_from_95_percent_of_at_least_20_deals_on_a_missing_reason_is_one_finding
     (row,) = outcome.rows
     assert row.is_process
     assert row.count == count - with_reason
-    assert row.record_id == "opp_lost_without_reason"
+    assert row.record_id == "sf_opportunity.loss_reason"
+    assert row.record_name == "Opportunity.Loss_Reason__c / Closed_Lost_Reason__c / Lost_Reason__c"
     assert row.owner_id is None
     assert row.impact == Decimal(1000) * (count - with_reason)
     assert f"{count - with_reason} of the {count} deals" in row.message_en
+
+
+def process(outcome: RuleOutcome) -> dict[str, int]:
+    """Empty field -> in how many records, as the rule's findings about the process say."""
+    return {row.record_id: row.count for row in outcome.rows if row.is_process}
+
+
+def test_amounts_empty_in_nearly_every_open_deal_are_one_finding_beside_the_overdue_deals(tmp_path: Path) -> None:
+    deals = [deal(n, CloseDate="2026-01-01", Amount=100 if n < 1 else None) for n in range(20)]
+    outcome = outcomes(tmp_path / "a", {"Opportunity": deals})["opp_close_overdue"]
+    assert process(outcome) == {"sf_opportunity.amount": 19}
+    assert len(outcome.rows) == 21
+    assert not outcome.singles_replaced
+    (row,) = (row for row in outcome.rows if row.is_process)
+    assert (row.record_name, row.impact, row.owner_id) == ("Opportunity.Amount", None, None)
+    assert row.message_en == ("Amount is empty in 19 of the 20 open deals: how much money is at risk is not known")
+    assert row.message_tr.startswith("20 açık fırsatın 19 tanesinde Tutar boş")
+    enough = [*deals[:19], deal(19, Amount=5)]
+    assert process(outcomes(tmp_path / "b", {"Opportunity": enough})["opp_close_overdue"]) == {}
+    few = outcomes(tmp_path / "c", {"Opportunity": deals[1:]})["opp_close_overdue"]
+    assert process(few) == {}
+
+
+def test_a_field_that_is_not_in_the_data_is_no_finding_and_is_known_as_unchecked(tmp_path: Path) -> None:
+    deals = [{name: value for name, value in deal(n).items() if name not in ("Amount", "Budget__c")} for n in range(30)]
+    found = outcomes(tmp_path, {"Opportunity": deals})
+    assert process(found["opp_close_overdue"]) == {}
+    assert found["opp_close_overdue"].unchecked == {"sf_opportunity.amount"}
+
+
+def test_budget_and_amount_of_won_deals_are_each_a_finding_where_nobody_fills_them(tmp_path: Path) -> None:
+    data = {"Opportunity": [won(n, "100" if n < 29 else "", Budget__c=0 if n else 100) for n in range(30)]}
+    outcome = outcomes(tmp_path / "a", data)["opp_price_deviation"]
+    assert process(outcome) == {"sf_opportunity.budget_amount": 29}
+    (row,) = (row for row in outcome.rows if row.is_process)
+    assert row.record_name == "Opportunity.Budget__c"
+    assert row.severity is Severity.LOW
+    empty = {"Opportunity": [won(n, "100" if n < 1 else "", Budget__c=100) for n in range(30)]}
+    outcome = outcomes(tmp_path / "b", empty)["opp_price_deviation"]
+    assert process(outcome) == {"sf_opportunity.amount": 29}
+    assert outcome.population == 1
+
+
+def test_leads_on_which_nothing_is_ever_logged_are_one_finding_beside_the_stale_ones(tmp_path: Path) -> None:
+    def lead(number: int) -> dict[str, Any]:
+        return {
+            "Id": f"00Q{number:012d}AAA", "IsDeleted": False, "IsConverted": False, "Status": "Open", "Name": "x",
+            "OwnerId": "005000000000001AAA", "CreatedDate": "2026-01-01T09:00:00.000Z", "LastActivityDate": None,
+        }  # fmt: skip
+
+    done = {
+        "Id": "00T0",
+        "IsClosed": True,
+        "WhoId": "00Q000000000000AAA",
+        "CompletedDateTime": "2026-03-30T09:00:00.000Z",
+    }
+    data = {"Lead": [lead(n) for n in range(20)], "Task": [done], "Event": [{"Id": "00U0", "ActivityDate": None}]}
+    outcome = outcomes(tmp_path, data)["lead_stale"]
+    assert process(outcome) == {"sf_lead.last_activity_date": 19}
+    assert len(outcome.rows) == 20
 
 
 def won(number: int, amount: str, **values: Any) -> dict[str, Any]:

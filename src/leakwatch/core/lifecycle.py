@@ -151,8 +151,10 @@ def _look(run: Circumstances, finding: Finding, row: RuleRow | None, *, conclusi
         return Look.GONE  # positive evidence: needs no complete run
     if not conclusive:
         return Look.BLIND
-    if not finding.is_process and any(other.is_process for other in run.outcome.rows):
-        return Look.BLIND  # "nearly every row breaks this" now stands for the single ones: they are not fixed
+    if finding.is_process and finding.record_id in run.outcome.unchecked:
+        return Look.BLIND  # the field is not in the data any more: nobody knows whether it is filled
+    if not finding.is_process and run.outcome.singles_replaced:
+        return Look.BLIND  # "empty in nearly every record" now stands for the single ones: they are not fixed
     if (finding.rule_version, finding.params_digest) != (run.outcome.rule_version, run.outcome.params_digest):
         return Look.CHANGED
     return Look.ABSENT

@@ -63,12 +63,12 @@ class More:
 
 
 def subject(rule: Rule, finding: Finding, writing: Writing, template: str | None = None) -> str:
-    """Return `<rule title>: <record name>`, or `template` with `{record_name}` replaced; of a process, its extent."""
+    """Return `<rule title>: <record name>`, or `template` with `{record_name}` replaced; of a process, its field."""
+    name = clean_line(finding.record_name) or finding.record_id
     if finding.is_process:
         of = finding.evidence.get("population", finding.count)
         figures = {"count": writing.value(finding.count), "population": writing.value(of)}
-        return writing.say("process_subject", title=rule.title.get(writing.language), **figures)
-    name = clean_line(finding.record_name) or finding.record_id
+        return writing.say("process_subject", field=name, **figures)
     if template:
         return template.replace("{record_name}", name)
     title = rule.title.get(writing.language)
@@ -90,10 +90,9 @@ def task_body(
     """
     message = finding.message_tr if writing.language == "tr" else finding.message_en
     parts = [clean_line(message), *_kind_line(kind, finding, writing, stand_in=stand_in), ""]
-    parts += [
-        writing.say("why", text=clean_line(rule.why.get(writing.language))),
-        _fix(rule, finding, writing),
-    ]
+    if not finding.is_process:  # why the rule exists says nothing about a field that nobody fills in
+        parts.append(writing.say("why", text=clean_line(rule.why.get(writing.language))))
+    parts.append(_fix(rule, finding, writing))
     if finding.impact is not None and finding.impact_kind in EN:
         parts.append(writing.say(finding.impact_kind, amount=writing.amount(finding.impact, finding.currency)))
     parts += _evidence(rule, finding, writing)
@@ -139,9 +138,9 @@ def _team(rule: Rule, writing: Writing) -> str:
 
 
 def _fix(rule: Rule, finding: Finding, writing: Writing) -> str:
-    """Return what to do. A rule's own words speak of one record; the process around them needs more."""
-    text = clean_line(rule.fix.get(writing.language))
-    return writing.say("fix", text=writing.say("process_fix", text=text) if finding.is_process else text)
+    """Return what to do. A rule's own words speak of one record; a field that nobody fills in has words of its own."""
+    fix = rule.process_fixes.get(finding.record_id, rule.fix) if finding.is_process else rule.fix
+    return writing.say("fix", text=clean_line(fix.get(writing.language)))
 
 
 def _kind_line(kind: str, finding: Finding, writing: Writing, *, stand_in: bool) -> list[str]:

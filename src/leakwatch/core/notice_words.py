@@ -21,17 +21,13 @@ EN: Mapping[str, str] = {
     "why": "Why it matters: {text}",
     "fix": "What to do: {text}",
     "at_risk": "At risk: {amount}",
-    "lost": "Amount of the deal: {amount}",
+    "lost": "Amount: {amount}",
     "deviation": "Deviation: {amount}",
     "grown": "{now} (before: {before})",
-    "process_subject": "Process: {title} ({count} of {population} records)",
-    "process_fix": (
-        "This is about how the team works, not about one record: agree on what is expected, make the field required or"
-        " change the process, then clear up the biggest cases. For each of them: {text}"
-    ),
+    "process_subject": "Hardly ever filled in: {field} ({count} of {population} records)",
     "process_closes": (
-        "This Task closes itself when most records no longer show it. Put it in progress to be left alone for {days}"
-        " days."
+        "This Task closes itself when the field is filled in more often. Put it in progress to be left alone for"
+        " {days} days."
     ),
     "evidence": "What we saw:",
     "unproven": "Not certain: the owner's mailbox was not read for this period, so mails may be missing here.",
@@ -70,16 +66,12 @@ TR: Mapping[str, str] = {
     "why": "Neden önemli: {text}",
     "fix": "Yapılacak: {text}",
     "at_risk": "Risk altında: {amount}",
-    "lost": "Fırsatın tutarı: {amount}",
+    "lost": "Tutar: {amount}",
     "deviation": "Sapma: {amount}",
     "grown": "{now} (önce: {before})",
-    "process_subject": "Süreç: {title} ({population} kayıttan {count} tanesi)",
-    "process_fix": (
-        "Bu, tek bir kayıtla değil ekibin çalışma biçimiyle ilgili: ne beklendiğini kararlaştırın, alanı zorunlu yapın"
-        " ya da süreci değiştirin, sonra en büyük kayıtları düzeltin. Her biri için: {text}"
-    ),
+    "process_subject": "Neredeyse hiç doldurulmayan alan: {field} ({population} kayıttan {count} tanesi)",
     "process_closes": (
-        "Kayıtların çoğunda sorun kalmayınca bu görev kendiliğinden kapanır. Üzerinde çalışıyorsanız görevin durumunu"
+        "Alan daha çok kayıtta doldurulunca bu görev kendiliğinden kapanır. Üzerinde çalışıyorsanız görevin durumunu"
         " değiştirin; {days} gün hatırlatılmaz."
     ),
     "evidence": "Gördüklerimiz:",

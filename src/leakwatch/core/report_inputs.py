@@ -33,6 +33,7 @@ class RuleInfo:
     words: Mapping[str, Mapping[str, Text]] = field(
         default_factory=dict[str, Mapping[str, Text]]
     )  # column of the evidence -> code -> text
+    process_fixes: Mapping[str, Text] = field(default_factory=dict[str, Text])  # empty field -> next step
     reading: Text | None = None  # how a rule understands an ambiguous definition, told under "How numbers are made"
 
     @classmethod
@@ -55,6 +56,7 @@ class RuleInfo:
             runbook=rule.runbook,
             param_help=param_help or {},
             words=rule.words,
+            process_fixes=rule.process_fixes,
             reading=reading,
         )
 

@@ -54,7 +54,9 @@ def standing_kpis(entries: Sequence[Entry], main: str) -> dict[str, Any]:
         "records": len({entry.record_id for entry in standing}),
         "severities": severities,
         "process_findings": len(process),
-        "process_records": {kind: sum(entry.count for entry in process if entry.impact_kind == kind) for kind in KINDS},
+        "process_records": {
+            kind: sections.process_records(entry for entry in process if entry.impact_kind == kind) for kind in KINDS
+        },
         "unproven": len(unproven),
         "unproven_at_risk": values.amounts(once_per_record(unproven, AT_RISK), main),
     }

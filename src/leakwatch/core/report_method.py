@@ -31,21 +31,24 @@ _SHARED: tuple[tuple[str, Text], ...] = (
     (
         "kinds",
         Text(
-            en="Money at risk: open business that may still be saved. Lost: business that is already gone. Price "
-            "deviation: the distance between the closing price and the reference price, counted by size in "
-            "either direction.",
-            tr="Risk altındaki tutar: hâlâ kurtarılabilecek açık işler. Kaybedilen: artık kaybedilmiş işler. Fiyat "
-            "sapması: kapanış fiyatı ile referans fiyat arasındaki fark; yönüne bakılmaksızın büyüklüğüyle "
-            "sayılır.",
+            en="Money at risk: open business that may still be saved. Lost, suspended, abandoned: deals that are gone "
+            "or set aside. Price deviation: the distance between the closing price and the reference price, counted "
+            "by size in either direction. A negative amount of another kind counts as zero.",
+            tr="Risk altındaki tutar: hâlâ kurtarılabilecek açık işler. Kaybedilen, askıda, vazgeçilen: artık "
+            "kaybedilmiş ya da bir kenara konmuş işler. Fiyat sapması: kapanış fiyatı ile referans fiyat arasındaki "
+            "fark; yönüne bakılmaksızın büyüklüğüyle sayılır. Diğer türlerde eksi tutar sıfır sayılır.",
         ),
     ),
     (
         "process",
         Text(
-            en="When nearly every record breaks a rule, for example because a field is not used at all, that is "
-            "one process finding with its count. It is listed apart and enters no total.",
-            tr="Bir alan hiç kullanılmadığı için neredeyse her kayıt aynı kurala takılıyorsa bu, kayıt sayısıyla "
-            "birlikte tek bir süreç bulgusu olarak gösterilir. Ayrı listelenir ve toplamlara girmez.",
+            en="A field that a rule needs and that is empty in nearly every record it examines (95 % unless the rule "
+            "says otherwise, of 20 or more) is one process finding with its count. It is listed apart and enters no "
+            "total. Where the empty field is itself what the rule reports, it stands for the single findings.",
+            tr="Bir kuralın gerek duyduğu alan, incelediği kayıtların neredeyse hepsinde boşsa (kural başka bir oran "
+            "söylemedikçe en az 20 kaydın %95’inde) bu, kayıt sayısıyla birlikte tek bir süreç bulgusudur. Ayrı "
+            "listelenir ve toplamlara girmez. Kuralın bildirdiği şey zaten bu alanın boş olmasıysa, tek tek "
+            "bulguların yerine geçer.",
         ),
     ),
     (

@@ -87,8 +87,25 @@ def finding(
         "counted": entry.standing,
         "evidence": {values.text(name): values.evidence(value) for name, value in entry.evidence.items()},
         "message": values.both(entry.message),
-        "fix": values.both(rule.fix if rule else Text(en="", tr="")),
+        "fix": values.both(_fix(entry, rule)),
     }
+
+
+def _fix(entry: Entry, rule: RuleInfo | None) -> Text:
+    if rule is None:
+        return Text(en="", tr="")
+    return rule.process_fixes.get(entry.record_id, rule.fix) if entry.is_process else rule.fix
+
+
+def process_records(entries: Iterable[Entry]) -> int:
+    """Return how many records process findings stand for: of each rule the largest count.
+
+    Several fields may be empty in the same records of one rule; how many of them coincide is not known.
+    """
+    counts: dict[str, int] = {}
+    for entry in entries:
+        counts[entry.rule_id] = max(entry.count, counts.get(entry.rule_id, 0))
+    return sum(counts.values())
 
 
 def outcome_status(outcome: RuleOutcome | None) -> str:
@@ -167,7 +184,7 @@ def _rule(
         "findings_before": before[-1].open_count if before else None,
         "records": len({entry.record_id for entry in standing}),
         "process_findings": len(process),
-        "process_records": sum(entry.count for entry in process),
+        "process_records": process_records(process),
         "unproven": sum(1 for entry in entries if _unproven(entry)),
         **happened.counts(entries),
         "amounts": money(standing, main),

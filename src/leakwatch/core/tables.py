@@ -167,8 +167,9 @@ class MirrorConfig:
             return table if column is None else f"{table}.{column}"
         if column is None:
             return spec.name
-        if spec.name == "Opportunity" and column == "loss_reason":
-            return f"a reason field of Opportunity ({', '.join(self.opportunity.reason_fields) or 'none is named'})"
+        roles = {"loss_reason": self.opportunity.reason_fields, "budget_amount": self.opportunity.budget_fields}
+        if spec.name == "Opportunity" and roles.get(column):
+            return f"{spec.name}.{' / '.join(roles[column])}"
         for item in spec.fields:
             if column in (item.column, epoch_column(item.column), local_date_column(item.column)):
                 return f"{spec.name}.{item.name}"
@@ -199,6 +200,8 @@ DERIVED: Mapping[str, Mapping[str, str]] = {
 # Where a derived column comes from, in words of the org, for messages about missing columns.
 DERIVED_FROM: Mapping[tuple[str, str], str] = {
     ("Opportunity", "stage_meaning"): "StageName",
+    ("Opportunity", "loss_reason"): "opportunity.reason_fields (mirror.yaml)",
+    ("Opportunity", "budget_amount"): "opportunity.budget_fields (mirror.yaml)",
     ("Opportunity", "stage_changed_on"): "LastStageChangeDate, CloseDate or LastModifiedDate",
     ("Lead", "status_meaning"): "Status",
     ("Lead", "owner_is_queue"): "OwnerId",

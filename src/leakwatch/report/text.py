@@ -87,7 +87,7 @@ def _silent(result: Json, words: Words) -> list[str]:
 
 def _process(result: Json, words: Words) -> list[str]:
     found = view.process_findings(result)
-    lines = [f"  {words.text(finding['message'])}" for finding in found[:TOP]]
+    lines = [f"  {clean(finding['record_name'])}: {words.text(finding['message'])}" for finding in found[:TOP]]
     return [words("text.process"), *lines, *_more(found, TOP, words)] if lines else []
 
 

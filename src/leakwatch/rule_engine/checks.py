@@ -10,9 +10,8 @@ from leakwatch.core.tables import Catalog
 from leakwatch.model import Text
 from leakwatch.rule_engine import messages
 from leakwatch.rule_engine.lint import Query, lint
+from leakwatch.rule_engine.messages import Sentence
 from leakwatch.rule_engine.spec import RuleSpec
-
-Pair = tuple[messages.Template, messages.Template]  # English, Turkish
 
 _PROCESS_NAMES = ("count", "population", "share", "impact")
 _UNJUDGED_NAMES = ("count", "population")
@@ -44,24 +43,27 @@ def full_sql(spec: RuleSpec, key: str) -> str | None:
 
 def templates_of(
     document: strict_yaml.Document, spec: RuleSpec, query: Query | None, samples: Mapping[str, Any]
-) -> tuple[dict[str, Pair], list[str]]:
-    """Return the rule's sentences (finding, process, unjudged) in English and Turkish, and their problems."""
+) -> tuple[dict[str, Sentence], list[str]]:
+    """Return the rule's sentences (finding, process.0 and so on, unjudged) in both languages, and their problems."""
     known = {*(query.returns if query else ()), *samples}
-    wanted: list[tuple[strict_yaml.Position, Text, set[str]]] = [(("finding", "message"), spec.finding.message, known)]
-    if spec.process is not None:
-        wanted.append((("process", "message"), spec.process.message, {*samples, *_PROCESS_NAMES}))
+    wanted: list[tuple[str, strict_yaml.Position, Text, set[str]]] = [
+        ("finding", ("finding", "message"), spec.finding.message, known)
+    ]
+    for index, process in enumerate(spec.process):
+        names = {*samples, *_PROCESS_NAMES}
+        wanted.append((f"process.{index}", ("process", index, "message"), process.message, names))
     if spec.unjudged is not None:
-        wanted.append((("unjudged",), spec.unjudged, {*samples, *_UNJUDGED_NAMES}))
-    pairs: dict[str, Pair] = {}
+        wanted.append(("unjudged", ("unjudged",), spec.unjudged, {*samples, *_UNJUDGED_NAMES}))
+    pairs: dict[str, Sentence] = {}
     problems: list[str] = []
-    for position, text, names in wanted:
+    for key, position, text, names in wanted:
         at = document.at(position)
         try:
             pair = (messages.parse(text.en, turkish=False), messages.parse(text.tr, turkish=True))
         except ValueError as error:
             problems.append(f"{at}: {error}")
             continue
-        pairs[str(position[0])] = pair
+        pairs[key] = pair
         if query is not None:
             problems += [
                 f"{at}: the message uses {{{name}}}, which the rule does not return"
@@ -121,8 +123,31 @@ def table_problems(
     return problems
 
 
+def process_problems(document: strict_yaml.Document, spec: RuleSpec, population: Query | None) -> list[str]:
+    """Return which entries of `process` `population_sql` can't count."""
+    problems: list[str] = []
+    for index, process in enumerate(spec.process):
+        at = document.at(("process", index))
+        if spec.population_sql is None:
+            problems.append(f"{at}: `process` counts with `population_sql`, and there is none")
+        if population is None:
+            continue
+        returns = list(population.returns)
+        problems += [
+            f"{at}: population_sql returns no column `{name}`{strict_yaml.nearest(name, returns)}"
+            for name in (process.empty, process.of)
+            if name is not None and name not in returns
+        ]
+        table, column = process.field.split(".")
+        if column not in population.reads.get(table, frozenset()):
+            problems.append(f"{at}: population_sql does not read {process.field}, so it can't know where it is empty")
+        if process.field in {other.field for other in spec.process[:index]}:
+            problems.append(f"{at}: {process.field} has an entry already")
+    return problems
+
+
 def unused_problems(
-    document: strict_yaml.Document, spec: RuleSpec, queries: Sequence[Query], templates: Iterable[Pair]
+    document: strict_yaml.Document, spec: RuleSpec, queries: Sequence[Query], templates: Iterable[Sentence]
 ) -> list[str]:
     """Return which parameters nothing uses."""
     used = {name for query in queries for name in query.params}

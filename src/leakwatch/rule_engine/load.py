@@ -13,8 +13,9 @@ from leakwatch.core.tables import Catalog
 from leakwatch.errors import ConfigError
 from leakwatch.model import EscalationStep, Lifecycle, Rule, RuleAction, RuleLimits, Text
 from leakwatch.rule_engine import checks, params
-from leakwatch.rule_engine.checks import Pair, full_sql
+from leakwatch.rule_engine.checks import full_sql
 from leakwatch.rule_engine.lint import Query
+from leakwatch.rule_engine.messages import Sentence
 from leakwatch.rule_engine.overrides import Override, load_overrides
 from leakwatch.rule_engine.spec import RuleSpec
 
@@ -33,9 +34,9 @@ class LoadedRule:
     query: Query
     population: Query | None
     unjudged: Query | None
-    message: Pair
-    process_message: Pair | None
-    unjudged_message: Pair | None
+    message: Sentence
+    process_messages: tuple[Sentence, ...]  # one for each entry of `process`
+    unjudged_message: Sentence | None
     shipped: bool
 
     @property
@@ -138,6 +139,7 @@ def _load(
         queries = [item for item in (query, population, unjudged) if item is not None]
         problems += checks.column_problems(document, spec, query)
         problems += checks.table_problems(document, spec, queries, catalog)
+        problems += checks.process_problems(document, spec, population)
         problems += checks.unused_problems(document, spec, queries, templates.values())
     if problems or query is None:
         raise ConfigError(problems)
@@ -148,7 +150,7 @@ def _load(
         population=population,
         unjudged=unjudged,
         message=templates["finding"],
-        process_message=templates.get("process"),
+        process_messages=tuple(templates[f"process.{index}"] for index in range(len(spec.process))),
         unjudged_message=templates.get("unjudged"),
         shipped=shipped,
     )
@@ -214,5 +216,6 @@ def _rule(document: strict_yaml.Document, spec: RuleSpec, values: Mapping[str, A
         ),
         runbook=spec.runbook,
         words=spec.finding.words,
+        process_fixes={process.field: process.fix for process in spec.process},
         path=document.name,
     )

@@ -47,6 +47,9 @@ class Template:
         )
 
 
+Sentence = tuple[Template, Template]  # English, Turkish
+
+
 def parse(sentence: str, *, turkish: bool) -> Template:
     """Return `sentence` as a template. Raises ValueError if a brace is not part of a placeholder."""
     parts: list[str | _Place] = []

@@ -1,4 +1,4 @@
-"""Turns the rows of a rule's SELECT into `RuleRow`s: severity, money, sentences, or one finding about the process."""
+"""Turns the rows of a rule's SELECT into `RuleRow`s: severity, money, sentences."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ from typing import Any
 from leakwatch.model import RuleRow, Severity
 from leakwatch.rule_engine.isolated import Row
 from leakwatch.rule_engine.load import LoadedRule
-from leakwatch.rule_engine.spec import ConditionSpec, ProcessSpec, SeverityWhenSpec
-
-PROCESS_KEY = "process"  # business key of the one finding about a process
+from leakwatch.rule_engine.spec import ConditionSpec, SeverityWhenSpec
 
 _TESTS: Mapping[str, Callable[[Any, Any], bool]] = {
     "gt": operator.gt,
@@ -37,20 +35,14 @@ def to_rows(
     loaded: LoadedRule,
     rows: Sequence[Row],
     *,
-    population: int | None,
     values: Mapping[str, Any],
     people: Mapping[str, Owner],
 ) -> tuple[RuleRow, ...]:
-    """Return what the rule found, biggest money first; one row about the process where nearly every row offends.
+    """Return what the rule found, biggest money first.
 
     Raises:
         ValueError: a row has no record id, or two rows have the same business key.
     """
-    process = loaded.spec.process
-    if process is not None and population is not None and population >= process.min_rows:
-        nearly_all = len(rows) >= process.share * population
-        if nearly_all:
-            return (_process_row(loaded, process, rows, population, values),)
     found = [_row(loaded, row, values, people) for row in rows]
     keys = [row.business_key for row in found]
     if len(set(keys)) != len(keys):
@@ -68,7 +60,7 @@ def _row(loaded: LoadedRule, row: Row, values: Mapping[str, Any], people: Mappin
     owner_id: str | None = row[finding.owner] or None
     owner = people.get(owner_id or "", Owner("", None))
     currency: str | None = row[finding.currency] if finding.currency else None
-    impact = _decimal(row[finding.impact.column]) if finding.impact else None
+    impact = decimal(row[finding.impact.column]) if finding.impact else None
     english, turkish = ({**values, **row, **_words(loaded, row, language)} for language in ("en", "tr"))
     return RuleRow(
         rule_id=rule.id,
@@ -99,42 +91,6 @@ def _words(loaded: LoadedRule, row: Row, language: str) -> dict[str, str]:
     }
 
 
-def _process_row(
-    loaded: LoadedRule, process: ProcessSpec, rows: Sequence[Row], population: int, values: Mapping[str, Any]
-) -> RuleRow:
-    finding = loaded.spec.finding
-    rule = loaded.rule
-    currencies = {row[finding.currency] for row in rows} if finding.currency else {None}
-    total: Decimal | None = None
-    currency: str | None = None
-    if finding.impact and len(currencies) == 1:  # amounts of different currencies make no sum
-        amounts = [_decimal(row[finding.impact.column]) for row in rows]
-        total = sum((amount for amount in amounts if amount is not None), Decimal(0))
-        currency = next(iter(currencies))
-    share = Decimal(len(rows)) / Decimal(population)
-    facts = {**values, "count": len(rows), "population": population, "share": share, "impact": total}
-    english, turkish = loaded.process_message or loaded.message
-    return RuleRow(
-        rule_id=rule.id,
-        business_key=(PROCESS_KEY,),
-        record_id=rule.id,
-        sobject=rule.sobject,
-        record_name="",
-        owner_id=None,
-        owner_name="",
-        manager_id=None,
-        severity=process.severity or rule.severity,
-        impact=total,
-        currency=currency,
-        impact_kind=finding.impact.kind if finding.impact and total is not None else "none",
-        message_en=english.fill(facts, currency),
-        message_tr=turkish.fill(facts, currency),
-        evidence={"count": len(rows), "population": population},
-        is_process=True,
-        count=len(rows),
-    )
-
-
 def _severity(default: Severity, choices: Sequence[SeverityWhenSpec], row: Row) -> Severity:
     for choice in choices:
         if all(_holds(row[name], condition) for name, condition in choice.conditions.items()):
@@ -154,7 +110,8 @@ def _holds(value: Any, condition: ConditionSpec) -> bool:
     return True
 
 
-def _decimal(value: Any) -> Decimal | None:
+def decimal(value: Any) -> Decimal | None:
+    """Return an amount of a result without the zeros that its column's scale adds, None for none."""
     if value is None:
         return None
     return _shown(value) if isinstance(value, Decimal) else Decimal(value)

@@ -22,6 +22,7 @@ from leakwatch.rule_engine.compile import bind, fill_missing, render
 from leakwatch.rule_engine.isolated import ChildLimits, Row, run_isolated
 from leakwatch.rule_engine.lint import Query
 from leakwatch.rule_engine.load import LoadedRule
+from leakwatch.rule_engine.process import find_process
 from leakwatch.rule_engine.rows import Owner, to_rows
 
 DEFAULT_LIMITS = ChildLimits()
@@ -99,10 +100,14 @@ class RuleEngine:
             assumed.append(too_old)
         try:
             rows = self._query(connection, path, loaded, loaded.query, missing, values)
-            population = self._count(connection, path, loaded, loaded.population, missing, values)
-            without = self._count(connection, path, loaded, loaded.unjudged, missing, values)
+            counts = self._counts(connection, path, loaded, loaded.population, missing, values)
+            without = _first(self._counts(connection, path, loaded, loaded.unjudged, missing, values))
+            process = find_process(loaded, rows, counts, missing=missing, values=values, label=self._label)
+            if process.replace_singles:
+                rows = []
             people = _people(connection, facts, [str(row[loaded.spec.finding.owner] or "") for row in rows])
-            found = to_rows(loaded, rows, population=population, values=values, people=people)
+            found = (*process.rows, *to_rows(loaded, rows, values=values, people=people))
+            population = _first(counts)
         except (duckdb.Error, LeakwatchError, ArithmeticError, ValueError, TypeError) as error:
             text = str(error).splitlines()[0] if str(error) else type(error).__name__
             log.get("audit").error(log.Event.RULE_FAILED, rule=rule.id, error=text)
@@ -129,9 +134,11 @@ class RuleEngine:
             assumptions_tr=tuple(text.tr for text in assumed),
             seconds=seconds,
             unjudged=unjudged,
+            unchecked=process.unchecked,
+            singles_replaced=process.replace_singles,
         )
 
-    def _count(
+    def _counts(
         self,
         connection: duckdb.DuckDBPyConnection,
         path: Path,
@@ -139,12 +146,12 @@ class RuleEngine:
         query: Query | None,
         missing: Mapping[str, frozenset[str] | None],
         values: Mapping[str, Any],
-    ) -> int | None:
-        """Return the one number that `query` gives, None if the rule has no such query."""
+    ) -> dict[str, int]:
+        """Return the numbers that `query` gives by name, none if the rule has no such query."""
         if query is None:
-            return None
+            return {}
         counted = self._query(connection, path, loaded, query, missing, values)
-        return int(next(iter(counted[0].values())) or 0) if counted else 0
+        return {name: int((counted[0][name] if counted else 0) or 0) for name in query.returns}
 
     def _query(
         self,
@@ -160,6 +167,10 @@ class RuleEngine:
             return run_isolated(path, sql, self._limits)
         with _interrupting(connection, self._timeout):
             return fetch(connection, sql)
+
+
+def _first(counts: Mapping[str, int]) -> int | None:
+    return next(iter(counts.values()), None)
 
 
 def _switched_off(loaded: LoadedRule, reason: Text) -> RuleOutcome:

@@ -155,12 +155,20 @@ class FindingSpec(Strict):
 
 
 class ProcessSpec(Strict):
-    """When nearly every row breaks the rule, that is one finding about the process instead of one per row."""
+    """A field that is empty in nearly every record the rule examines: one finding about the process, with its count.
 
+    `empty` and `of` name columns of `population_sql`: in how many records the field is empty, and of how many.
+    """
+
+    field: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$")]  # table.column
+    empty: Word
+    of: Word | None = None  # left out: the first column, the rule's population
     share: Share = Decimal("0.95")
     min_rows: Whole = 20
     severity: Severity | None = None
+    replaces_findings: bool = False  # True: the single findings say the same of each record, so they are left out
     message: TextSpec
+    fix: TextSpec
 
 
 class EscalationSpec(Strict):
@@ -234,6 +242,7 @@ class TestSpec(Strict):
     expect: list[dict[Word, Scalar]]
     population: int | None = None
     unjudged: int | None = None
+    counts: dict[Word, int] = Field(default_factory=dict[str, int])  # other columns of population_sql
     missing: list[str] = Field(default_factory=list[str])  # tables and table.columns the data lack in this example
 
 
@@ -260,7 +269,7 @@ class RuleSpec(Strict):
     unjudged_sql: Sql | None = None  # counts those of the population that lack what the rule judges by
     unjudged: TextSpec | None = None  # says so; {count} and {population} are there beside the parameters
     finding: FindingSpec
-    process: ProcessSpec | None = None
+    process: list[ProcessSpec] = Field(default_factory=list[ProcessSpec])
     lifecycle: LifecycleSpec = LifecycleSpec()
     limits: LimitsSpec = LimitsSpec()
     actions: list[ActionSpec] = Field(default_factory=list[ActionSpec])

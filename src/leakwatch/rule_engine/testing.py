@@ -56,16 +56,13 @@ def _run(loaded: LoadedRule, test: TestSpec, catalog: Catalog) -> list[str]:
         try:
             rows = fetch(connection, render(fill_missing(bind(loaded.query.tree, resolved), missing, catalog)))
             problems = _differences(rows, test.expect)
-            for name, query, expected in (
-                ("population", loaded.population, test.population),
-                ("unjudged", loaded.unjudged, test.unjudged),
+            for name, query, expected, others in (
+                ("population", loaded.population, test.population, test.counts),
+                ("unjudged", loaded.unjudged, test.unjudged, {}),
             ):
-                if expected is None or query is None:
-                    continue
-                sql = render(fill_missing(bind(query.tree, resolved), missing, catalog))
-                counted = next(iter(fetch(connection, sql)[0].values()))
-                if counted != expected:
-                    problems.append(f"{name} is {counted}, expected {expected}")
+                if query is not None and (expected is not None or others):
+                    sql = render(fill_missing(bind(query.tree, resolved), missing, catalog))
+                    problems += _miscounted(fetch(connection, sql)[0], name, expected, others)
         except duckdb.Error as error:
             return [str(error).splitlines()[0]]
     return problems
@@ -98,6 +95,16 @@ def _fill(connection: duckdb.DuckDBPyConnection, loaded: LoadedRule, test: TestS
             names = ", ".join(row)
             connection.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", given)  # noqa: S608  checked names
     return problems
+
+
+def _miscounted(counted: Mapping[str, Any], first: str, expected: int | None, others: Mapping[str, int]) -> list[str]:
+    """Return where the first count, called `first`, and those called by their columns are not as expected."""
+    wanted = [(first, next(iter(counted)), expected), *((name, name, number) for name, number in others.items())]
+    return [
+        f"{called} is {counted.get(column) or 0}, expected {number}"
+        for called, column, number in wanted
+        if number is not None and (counted.get(column) or 0) != number
+    ]
 
 
 def _differences(rows: list[dict[str, Any]], expected: list[dict[str, Any]]) -> list[str]:
