@@ -7,13 +7,14 @@ its place and, for an unknown key, the nearest known one. `config/leakwatch.yaml
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from datetime import date
 from decimal import Decimal
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Annotated, Any, Literal, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
@@ -51,7 +52,21 @@ class Company(_Section):
     )
     time_zone: str = Field("UTC", description="IANA zone of the org's business days, e.g. Europe/Istanbul")
     language: Literal["en", "tr"] = Field("en", description="Language of Tasks, posts and reports")
-    currency: str | None = Field(None, description="ISO 4217 code for orgs and exports that do not say theirs")
+    currency: str | None = Field(
+        None, description="ISO 4217 code of limits on amounts, and of amounts that name none; default: the org's"
+    )
+    exchange_rates: Mapping[str, Annotated[Decimal, Field(gt=0)]] = Field(
+        default_factory=dict[str, Decimal],
+        description="Currency → what one unit is worth in `currency`; to weigh amounts, never to add them up",
+    )
+
+    @field_validator("exchange_rates")
+    @classmethod
+    def _codes(cls, value: Mapping[str, Decimal]) -> Mapping[str, Decimal]:
+        strange = [code for code in value if not re.fullmatch("[A-Z]{3}", code)]
+        if strange:
+            raise ValueError(f"{', '.join(strange)}: expected ISO 4217 codes such as EUR")
+        return value
 
     @field_validator("time_zone")
     @classmethod

@@ -108,3 +108,16 @@ def test_the_sample_configuration_is_current_and_loads():
     path = config.shipped("config") / "leakwatch.yaml"
     assert path.read_text(encoding="utf-8") == config.sample(), "run: leakwatch config sample > config/leakwatch.yaml"
     assert config.load(path).company == config.load(None).company
+
+
+@pytest.mark.parametrize(("rates", "said"), [({"eur": "48"}, "ISO 4217"), ({"EUR": "0"}, "greater than 0")])
+def test_an_exchange_rate_has_a_currency_code_and_is_above_zero(rates, said):
+    with pytest.raises(ConfigError, match=said):
+        config.load(None, {"company": {"exchange_rates": rates}})
+
+
+def test_the_address_for_record_links_is_cut_to_the_org_and_anything_else_is_refused():
+    given = config.load(None, {"report": {"record_url": "https://Acme.lightning.force.com/lightning/page/home"}})
+    assert given.report.record_url == "https://acme.lightning.force.com"
+    with pytest.raises(ConfigError, match="https address of your org"):
+        config.load(None, {"report": {"record_url": "acme"}})

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from leakwatch.core.rates import Rates
 from leakwatch.errors import LeakwatchError
 from leakwatch.model import RuleOutcome, Severity, Text
 from leakwatch.rule_engine.load import LoadedRule
@@ -168,6 +169,53 @@ def test_severity_follows_the_first_condition_that_holds(tmp_path: Path) -> None
     rule = load_sample(tmp_path, shipped=True, finding={**finding, "severity_when": when})
     (outcome,) = run(tmp_path, rule)
     assert [row.severity for row in outcome.rows] == [Severity.CRITICAL, Severity.HIGH, Severity.LOW]
+
+
+def judged(folder: Path, deals: list[tuple[str, str | None]], rates: Rates | None = None, **data: Any) -> RuleOutcome:
+    """The outcome over deals of (amount, currency), critical from an amount of 50 on."""
+    when = [{"if": {"amount": {"gte": 50}}, "then": "critical"}]
+    rule = load_sample(folder, shipped=True, finding={**sample()["finding"], "severity_when": when})
+    rows = [
+        {**DEALS[0], "Id": f"00600000000000{n}AAA", "Amount": amount, "CurrencyIsoCode": currency}
+        for n, (amount, currency) in enumerate(deals)
+    ]
+    snapshot = publish(folder / "mirror", {"Opportunity": rows, **data})
+    engine = RuleEngine([rule], catalog=CATALOG, label=shipped_config().label, rates=rates)
+    (outcome,) = engine.run(snapshot.path, as_of_date=NOON.date(), as_of=NOON)
+    return outcome
+
+
+def severities(outcome: RuleOutcome) -> dict[str | None, Severity]:
+    return {row.currency: row.severity for row in outcome.rows}
+
+
+def test_a_limit_on_money_is_in_the_companys_currency_and_others_are_converted(tmp_path: Path) -> None:
+    rates = Rates("TRY", {"EUR": Decimal("48.50"), "JPY": Decimal("0.28")})
+    outcome = judged(tmp_path, [("49.99", "TRY"), ("2", "EUR"), ("99", "JPY")], rates)
+    assert severities(outcome) == {"TRY": Severity.LOW, "EUR": Severity.CRITICAL, "JPY": Severity.LOW}
+    assert not [text for text in outcome.assumptions if "Severity limits" in text]
+
+
+def test_an_amount_without_a_known_rate_keeps_the_rules_own_severity_and_that_is_said(tmp_path: Path) -> None:
+    outcome = judged(tmp_path, [("99", "TRY"), ("99", "EUR"), ("98", "EUR")], Rates("TRY"))
+    assert severities(outcome) == {"TRY": Severity.CRITICAL, "EUR": Severity.LOW}
+    assert outcome.assumptions[-1] == (
+        "Severity limits on amounts are in TRY; for 2 records in EUR there is no rate (company.exchange_rates in the"
+        " settings): the rule's own severity stands."
+    )
+    assert outcome.assumptions_tr[-1].startswith("Tutara bağlı önem sınırları TRY cinsindendir; EUR cinsinden 2 kaydın")
+
+
+def test_the_companys_currency_is_the_orgs_own_or_the_only_one_where_none_is_set(tmp_path: Path) -> None:
+    organization = [{"Id": "00D", "Name": "x", "DefaultCurrencyIsoCode": "EUR"}]
+    both = [("99", "TRY"), ("99", "EUR")]
+    assert severities(judged(tmp_path / "a", both, Organization=organization)) == {
+        "TRY": Severity.LOW, "EUR": Severity.CRITICAL,
+    }  # fmt: skip
+    assert severities(judged(tmp_path / "b", [("99", "EUR")])) == {"EUR": Severity.CRITICAL}
+    unknown = judged(tmp_path / "c", both)
+    assert set(severities(unknown).values()) == {Severity.LOW}
+    assert "in EUR, TRY there is no rate (company.currency in the settings)" in unknown.assumptions[-1]
 
 
 def test_the_manager_is_looked_up_unless_the_rule_returns_one(tmp_path: Path) -> None:

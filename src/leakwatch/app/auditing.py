@@ -12,6 +12,7 @@ from leakwatch.app.building import Parts
 from leakwatch.app.mirroring import latest_snapshot, stale_after
 from leakwatch.core.lifecycle import Signals
 from leakwatch.core.notice_policy import NoticePolicy, Recipient
+from leakwatch.core.rates import Rates
 from leakwatch.core.spans import in_words
 from leakwatch.core.tasks import TaskState, task_states
 from leakwatch.errors import ConfigError, NotFoundError, RecordError, SafetyError, StaleError
@@ -56,8 +57,14 @@ def rule_engine(parts: Parts) -> Any:
     """Return the engine with every loaded rule."""
     from leakwatch.rule_engine.run import RuleEngine
 
-    config = parts.mirror_config
-    return RuleEngine(parts.loaded_rules, catalog=config.catalog(), label=config.label, stale_after=stale_after(parts))
+    config, company = parts.mirror_config, parts.settings.company
+    return RuleEngine(
+        parts.loaded_rules,
+        catalog=config.catalog(),
+        label=config.label,
+        stale_after=stale_after(parts),
+        rates=Rates(company.currency, company.exchange_rates),
+    )
 
 
 def run_act(parts: Parts, *, dry_run: bool = False) -> ActReport:
@@ -127,6 +134,7 @@ def notice_policy(parts: Parts) -> NoticePolicy:
         language=settings.company.language,
         due_business_days=settings.actions.due_business_days,
         chatter_show_money=settings.actions.chatter_show_money,
+        rates=settings.company.exchange_rates,
         feed_objects=_feed_objects(parts),
         rates=_rates(parts),
     )

@@ -23,9 +23,11 @@ _SHARED: tuple[tuple[str, Text], ...] = (
         "currencies",
         Text(
             en="Amounts are never added up or compared across currencies: every currency has its own figure. The "
-            "main currency is shown first.",
+            "main currency is shown first. Severity limits on amounts are in the company's currency: others are "
+            "converted with the exchange rates in the settings, or keep the rule's own severity.",
             tr="Farklı para birimlerindeki tutarlar toplanmaz ve karşılaştırılmaz: her para biriminin ayrı bir "
-            "toplamı vardır. Ana para birimi önce gösterilir.",
+            "toplamı vardır. Ana para birimi önce gösterilir. Tutara bağlı önem sınırları şirketin para birimindedir: "
+            "diğer tutarlar ayarlardaki kurlarla çevrilir, kuru yoksa kuralın kendi önem derecesi kullanılır.",
         ),
     ),
     (

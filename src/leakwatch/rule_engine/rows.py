@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import operator
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from leakwatch.core.rates import Rates
 from leakwatch.model import RuleRow, Severity
 from leakwatch.rule_engine.isolated import Row
 from leakwatch.rule_engine.load import LoadedRule
-from leakwatch.rule_engine.spec import ConditionSpec, SeverityWhenSpec
+from leakwatch.rule_engine.spec import ConditionSpec, FindingSpec
 
 _TESTS: Mapping[str, Callable[[Any, Any], bool]] = {
     "gt": operator.gt,
@@ -37,13 +39,14 @@ def to_rows(
     *,
     values: Mapping[str, Any],
     people: Mapping[str, Owner],
+    rates: Rates,
 ) -> tuple[RuleRow, ...]:
-    """Return what the rule found, biggest money first.
+    """Return what the rule found, biggest money first. Limits on its money are in `rates.home`.
 
     Raises:
         ValueError: a row has no record id, or two rows have the same business key.
     """
-    found = [_row(loaded, row, values, people) for row in rows]
+    found = [_row(loaded, row, values, people, rates) for row in rows]
     keys = [row.business_key for row in found]
     if len(set(keys)) != len(keys):
         twice = next(key for key in keys if keys.count(key) > 1)
@@ -51,7 +54,7 @@ def to_rows(
     return tuple(sorted(found, key=lambda row: (-(row.impact or Decimal(-1)), row.record_id, row.business_key)))
 
 
-def _row(loaded: LoadedRule, row: Row, values: Mapping[str, Any], people: Mapping[str, Owner]) -> RuleRow:
+def _row(loaded: LoadedRule, row: Row, values: Mapping[str, Any], people: Mapping[str, Owner], rates: Rates) -> RuleRow:
     finding = loaded.spec.finding
     rule = loaded.rule
     record_id = row["record_id"]
@@ -71,7 +74,7 @@ def _row(loaded: LoadedRule, row: Row, values: Mapping[str, Any], people: Mappin
         owner_id=owner_id,
         owner_name=owner.name,
         manager_id=(row[finding.manager] if finding.manager else None) or owner.manager_id,
-        severity=_severity(rule.severity, finding.severity_when, row),
+        severity=_severity(rule.severity, finding, row, rates),
         impact=impact,
         currency=currency,
         impact_kind=finding.impact.kind if finding.impact and impact is not None else "none",
@@ -91,9 +94,29 @@ def _words(loaded: LoadedRule, row: Row, language: str) -> dict[str, str]:
     }
 
 
-def _severity(default: Severity, choices: Sequence[SeverityWhenSpec], row: Row) -> Severity:
-    for choice in choices:
-        if all(_holds(row[name], condition) for name, condition in choice.conditions.items()):
+def unrated(loaded: LoadedRule, rows: Sequence[Row], rates: Rates) -> dict[str, int]:
+    """Return the currencies in `rows` that no limit on money can be held against, and how many rows each has."""
+    finding = loaded.spec.finding
+    if finding.impact is None or finding.currency is None:
+        return {}
+    if not any(finding.impact.column in choice.conditions for choice in finding.severity_when):
+        return {}
+    currencies = [
+        str(row[finding.currency])
+        for row in rows
+        if row[finding.impact.column] is not None and rates.at_home(Decimal(1), row[finding.currency]) is None
+    ]
+    return dict(sorted(Counter(currencies).items()))
+
+
+def _severity(default: Severity, finding: FindingSpec, row: Row, rates: Rates) -> Severity:
+    values = row
+    if finding.severity_when and finding.impact is not None and finding.currency is not None:
+        amount = decimal(row[finding.impact.column])
+        at_home = None if amount is None else rates.at_home(amount, row[finding.currency])
+        values = {**row, finding.impact.column: at_home}
+    for choice in finding.severity_when:
+        if all(_holds(values[name], condition) for name, condition in choice.conditions.items()):
             return choice.then
     return default
 

@@ -129,7 +129,11 @@ class ConditionSpec(Strict):
 
 
 class SeverityWhenSpec(Strict):
-    """If all conditions hold, the finding has this severity. The first that fits counts."""
+    """If all conditions hold, the finding has this severity. The first that fits counts.
+
+    A limit on the impact's column is in the company's currency: rows in another one are converted, and where its rate
+    is not known, the condition does not hold.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
