@@ -66,7 +66,7 @@ def test_codes_in_the_evidence_are_words_in_the_turkish_file_and_codes_in_the_on
     )
     found = row(PRICE, "006A", "5", impact_kind="deviation", evidence={"basis": "list_price", "gap": True})
     result = export_audit(sample_context("tr", rules=(rule,)), [outcome(rule, found)])
-    assert turkish(result)[0]["Kanıt"] == "Dayanağı=satırların liste fiyatı; gap=evet"
+    assert turkish(result)[0]["Kanıt"] == "Referansın kaynağı=satırların liste fiyatı; gap=evet"
     assert standard(result)[0]["evidence"] == "basis=list_price; gap=true"
 
 

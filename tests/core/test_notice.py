@@ -131,6 +131,30 @@ def test_process_finding_goes_to_revops_only():
     assert plan(process, revops_user_id=REVOPS).deliveries[0].recipient_id == REVOPS
 
 
+def test_a_post_that_may_name_no_amount_still_says_what_was_measured_and_where_the_amounts_are():
+    words = {
+        "basis": {"budget": Text("the budget", "bütçe")},
+        "direction": {"below": Text("far below the reference", "referansın çok altında")},
+    }
+    price = rule(actions=(RuleAction("chatter", {}),), words=words)
+    evidence = {
+        "amount": Decimal(777),
+        "direction": "below",
+        "basis": "budget",
+        "close_date": date(2026, 3, 1),
+        "x": "777",
+    }
+    (post,) = plan(finding(1, evidence=evidence), rules=[price]).deliveries
+    for part in (
+        "Amounts are not named in posts; see them on the record.",
+        "- Deviation: far below the reference",
+        "- Reference is: the budget",
+        "- Close date: 1 Mar 2026",
+    ):
+        assert part in post.body
+    assert "777" not in post.body
+
+
 def test_finding_yields_to_another_rule_that_speaks_of_the_same_record_or_owner():
     yielding = rule(lifecycle=Lifecycle(yields_to=("owner_inactive",)))
     stronger = rule("owner_inactive", mode=Mode.REPORT)

@@ -5,6 +5,7 @@ CRM text is hostile and long: it is cleaned to one line here; each channel cuts 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 from decimal import Decimal
@@ -13,10 +14,12 @@ from typing import Any
 from leakwatch.core import columns, formats
 from leakwatch.core.notice_words import EN, TR
 from leakwatch.core.text import clean_line, cut
-from leakwatch.model import Finding, Proof, Rule
+from leakwatch.model import Finding, Proof, Rule, Text
 
 MAX_VALUE = 255  # characters of one piece of evidence: as long as most of Salesforce's text fields
 MAX_EVIDENCE = 20  # shown columns; the report has them all
+
+_NO_WORDS: Mapping[str, Text] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,15 +117,18 @@ def post_body(
     more: More | None = None,
     stand_in: bool = False,
 ) -> str:
-    """Return the text of a Chatter post. Followers read it: without `writing.money` only dates of the evidence stay.
+    """Return the text of a Chatter post. Followers read it: without `writing.money` it names no amount.
 
-    The rule's message is left out then too, because it may name amounts in words.
+    The rule's message is left out then, because it may name amounts in words; of the evidence, dates stay and what the
+    rule has words for (on what a price was measured, in which direction it is off).
     """
     parts = [about, *_kind_line(kind, finding, writing, stand_in=stand_in)]
     if writing.money:
         parts.append(clean_line(finding.message_tr if writing.language == "tr" else finding.message_en))
         if finding.impact is not None and finding.impact_kind in EN:
             parts.append(writing.say(finding.impact_kind, amount=writing.amount(finding.impact, finding.currency)))
+    elif finding.impact is not None:
+        parts.append(writing.say("no_money"))
     parts.append(_fix(rule, finding, writing))
     parts += _evidence(rule, finding, writing)
     if more is not None and more.count:
@@ -162,7 +168,8 @@ def _evidence(rule: Rule, finding: Finding, writing: Writing) -> list[str]:
     shown = [
         f"- {columns.label(name).get(writing.language)}: {_shown(rule, finding, name, value, writing)}"
         for name, value in finding.evidence.items()
-        if value is not None and (writing.money or isinstance(value, date))
+        if value is not None
+        and (writing.money or isinstance(value, date) or str(value) in rule.words.get(name, _NO_WORDS))
     ]
     return ["", writing.say("evidence"), *shown[:MAX_EVIDENCE]] if shown else []
 

@@ -29,6 +29,7 @@ EN: Mapping[str, str] = {
         "This Task closes itself when the field is filled in more often. Put it in progress to be left alone for"
         " {days} days."
     ),
+    "no_money": "Amounts are not named in posts; see them on the record.",
     "evidence": "What we saw:",
     "unproven": "Not certain: the owner's mailbox was not read for this period, so mails may be missing here.",
     "more": "... and {count} more like this wait for you. At most {cap} a day are sent, the biggest first.",
@@ -74,6 +75,7 @@ TR: Mapping[str, str] = {
         "Alan daha çok kayıtta doldurulunca bu görev kendiliğinden kapanır. Üzerinde çalışıyorsanız görevin durumunu"
         " değiştirin; {days} gün hatırlatılmaz."
     ),
+    "no_money": "Gönderilerde tutar yazılmaz; tutarları kayıtta görebilirsiniz.",
     "evidence": "Gördüklerimiz:",
     "unproven": "Kesin değil: kayıt sahibinin posta kutusu bu dönem için okunmadı, e-postalar eksik olabilir.",
     "more": "Benzer {count} bulgu daha sırada. Günde en çok {cap} tane gönderilir, önce en büyükleri.",
