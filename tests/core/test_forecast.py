@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
-from finding_sample import DAY, MONDAY, OTHER_OWNER, OWNER, REVOPS, finding, mark, rule
+from finding_sample import DAY, MONDAY, OTHER_OWNER, OWNER, QUEUE, REVOPS, finding, mark, rule
 from leakwatch.core.forecast import forecast
 from leakwatch.model import FindingStatus, Mode, Transition
 
@@ -53,7 +53,7 @@ def test_first_day_counts_those_that_entered_lately_by_their_first_date():
     result = ask(found, watched_days=3)
     assert (result.basis, result.per_week) == ("dates", Decimal("0.8"))  # 1, 2 and 3 in 28 days up to the youngest
     assert "at least 0.8 Tasks a week" in result.sentence.en
-    assert "en az 0.8" in result.sentence.tr
+    assert "en az 0,8 görev" in result.sentence.tr
 
 
 def test_first_day_leaves_out_what_is_settled_about_the_process_or_in_the_future():
@@ -93,7 +93,7 @@ def test_rules_are_forecast_whatever_their_mode_and_waiting_words_are_named():
         [rule(mode=Mode.REPORT)], found, [change(1)], first_runs={"opp_close_overdue": MONDAY - 7 * DAY}, now=MONDAY
     ).rules
     assert result.waiting == 1
-    assert "1 wait to be said at once" in result.sentence.en
+    assert "1 waits to be said at once" in result.sentence.en
     assert result.per_week == Decimal("1.0")
 
 
@@ -102,3 +102,15 @@ def test_nameless_owner_is_named_by_id_and_nobody_is_revops():
     assert "(RevOps)" in result.sentence.en
     result = ask([finding(1, owner_id=REVOPS, owner_name="")], [change(1)], watched_days=7)
     assert REVOPS in result.sentence.en
+
+
+def test_a_queue_is_no_person_and_one_is_singular():
+    found = [finding(1), finding(2, owner_id=QUEUE, owner_name="Web Leads", pending_notice=None)]
+    result = ask(found, [change(1), change(2)], watched_days=7)
+    assert "2 Tasks a week for 1 person and 1 queue, at most 1 for one" in result.sentence.en
+    assert "what a queue owns goes to RevOps" in result.sentence.en
+    assert "1 kişiye ve 1 kuyruğa haftada 2 görev, birine en çok 1" in result.sentence.tr
+    alone = ask([finding(1)], [change(1)], watched_days=14)
+    assert "0.5 Tasks a week for 1 person" in alone.sentence.en
+    assert "1 kişiye haftada 0,5 görev" in alone.sentence.tr
+    assert ask([finding(1, evidence={})]).sentence.en.startswith("Open opportunity past its close date: 1 record now.")

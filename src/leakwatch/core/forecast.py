@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from leakwatch.core.notice_policy import OWNER_WORDS
+from leakwatch.core import formats
+from leakwatch.core.notice_policy import OWNER_WORDS, QUEUE_PREFIX
 from leakwatch.model import Finding, FindingStatus, Rule, Text, Transition
 
 MINIMUM_WATCHED = timedelta(days=7)  # a shorter history says more about the weekday than about the rule
@@ -167,20 +168,39 @@ def _sentence(
     """Return the forecast in words, with how sure it is."""
     if per_week is None:
         return Text(
-            f"{rule.title.en}: {standing} records now. How many come a week is not known before a week of runs.",
-            f"{rule.title.tr}: şu anda {standing} kayıt. Haftada kaç tane geldiği bir hafta çalışınca belli olur.",
+            f"{rule.title.en}: {_many(standing, 'record')} now. How many come a week is not known before a week of"
+            " runs.",
+            f"{rule.title.tr}: şu anda {formats.number(standing, 'tr')} kayıt. Haftada kaç tane geldiği bir hafta"
+            " çalışınca belli olur.",
         )
+    queues = sum((rep.owner_id or "").startswith(QUEUE_PREFIX) for rep in reps)
+    people = len(reps) - queues
     least_en, least_tr = ("at least ", "en az ") if basis == "dates" else ("", "")
-    english = f"{rule.title.en}: {least_en}{per_week} Tasks a week for {len(reps)} people"
-    turkish = f"{rule.title.tr}: {len(reps)} kişiye haftada {least_tr}{per_week} görev"
+    for_en = " and ".join(
+        _many(count, one, many) for count, one, many in ((people, "person", "people"), (queues, "queue", None)) if count
+    )
+    for_tr = " ve ".join(
+        f"{formats.number(count, 'tr')} {word}" for count, word in ((people, "kişiye"), (queues, "kuyruğa")) if count
+    )
+    english = f"{rule.title.en}: {least_en}{_many(per_week, 'Task')} a week" + (f" for {for_en}" if for_en else "")
+    turkish = (
+        f"{rule.title.tr}: {for_tr + ' ' if for_tr else ''}haftada {least_tr}{formats.number(per_week, 'tr')} görev"
+    )
     if reps:
         worst = reps[0].owner_name or reps[0].owner_id or "RevOps"
-        english += f", at most {reps[0].per_week} for one ({worst})"
-        turkish += f", bir kişiye en çok {reps[0].per_week} ({worst})"
+        english += f", at most {formats.number(reps[0].per_week, 'en')} for one ({worst})"
+        turkish += f", birine en çok {formats.number(reps[0].per_week, 'tr')} ({worst})"
+    if queues:
+        english += "; what a queue owns goes to RevOps"
+        turkish += "; kuyruklara ait olanlar RevOps ekibine gider"
     if waiting:
-        english += f"; {waiting} wait to be said at once"
-        turkish += f"; {waiting} tanesi hemen bildirilmeyi bekliyor"
+        english += f"; {formats.number(waiting, 'en')} {'waits' if waiting == 1 else 'wait'} to be said at once"
+        turkish += f"; {formats.number(waiting, 'tr')} tanesi hemen bildirilmeyi bekliyor"
     return Text(english + ".", turkish + ".")
+
+
+def _many(count: int | Decimal, one: str, many: str | None = None) -> str:
+    return f"{formats.number(count, 'en')} {one if count == 1 else many or one + 's'}"
 
 
 def _round(value: Decimal) -> Decimal:
