@@ -181,10 +181,10 @@ def test_a_records_name_is_a_link_only_where_the_orgs_address_is_known() -> None
     assert Page(render_html(linked)).attributes("a") == []
 
 
-def test_the_company_of_a_lead_is_shown_unless_it_is_its_name() -> None:
+def test_the_company_of_a_lead_is_shown_unless_its_name_says_it() -> None:
     rows = [
         row(STALE_LEAD, f"00Q{n}", record_name=name, evidence={"company": "Pellworth"})
-        for n, name in enumerate(("Ada", "Pellworth"))
+        for n, name in enumerate(("Ada", "Pellworth Dairy"))
     ]
     text = Page(render_html(export_audit(sample_context(), [outcome(STALE_LEAD, *rows)]))).text
     assert text.count("Pellworth") == 2

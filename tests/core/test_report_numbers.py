@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from leakwatch.core.report import RuleRun, export_audit, weekly
-from leakwatch.model import Finding, FindingStatus, Proof, Transition
+from leakwatch.model import Finding, FindingStatus, Proof, Text, Transition
 from report_sample import NO_REASON, NOW, OVERDUE, PRICE, STALE_LEAD, outcome, row, sample_context
 
 OPEN, RESOLVED, PENDING = FindingStatus.OPEN, FindingStatus.RESOLVED, FindingStatus.PENDING
@@ -237,6 +237,27 @@ def test_a_deviation_counts_by_size_in_either_direction() -> None:
     rows = [row(PRICE, f"006{n}", amount, impact_kind="deviation") for n, amount in enumerate(("-900", "100"))]
     result = export_audit(sample_context(), [outcome(PRICE, *rows)])
     assert result["kpis"]["deviation"] == [{"currency": "EUR", "amount": "1000", "records": 2}]
+
+
+def test_a_queue_is_no_person_of_a_team() -> None:
+    rows = [row(OVERDUE, f"006{n}", "10", owner_id=who) for n, who in enumerate(("005A", "00GA", None))]
+    (team,) = export_audit(sample_context(), [outcome(OVERDUE, *rows)])["teams"]
+    assert (team["owners"], team["findings"]) == (1, 3)
+
+
+def test_records_of_process_findings_are_not_added_up_within_a_rule() -> None:
+    fields = {"sf_opportunity.amount": 90, "sf_opportunity.budget_amount": 70}
+    rows = [
+        row(PRICE, field, business_key=("process", field), is_process=True, count=count)
+        for field, count in fields.items()
+    ]
+    fixes = {"sf_opportunity.amount": Text(en="Make Amount required.", tr="Tutarı zorunlu yapın.")}
+    result = export_audit(sample_context(rules=(replace(PRICE, process_fixes=fixes),)), [outcome(PRICE, *rows)])
+    assert result["rules"][0]["process_records"] == 90
+    assert result["kpis"]["process_records"]["none"] == 90
+    assert result["kpis"]["process_findings"] == 2
+    told = {finding["record_id"]: finding["fix"]["en"] for finding in result["findings"]}
+    assert told["sf_opportunity.amount"] == "Make Amount required."
 
 
 def test_money_taken_out_of_risk_is_counted_once_per_record_and_only_if_nothing_else_threatens_it() -> None:

@@ -278,7 +278,7 @@ def test_a_price_finding_states_its_reference_basis_and_reading(tmp_path: Path) 
     )
     assert found["3"].message_tr == (
         "₺1.300,00 tutarla kazanıldı. Referans tutar ₺1.000,00 (satırların liste fiyatı), oran %130."
-        " Referansın %50 altı ve %125 üstü bildirilir"
+        " Bildirim sınırları: referansın %50 altı, %125 üstü"
     )
     assert outcome.population == 4
 

@@ -21,7 +21,8 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from leakwatch.core import formats
-from leakwatch.core.notice_policy import OWNER_WORDS, QUEUE_PREFIX
+from leakwatch.core.notice_policy import OWNER_WORDS
+from leakwatch.core.record_ids import QUEUE_PREFIX
 from leakwatch.model import Finding, FindingStatus, Rule, Text, Transition
 
 MINIMUM_WATCHED = timedelta(days=7)  # a shorter history says more about the weekday than about the rule

@@ -16,7 +16,6 @@ CHANNELS: Mapping[str, str] = {"task": TASK, "chatter": POST}  # a rule's word -
 OWNER_WORDS = frozenset({"new", "back_again", "reassigned", "not_fixed", "resumed"})
 LINE_WORDS = frozenset({"grew", "still_open"})  # only a line in the Task that is there
 COUNTED = OWNER_WORDS | {"escalated"}  # what the daily limits count
-QUEUE_PREFIX = "00G"  # Salesforce key prefix of Group
 
 
 @dataclass(frozen=True, slots=True)

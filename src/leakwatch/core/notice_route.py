@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from leakwatch.core.notice_policy import CHANNELS, POST, QUEUE_PREFIX, TASK, NoticePolicy, Recipient
+from leakwatch.core.notice_policy import CHANNELS, POST, TASK, NoticePolicy, Recipient
+from leakwatch.core.record_ids import is_person
 from leakwatch.model import Finding, Rule, RuleAction
 
 
@@ -54,7 +55,7 @@ class Routes:
 
     def _tellable(self, user_id: str) -> bool:
         recipient = self.recipients.get(user_id)
-        return recipient is not None and recipient.is_active and not user_id.startswith(QUEUE_PREFIX)
+        return recipient is not None and recipient.is_active and is_person(user_id)
 
 
 def action_of(rule: Rule, *, escalating: bool) -> RuleAction | None:

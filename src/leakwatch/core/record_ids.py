@@ -5,9 +5,15 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
+QUEUE_PREFIX = "00G"  # Salesforce key prefix of Group
 _SUFFIX = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 _HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*(:[0-9]+)?")
 _SHORT = re.compile(r"[0-9A-Za-z]{15}")
+
+
+def is_person(owner_id: str | None) -> bool:
+    """Return whether a record's owner is a user: a queue owns records too, and nobody owns some."""
+    return bool(owner_id) and not str(owner_id).startswith(QUEUE_PREFIX)
 
 
 def org_address(text: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from leakwatch.core import columns
 from leakwatch.core import report_values as values
+from leakwatch.core.record_ids import is_person
 from leakwatch.core.report_entries import IMPACT_KINDS, NO_CURRENCY, STANDING, Entry
 from leakwatch.core.report_inputs import ReportContext, RuleInfo, RuleRun
 from leakwatch.core.report_numbers import once_per_record
@@ -225,7 +226,7 @@ def teams(entries: Sequence[Entry], main: str, happened: Happened, people: Mappi
         {
             "manager_id": manager,
             "manager_name": values.text(people.get(manager or "", "")),
-            "owners": len({entry.owner_id for entry in group if entry.standing and entry.owner_id}),
+            "owners": len({entry.owner_id for entry in group if entry.standing and is_person(entry.owner_id)}),
             **_tally(group, main, happened),
         }
         for manager, group in _grouped(_about_people(entries), lambda entry: entry.manager_id).items()

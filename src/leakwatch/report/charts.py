@@ -15,11 +15,12 @@ from markupsafe import Markup
 from leakwatch.report.words import Words
 
 # Units of the view box; the style sheet gives the real size.
-_WIDTH, _HEIGHT = 680, 226
+_WIDTH, _HEIGHT = 680, 232
 _LEFT, _RIGHT = 62, 18
 _LINE_TOP, _LINE_BASE = 20, 126
-_BAR_MIDDLE, _BAR_REACH = 182, 26
+_BAR_MIDDLE, _BAR_REACH = 188, 26
 _LABEL_LINE = 142
+_LAST_LABEL = 24  # how far the last amount may stand out to the right of its point
 
 _NICE_STEPS = (Decimal(1), Decimal(2), Decimal("2.5"), Decimal(5), Decimal(10))
 _MOST_INTERVALS = 4
@@ -126,7 +127,9 @@ def _line(
     ]
     falling = up[-2] < up[-1]
     last = Markup('<text class="value" x="{}" y="{}">{}</text>').format(
-        _px(_WIDTH - _RIGHT), _px(up[-1] + (18 if falling else -10)), words.compact(amounts[-1], currency)
+        _px(min(across[-1] + _LAST_LABEL, _WIDTH - _RIGHT)),
+        _px(up[-1] + (18 if falling else -10)),
+        words.compact(amounts[-1], currency),
     )
     shape = Markup('<polygon class="area" points="{}"/><polyline class="line" points="{}"/>').format(area, path)
     return shape + Markup("").join(dots) + last

@@ -146,9 +146,9 @@ def valued(finding: Json) -> bool:
 
 
 def company(finding: Json) -> str:
-    """Return whose record it is: its account, or the company a lead names; nothing where its name says that already."""
+    """Return whose record it is: its account, or the company a lead names; nothing where its name says so."""
     name = str(finding["account_name"] or finding["evidence"].get("company") or "")
-    return "" if name == finding["record_name"] else name
+    return "" if name in finding["record_name"] else name
 
 
 def any_valued(findings: Iterable[Json]) -> bool:
