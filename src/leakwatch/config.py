@@ -57,7 +57,7 @@ class Company(_Section):
     )
     exchange_rates: Mapping[str, Annotated[Decimal, Field(gt=0)]] = Field(
         default_factory=dict[str, Decimal],
-        description="Currency → what one unit is worth in `currency`; to weigh amounts, never to add them up",
+        description="Currency → worth of one unit in `currency`; weighs amounts, adds up none; default: the org's",
     )
 
     @field_validator("exchange_rates")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from leakwatch.app import auditing
-from leakwatch.errors import RecordError, StaleError
+from leakwatch.errors import StaleError
 from leakwatch.model import Snapshot
 from leakwatch.store import snapshot_facts
 from leakwatch.store.capture_status import Coverage
@@ -75,35 +75,6 @@ def test_our_own_user_is_found_however_its_name_is_spelt() -> None:
     )
     assert auditing.our_user_id(org) == "005US"
     assert asked == ["SELECT Id FROM User WHERE Username = 'Leakwatch@Acme.example'"]
-
-
-def org_with(currencies: dict[str, Any] | Exception, *found: str | None) -> tuple[Any, list[str]]:
-    """Return parts whose org has these conversion rates and whose open findings are in these currencies."""
-    asked: list[str] = []
-
-    def query(text: str) -> Iterator[list[dict[str, Any]]]:
-        asked.append(text)
-        if isinstance(currencies, Exception):
-            raise currencies
-        yield [{"IsoCode": code, "ConversionRate": rate} for code, rate in currencies.items()]
-
-    findings = SimpleNamespace(findings=lambda **_: [SimpleNamespace(currency=code) for code in found])
-    return SimpleNamespace(reader=SimpleNamespace(query=query), findings=findings), asked
-
-
-def test_amounts_of_different_currencies_are_ordered_by_the_orgs_own_rates() -> None:
-    parts, _ = org_with({"TRY": 1, "USD": 0.025, "XXX": 0}, "TRY", "USD", None)
-    assert auditing._rates(parts) == {"TRY": 1, "USD": 40}
-
-
-def test_rates_are_not_asked_for_where_one_currency_is_used() -> None:
-    parts, asked = org_with({}, "TRY", "TRY", None)
-    assert (auditing._rates(parts), asked) == ({}, [])
-
-
-def test_org_that_shows_no_rates_leaves_amounts_as_they_are() -> None:
-    parts, _ = org_with(RecordError("no such type", code="INVALID_TYPE"), "TRY", "USD")
-    assert auditing._rates(parts) == {}
 
 
 def test_an_audit_looks_at_the_snapshot_that_is_newest_once_it_holds_the_lock(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -218,6 +218,30 @@ def test_the_companys_currency_is_the_orgs_own_or_the_only_one_where_none_is_set
     assert "in EUR, TRY there is no rate (company.currency in the settings)" in unknown.assumptions[-1]
 
 
+def test_an_orgs_own_rates_hold_where_the_settings_give_none(tmp_path: Path) -> None:
+    types = [
+        {"Id": f"01L{code}", "IsoCode": code, "ConversionRate": rate, "IsCorporate": code == "TRY"}
+        for code, rate in (("TRY", 1), ("EUR", "0.0200"), ("XAU", 0))
+    ]
+    deals: list[tuple[str, str | None]] = [("49", "TRY"), ("1", "EUR"), ("99", "XAU")]
+    outcome = judged(tmp_path / "a", deals, CurrencyType=types)  # 1 EUR is 50 TRY
+    assert severities(outcome) == {"TRY": Severity.LOW, "EUR": Severity.CRITICAL, "XAU": Severity.LOW}
+    assert "for 1 record in XAU there is no rate" in outcome.assumptions[-1]
+    in_euro = judged(tmp_path / "b", deals, Rates("EUR"), CurrencyType=types)  # 49 TRY is 0.98 EUR
+    assert severities(in_euro)["EUR"] is Severity.LOW
+    ours = judged(tmp_path / "c", deals, Rates(None, {"EUR": Decimal(49), "XAU": Decimal(1)}), CurrencyType=types)
+    assert severities(ours) == {"TRY": Severity.LOW, "EUR": Severity.LOW, "XAU": Severity.CRITICAL}
+
+
+def test_alerts_are_ordered_by_the_same_rates(tmp_path: Path) -> None:
+    types = [
+        {"Id": f"01L{code}", "IsoCode": code, "ConversionRate": rate} for code, rate in (("TRY", 1), ("USD", "0.025"))
+    ]
+    snapshot = publish(tmp_path / "mirror", {"Opportunity": DEALS, "CurrencyType": types})
+    engine = RuleEngine([], catalog=CATALOG, rates=Rates("TRY"))
+    assert engine.rates(snapshot.path) == Rates("TRY", {"TRY": Decimal(1), "USD": Decimal(40)})
+
+
 def test_the_manager_is_looked_up_unless_the_rule_returns_one(tmp_path: Path) -> None:
     users = [{"Id": "005", "Name": "Ayşe", "ManagerId": "005000000000002AAA"}]
     (outcome,) = run(

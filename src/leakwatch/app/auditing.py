@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -134,27 +133,9 @@ def notice_policy(parts: Parts) -> NoticePolicy:
         language=settings.company.language,
         due_business_days=settings.actions.due_business_days,
         chatter_show_money=settings.actions.chatter_show_money,
-        rates=settings.company.exchange_rates,
         feed_objects=_feed_objects(parts),
-        rates=_rates(parts),
+        rates=rule_engine(parts).rates(latest_snapshot(parts).path).per_unit,
     )
-
-
-def _rates(parts: Parts) -> dict[str, Decimal]:
-    """Return what one unit of each currency is worth in the corporate one; only to order amounts by.
-
-    Asks the org only where open findings are in more than one currency. Source: Object Reference, "CurrencyType":
-    ConversionRate is how many units one unit of the corporate currency buys.
-    """
-    used = {finding.currency for finding in parts.findings.findings(include_resolved=False)} - {None}
-    if len(used) < 2:
-        return {}
-    try:
-        pages = list(parts.reader.query("SELECT IsoCode, ConversionRate FROM CurrencyType WHERE IsActive = true"))
-    except RecordError:
-        return {}  # no multi-currency org, or one that does not show its rates
-    rates = {str(row["IsoCode"]): Decimal(str(row["ConversionRate"] or 0)) for page in pages for row in page}
-    return {code: 1 / rate for code, rate in rates.items() if rate > 0}
 
 
 def _feed_objects(parts: Parts) -> frozenset[str]:

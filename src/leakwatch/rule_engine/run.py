@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ from typing import Any
 import duckdb
 
 from leakwatch import log
-from leakwatch.core import formats
 from leakwatch.core.rates import Rates
 from leakwatch.core.tables import SNAPSHOT_SETTINGS, Catalog
 from leakwatch.errors import LeakwatchError
@@ -25,8 +23,9 @@ from leakwatch.rule_engine.compile import bind, fill_missing, render
 from leakwatch.rule_engine.isolated import ChildLimits, Row, run_isolated
 from leakwatch.rule_engine.lint import Query
 from leakwatch.rule_engine.load import LoadedRule
+from leakwatch.rule_engine.money import rates_of, unrated_notes, with_home
 from leakwatch.rule_engine.process import find_process
-from leakwatch.rule_engine.rows import Owner, to_rows, unrated
+from leakwatch.rule_engine.rows import Owner, to_rows
 
 DEFAULT_LIMITS = ChildLimits()
 RULE_TIMEOUT_SECONDS = 600.0  # of a shipped rule; the slowest took 10 s on 40 million rows when measured
@@ -48,8 +47,8 @@ class RuleEngine:
     ) -> None:
         """`stale_after`: data read longer ago prove nothing, whatever a rule's own `fresh_within` allows.
 
-        `rates`: the company's currency, for limits on money, and how others compare with it. Without a currency it is
-        the one the org names, else the only one there is among a rule's rows.
+        `rates`: the company's currency, for limits on money, and what others are worth. What is not in it the snapshot
+        says; without any word on the currency, it is the only one there is among a rule's rows.
         """
         self.rules = tuple(rules)
         self._catalog = catalog
@@ -87,6 +86,11 @@ class RuleEngine:
             rules = [item for item in self.rules if only is None or item.rule.id in only]
             return [self._run_one(connection, path, item, facts, as_of_date, as_of, once=once) for item in rules]
 
+    def rates(self, snapshot_path: Path | str) -> Rates:
+        """Return what amounts are weighed by: the rates given, else the org's own as the snapshot has them."""
+        with _open(Path(snapshot_path)) as connection:
+            return rates_of(connection, read_facts(connection, {}, {}).columns, self._rates)
+
     def _run_one(
         self,
         connection: duckdb.DuckDBPyConnection,
@@ -115,9 +119,9 @@ class RuleEngine:
             if process.replace_singles:
                 rows = []
             people = _people(connection, facts, [str(row[loaded.spec.finding.owner] or "") for row in rows])
-            rates = replace(self._rates, home=self._rates.home or _home_currency(connection, facts, loaded, rows))
+            rates = with_home(rates_of(connection, facts.columns, self._rates), loaded, rows)
             found = (*process.rows, *to_rows(loaded, rows, values=values, people=people, rates=rates))
-            assumed += _unrated_notes(loaded, rows, rates)
+            assumed += unrated_notes(loaded, rows, rates)
             population = _first(counts)
         except (duckdb.Error, LeakwatchError, ArithmeticError, ValueError, TypeError) as error:
             text = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -223,38 +227,6 @@ def fetch(connection: duckdb.DuckDBPyConnection, sql: str) -> list[Row]:
     result = connection.execute(sql)
     names = [column[0] for column in result.description or ()]
     return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
-
-
-def _home_currency(
-    connection: duckdb.DuckDBPyConnection, facts: Facts, loaded: LoadedRule, rows: Sequence[Row]
-) -> str | None:
-    """Return the currency the org calls its own, else the only one among `rows`."""
-    if "default_currency_iso_code" in facts.columns.get("sf_organization", frozenset()):
-        named = connection.execute("SELECT default_currency_iso_code FROM sf_organization LIMIT 1").fetchone()
-        if named and named[0]:
-            return str(named[0])
-    column = loaded.spec.finding.currency
-    there = {row[column] for row in rows if row[column]} if column else set[Any]()
-    return str(next(iter(there))) if len(there) == 1 else None
-
-
-def _unrated_notes(loaded: LoadedRule, rows: Sequence[Row], rates: Rates) -> list[Text]:
-    """Return the sentence about amounts that the rule's limits on money say nothing of."""
-    unknown = unrated(loaded, rows, rates)
-    if not unknown:
-        return []
-    count, codes = sum(unknown.values()), ", ".join(unknown)
-    records = "1 record" if count == 1 else f"{count:,} records"
-    missing = "company.exchange_rates" if rates.home else "company.currency"
-    return [
-        Text(
-            en=f"Severity limits on amounts are in {rates.home or 'one currency'}; for {records} in {codes} there is "
-            f"no rate ({missing} in the settings): the rule's own severity stands.",
-            tr=f"Tutara bağlı önem sınırları {rates.home or 'tek bir para birimi'} cinsindendir; {codes} cinsinden "
-            f"{formats.number(count, 'tr')} kaydın kuru yok (ayarlarda {missing}): kuralın kendi önem derecesi "
-            "geçerlidir.",
-        )
-    ]
 
 
 @contextmanager
