@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -27,7 +28,9 @@ from leakwatch.core.fingerprint import escalation_key, fingerprint, marker, owne
 from leakwatch.core.lifecycle import Signals, retire
 from leakwatch.core.lifecycle_case import Look
 from leakwatch.core.lifecycle_moves import LOOK_MOVES, SIGNAL_MOVES
-from leakwatch.model import FindingStatus, Lifecycle, Mode, Proof, RuleLimits, Severity
+from leakwatch.model import EscalationStep, FindingStatus, Lifecycle, Mode, Proof, RuleLimits, Severity
+
+ISTANBUL = ZoneInfo("Europe/Istanbul")
 
 LATE = MONDAY + 30 * DAY
 
@@ -296,7 +299,7 @@ def test_seen_again_within_thirty_days_reopens_the_same_episode():
 
 
 def test_seen_again_later_starts_a_new_episode_with_a_new_clock():
-    later = MONDAY + 30 * DAY + timedelta(seconds=1)
+    later = MONDAY + 31 * DAY
     result = judge(outcome(row(1)), [resolved_at(MONDAY)], now=later)
     (found,) = result.findings
     assert (found.episode, found.reopened, found.since, found.notices) == (2, 0, later, 0)
@@ -471,7 +474,7 @@ def closed_task(number: int = 1, **changes):
 
 
 def test_closed_task_is_answered_once_after_the_grace_when_the_leak_persists():
-    early = judge(outcome(row(1)), [told()], now=MONDAY + 2 * DAY - timedelta(seconds=1), signals=closed_task())
+    early = judge(outcome(row(1)), [told()], now=MONDAY + DAY, signals=closed_task())
     assert early.transitions == ()
     late = judge(outcome(row(1)), [told()], now=MONDAY + 2 * DAY, signals=closed_task())
     assert late.findings[0].pending_notice == "not_fixed"
@@ -520,7 +523,7 @@ def test_closed_task_says_nothing_while_nobody_could_look():
 
 def test_escalates_step_by_step_when_nobody_acknowledges():
     held = [told()]
-    assert judge(outcome(row(1)), held, now=MONDAY + 10 * DAY - timedelta(seconds=1)).transitions == ()
+    assert judge(outcome(row(1)), held, now=MONDAY + 9 * DAY).transitions == ()
     first = judge(outcome(row(1)), held, now=MONDAY + 10 * DAY)
     assert (first.findings[0].status, first.findings[0].escalation_step) == (FindingStatus.ESCALATED, 1)
     assert first.transitions[0].notify == "escalated"
@@ -558,6 +561,30 @@ def test_nothing_escalates_while_nobody_can_look():
 ACCEPTED = Accepted(opportunity_id(1), date(2026, 12, 31))
 
 
+@pytest.mark.parametrize(
+    ("told_at", "judged_at", "escalated"),
+    [
+        ("2026-11-23T03:00:10Z", "2026-12-03T03:00:05Z", True),  # five seconds earlier on the tenth day: not put off
+        ("2026-11-23T03:00:10Z", "2026-12-02T20:59:59Z", False),  # 23:59:59 of the ninth day in Istanbul
+        ("2026-11-23T03:00:10Z", "2026-12-02T21:00:00Z", True),  # its tenth day begins
+        ("2026-11-23T21:30:00Z", "2026-12-03T20:59:00Z", False),  # told on 24 November there
+        ("2026-11-23T21:30:00Z", "2026-12-03T21:00:00Z", True),
+    ],
+)
+def test_ten_days_are_days_of_the_orgs_calendar(told_at, judged_at, escalated):
+    held = told(notified_at=datetime.fromisoformat(told_at))
+    now = datetime.fromisoformat(judged_at)
+    result = judge(outcome(row(1)), [held], now=now, signals=Signals(zone=ISTANBUL))
+    assert result.count("escalated") == escalated
+
+
+def test_a_limit_in_hours_is_by_the_clock():
+    hasty = rule(lifecycle=Lifecycle(escalate=(EscalationStep(timedelta(hours=36), "manager"),)))
+    early = judge(outcome(row(1)), [told()], of=hasty, now=MONDAY + timedelta(hours=35, minutes=59))
+    assert early.transitions == ()
+    assert judge(outcome(row(1)), [told()], of=hasty, now=MONDAY + timedelta(hours=36)).count("escalated") == 1
+
+
 def test_accepted_leak_is_excepted_from_birth_and_tells_nobody():
     result = judge(outcome(row(1)), signals=Signals(exceptions=(ACCEPTED,)))
     assert result.findings[0].status is FindingStatus.EXCEPTED
@@ -568,13 +595,13 @@ def test_accepted_leak_is_excepted_from_birth_and_tells_nobody():
 def test_exception_ends_on_the_day_after_its_expiry():
     held = apply([told()], judge(outcome(row(1)), [told()], signals=Signals(exceptions=(ACCEPTED,))))
     assert held[0].status is FindingStatus.EXCEPTED
-    last_day = Signals(exceptions=(ACCEPTED,), today=date(2026, 12, 31))
-    assert judge(outcome(row(1)), held, signals=last_day, snapshot="s2").transitions == ()
-    after = Signals(exceptions=(ACCEPTED,), today=date(2027, 1, 1))
-    result = judge(outcome(row(1)), held, signals=after, snapshot="s2")
+    signals = Signals(exceptions=(ACCEPTED,), zone=ISTANBUL)
+    last_day, after = (datetime(2026, 12, 31, hour, tzinfo=UTC) for hour in (20, 21))  # 23:00, then midnight there
+    assert judge(outcome(row(1)), held, signals=signals, snapshot="s2", now=last_day).transitions == ()
+    result = judge(outcome(row(1)), held, signals=signals, snapshot="s2", now=after)
     assert [(change.reason, change.notify) for change in result.transitions] == [("exception_ended", "resumed")]
-    there = replace(after, tasks={owner_key(mark(1), 1, 1): task(owner_key(mark(1), 1, 1))})
-    result = judge(outcome(row(1)), held, signals=there, snapshot="s2")
+    there = replace(signals, tasks={owner_key(mark(1), 1, 1): task(owner_key(mark(1), 1, 1))})
+    result = judge(outcome(row(1)), held, signals=there, snapshot="s2", now=after)
     assert [(change.reason, change.notify) for change in result.transitions] == [("exception_ended", "still_open")]
 
 

@@ -283,6 +283,16 @@ def test_a_price_finding_states_its_reference_basis_and_reading(tmp_path: Path) 
     assert outcome.population == 4
 
 
+def test_a_loss_is_in_the_window_by_the_calendar_of_the_org(tmp_path: Path) -> None:
+    loss = {"StageName": "Kaybedildi", "IsClosed": True}
+    deals = [
+        deal(1, LastStageChangeDate="2025-03-30T21:00:00.000Z", **loss),  # 31 March in Istanbul, 365 days back
+        deal(2, LastStageChangeDate="2025-03-30T20:59:59.000Z", **loss),  # 30 March
+    ]
+    outcome = outcomes(tmp_path, {"Opportunity": deals}, settings=ISTANBUL)["opp_lost_without_reason"]
+    assert ids(outcome) == {"006000000000001AAA"}
+
+
 def test_a_lead_is_stale_by_the_calendar_of_the_org(tmp_path: Path) -> None:
     lead = {"IsDeleted": False, "IsConverted": False, "Status": "Open", "OwnerId": "00G000000000001AAA", "Name": "x"}
     rows = [

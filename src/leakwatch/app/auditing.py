@@ -178,13 +178,12 @@ def alert_tasks(parts: Parts) -> dict[str, TaskState]:
 
 
 def _signals(parts: Parts, rule: Rule, snapshot: Snapshot, tasks: Mapping[str, TaskState], now: datetime) -> Signals:
-    today = now.astimezone(parts.zone).date()
     return Signals(
         tasks=tasks,
         gone_records=_gone(parts, rule, snapshot),
         unproven_owners=_unread_owners(parts, rule, snapshot, now),
         exceptions=tuple(exceptions(parts)),
-        today=today,
+        zone=parts.zone,
     )
 
 

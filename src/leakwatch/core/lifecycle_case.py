@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -19,6 +19,7 @@ PENDING, OPEN, ESCALATED = FindingStatus.PENDING, FindingStatus.OPEN, FindingSta
 ACKNOWLEDGED, SNOOZED = FindingStatus.ACKNOWLEDGED, FindingStatus.SNOOZED
 EXCEPTED, RESOLVED = FindingStatus.EXCEPTED, FindingStatus.RESOLVED
 
+_DAY = timedelta(days=1)
 MAX_WORDS_PER_EPISODE = 3  # Tasks or posts to one owner; after that only the escalation speaks
 SEVERITY_RANK: Mapping[Severity, int] = {severity: rank for rank, severity in enumerate(Severity)}
 
@@ -61,7 +62,7 @@ class Signals:
     unproven_owners: frozenset[str] = frozenset()  # mailbox not read; only for rules that speak about activity
     exceptions: tuple[Acceptance, ...] = ()
     snoozed: Mapping[str, datetime] = field(default_factory=dict[str, datetime])  # fingerprint -> end
-    today: date | None = None  # in the org's zone; None takes the UTC day of `now`
+    zone: tzinfo = UTC  # the org's: days are days there
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,27 @@ class Circumstances:
     @property
     def today(self) -> date:
         """The day that exceptions are measured against."""
-        return self.signals.today or self.now.date()
+        return self._day(self.now)
+
+    def passed(self, since: datetime, span: timedelta) -> bool:
+        """Return whether `span` has passed since `since`.
+
+        Whole days are days of the org's calendar: a limit of 10 days set on a Monday at noon is reached on the tenth
+        day after it, at whatever hour the audit runs. By the clock, an audit that begins a minute earlier than the one
+        that set it would put everything off by a day.
+        """
+        if span % _DAY or not span:
+            return self.now - since >= span
+        return self._day(self.now) - self._day(since) >= span
+
+    def within(self, since: datetime, span: timedelta) -> bool:
+        """Return whether no more than `span` has passed since `since`, whole days by the org's calendar as above."""
+        if span % _DAY or not span:
+            return self.now - since <= span
+        return self._day(self.now) - self._day(since) <= span
+
+    def _day(self, moment: datetime) -> date:
+        return moment.astimezone(self.signals.zone).date()
 
     def excepted(self, subject: Finding | RuleRow) -> bool:
         """Return whether an exception covers `subject` today."""

@@ -135,7 +135,7 @@ def come_back(case: Case) -> None:
     """Seen again after it was resolved: the same episode within `reopen_within`, else a new one."""
     old, run = case.finding, case.run
     refresh(case)
-    recent = run.now - old.status_since <= run.rule.lifecycle.reopen_within
+    recent = run.within(old.status_since, run.rule.lifecycle.reopen_within)
     fresh_clock: dict[str, Any] = {
         "baseline": run.quiet,
         "resolved_reason": None,
@@ -200,7 +200,7 @@ def acknowledge(case: Case) -> None:
     """Somebody put one of its Tasks in progress, not longer ago than an acknowledgement lasts."""
     run = case.run
     for task in case.live_tasks():
-        recent = task.modified_at is not None and run.now - task.modified_at < run.rule.lifecycle.ack_timeout
+        recent = task.modified_at is not None and not run.passed(task.modified_at, run.rule.lifecycle.ack_timeout)
         if task.in_progress and task.last_modified_by_other and recent:
             case.move(ACKNOWLEDGED, "acknowledged")
             return
@@ -211,7 +211,7 @@ def time_out(case: Case) -> None:
     if case.look is not Look.SEEN:
         return
     touched = [task.modified_at for task in case.live_tasks() if task.modified_at and task.last_modified_by_other]
-    if case.run.now - max([case.finding.status_since, *touched]) >= case.run.rule.lifecycle.ack_timeout:
+    if case.run.passed(max([case.finding.status_since, *touched]), case.run.rule.lifecycle.ack_timeout):
         case.move(OPEN, "ack_expired", "still_open")
 
 
@@ -233,7 +233,7 @@ def reject_closing(case: Case) -> None:
     # A higher count than the last Task seen means that the next word is out already, but not yet in the mirror.
     if key.number != finding.notices or finding.notices >= MAX_WORDS_PER_EPISODE:
         return
-    if run.now - last.closed_at >= run.rule.lifecycle.closed_task_grace:
+    if run.passed(last.closed_at, run.rule.lifecycle.closed_task_grace):
         status = OPEN if finding.status is ACKNOWLEDGED else finding.status
         case.move(status, "closed_not_fixed", "not_fixed")
 
@@ -263,7 +263,7 @@ def escalate(case: Case) -> None:
         return  # nobody is reported to a manager for something they were not told
     if finding.escalation_step < len(steps):
         step = steps[finding.escalation_step]
-        if case.run.now - finding.notified_at >= step.after:
+        if case.run.passed(finding.notified_at, step.after):
             case.move(ESCALATED, "escalated", "escalated", escalation_step=finding.escalation_step + 1)
 
 
