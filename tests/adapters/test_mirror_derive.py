@@ -139,6 +139,8 @@ def test_a_late_evening_in_utc_is_the_next_day_in_istanbul(tmp_path: Path) -> No
         ({"LastStageChangeDate": "2026-03-01T22:00:00.000Z", "CloseDate": "2026-01-01"}, date(2026, 3, 2)),
         ({"LastStageChangeDate": None, "CloseDate": "2026-01-05"}, date(2026, 1, 5)),
         ({"CloseDate": None, "LastModifiedDate": "2026-02-01T08:00:00.000Z"}, date(2026, 2, 1)),
+        ({"CloseDate": "2026-01-05", "LastModifiedDate": "2025-02-01T08:00:00.000Z"}, date(2026, 1, 5)),
+        ({"CloseDate": "2027-01-05", "LastModifiedDate": "2026-02-01T08:00:00.000Z"}, date(2026, 2, 1)),
     ],
 )
 def test_a_closed_deal_changed_stage_when_salesforce_says_else_on_its_close_date_else_at_its_last_change(

@@ -204,7 +204,9 @@ def _derive_opportunity(build: Build, currency: str | None, joins: list[str]) ->
     if any(build.has(table, name) for name in ("last_stage_change_date", "close_date", "last_modified_date")):
         closed = f"COALESCE({build.column(table, 'is_closed', 'BOOLEAN')}, {meaning} IN ('won', 'lost'))"
         # A close date still to come is no stage change to come: that was at the latest when the deal was last changed.
-        close_date = f"LEAST({build.column(table, 'close_date', 'DATE')}, {changed[1]})"
+        today = literal(build.now.astimezone(ZoneInfo(build.zone)).date().isoformat())
+        day = build.column(table, "close_date", "DATE")
+        close_date = f"CASE WHEN {day} > DATE {today} THEN LEAST({day}, {changed[1]}) ELSE {day} END"
         extra["stage_changed_on"] = f"COALESCE({changed[0]}, CASE WHEN {closed} THEN {close_date} END, {changed[1]})"
         if not build.has(table, "last_stage_change_date"):
             build.assume(
