@@ -44,8 +44,8 @@ def run_capture(
     The people and deals of the mirror decide what belongs to whom, so the mirror is refreshed before, unless its newest
     snapshot is younger than `mirror_max_age`. `readers` is how many mailboxes are read at once; `retry_parked` tries
     those that refused us before their rest is over; `full` reads every window anew and judges what the settings kept
-    out once more. Without `write`, or while `writes.capture` is off, the mailboxes are read into the journal and nothing
-    is written to the org.
+    out once more. Without `write`, or while `writes.capture` is off, the mailboxes are read into the journal and
+    nothing is written to the org.
 
     Raises:
         ConfigError, AuthError: nothing can be read at all. TransientError, SafetyError: what stopped the writing; what
