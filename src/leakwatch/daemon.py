@@ -188,7 +188,7 @@ def _drain(engine: JobEngine, limit: timedelta) -> None:
 
 def _end_process(code: int) -> None:
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):
+        with suppress(OSError, ValueError, RuntimeError):  # the last: a signal in the middle of a line being written
             stream.flush()
     os._exit(code)
 
