@@ -115,6 +115,10 @@ class Journal(Protocol):
         """Yield the copies of mails that have no settled outcome yet, or changed since, with what may forbid them."""
         ...
 
+    def unwritten(self, source: str, *, outside: Collection[str]) -> Iterator[Sequence[Activity]]:
+        """Yield copies of mails not written, some at a time, that lie in mailboxes other than `outside`."""
+        ...
+
     def vetoes(self, copies: Sequence[Activity]) -> Sequence[Decision]:
         """Return the stored vetoes that may be about one of `copies`; `core.exclusion` says whether they are."""
         ...

@@ -13,7 +13,7 @@ from capture_samples import ANN, BOB, NINE
 from flows.capture_world import NOW, World, without_notice
 from leakwatch.core.privacy import PrivacyRules
 from leakwatch.flows.capture_report import CaptureReport
-from leakwatch.model import Person
+from leakwatch.model import Person, Principal
 from leakwatch.store.capture_status import CaptureStatus, Explanation
 
 
@@ -82,6 +82,25 @@ def test_a_mailbox_taken_off_the_roster_gives_nothing_more(world: World):
     read_only(world)
     world.roster = [BOB]
     assert_dropped(world, "off_roster")
+
+
+@pytest.mark.parametrize("roster", [[without_notice(ANN), BOB], [BOB]], ids=["no notice", "off the roster"])
+def test_what_a_closed_mailbox_held_goes_at_once_also_while_nothing_is_written(
+    world: World, tmp_path: Path, roster: list[Principal]
+):
+    read_only(world)
+    for number in range(3):
+        world.gmail.deliver(ANN, f"refused{number}@acme.com", Subject="Unmistakable refusal")
+    world.org.refuse["Unmistakable"] = "FIELD_CUSTOM_VALIDATION_EXCEPTION"
+    assert world.capture().quarantined == {"FIELD_CUSTOM_VALIDATION_EXCEPTION": 4}
+    world.gmail.deliver(BOB, "offer@acme.com", Subject="Kept")
+    world.gmail.deliver(ANN, "kept@acme.com", Subject="In Salesforce")
+    world.capture()
+    world.roster = roster
+    assert sum(world.capture(write=False).skipped.values()) == 4
+    assert b"Unmistakable" not in on_disk(world, tmp_path)
+    assert [one.outcome for one in explained(world, "kept@acme.com")] == ["written"]
+    assert world.capture(write=False).skipped == {}
 
 
 @pytest.mark.parametrize("without", [[without_notice(ANN), BOB], [BOB]])

@@ -159,6 +159,8 @@ def capture(
         now=now,
         size=options.round_size,
     )
+    if principals and not dry_run:
+        writing.drop_closed([source.name for source in doors.sources], tally)
     operations: tuple[WriteOp, ...] = ()
     failure: LeakwatchError | None = None
     try:

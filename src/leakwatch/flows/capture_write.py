@@ -142,6 +142,17 @@ class Writing:
 
     # --- screening ---
 
+    def drop_closed(self, sources: Iterable[str], tally: Tally) -> None:
+        """Drop what was read and is not written of mailboxes that may be read no more, whether or not it would match.
+
+        This does not wait for the writing, which may be switched off.
+        """
+        for source in sources:
+            for copies in self.journal.unwritten(source, outside=self.screening.told):
+                some = [WaitingMail(copy.key, (copy,)) for copy in copies]
+                _, decisions = self._screen(some, tally)
+                self.journal.withdraw(decisions, now=self.now)
+
     def _screen(self, waiting: Sequence[WaitingMail], tally: Tally) -> tuple[list[Activity], list[Decision]]:
         """Return the mails that may still be written, and decisions on copies to be dropped. Nothing else gets past."""
         activities: list[Activity] = []

@@ -183,7 +183,7 @@ class SqlJournal(SqlOutcomes, SqlMailboxes):
         exclusions.store_decisions(connection, decisions)
         keys = exclusions.drop_copies(connection, decisions)
         self._refresh(connection, sorted(keys), now)
-        exclusions.forget_empty(connection, keys)
+        exclusions.forget(connection, keys)
 
     def known_ids(self, source: str, principal: str, provider_ids: Sequence[str]) -> frozenset[str]:
         """Return those ids that need no fetching again: stored, or skipped for a reason that lasts."""

@@ -115,14 +115,14 @@ def drop_copies(connection: Connection, decisions: Sequence[Decision]) -> set[st
     return set(keys.values())
 
 
-def forget_empty(connection: Connection, keys: Iterable[str]) -> None:
-    """Delete those of the mails `keys` that have no copy left, and what the write log holds of refused tries."""
+def forget(connection: Connection, keys: Iterable[str]) -> None:
+    """Delete those of the mails `keys` that have no copy left, and what the write log holds of their refused tries."""
     table, copies, writes = tables.activities, tables.copies, tables.writes
     for some in chunks(sorted(keys)):
         left = set(connection.execute(select(copies.c.key).where(copies.c.key.in_(some))).scalars())
         empty = [key for key in some if key not in left]
         connection.execute(delete(table).where(table.c.key.in_(empty)))
-        never_taken = (writes.c.key.in_(empty), writes.c.status.in_(NEVER_TAKEN))
+        never_taken = (writes.c.key.in_(some), writes.c.status.in_(NEVER_TAKEN))
         connection.execute(update(writes).where(*never_taken).values(fields=codec.dump({}), reason=""))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -61,6 +61,28 @@ class SqlOutcomes:
                         refused_snapshot=row.refused_snapshot,
                         refusals=row.refusals,
                     )
+
+    def unwritten(self, source: str, *, outside: Collection[str]) -> Iterator[Sequence[Activity]]:
+        """Yield copies of mails not written, some at a time, that lie in mailboxes other than `outside`."""
+        people, copies, mails = tables.principals, tables.copies, tables.activities
+        with transaction(self._engine) as connection:
+            mailboxes = set(connection.execute(select(people.c.address)).scalars()) - set(outside)
+        for mailbox in sorted(mailboxes):
+            last = ""
+            while True:
+                query = select(copies.c.provider_id, copies.c.body).join(mails, mails.c.key == copies.c.key)
+                query = query.where(
+                    copies.c.source == source,
+                    copies.c.principal == mailbox,
+                    copies.c.provider_id > last,
+                    or_(mails.c.outcome.is_(None), mails.c.outcome != Outcome.WRITTEN),
+                )
+                with transaction(self._engine) as connection:
+                    rows = connection.execute(query.order_by(copies.c.provider_id).limit(tables.CHUNK)).all()
+                if not rows:
+                    break
+                last = rows[-1].provider_id
+                yield [codec.load_activity(row.body) for row in rows]
 
     def vetoes(self, copies: Sequence[Activity]) -> Sequence[Decision]:
         """Return the stored vetoes that may be about one of `copies`."""
