@@ -23,6 +23,7 @@ class Org:
 
     def __init__(self) -> None:
         self.calls: list[str] = []
+        self.known = KNOWN
         self.takes_composite = True
         self.broken_parts: set[str] = set()
         self.urls: list[str] = []
@@ -33,7 +34,7 @@ class Org:
             name = path.split("/")[1]
             if "/deleted/" in path:
                 return Answer(self._log(name), 200, {})
-            if name not in KNOWN:
+            if name not in self.known:
                 raise NotFoundError("The requested resource does not exist")
             return Answer(described(name), 200, {})
         if not self.takes_composite:
@@ -46,15 +47,14 @@ class Org:
         assert part["url"].startswith(BASE)
         self.urls.append(part["url"])
         name = part["url"].removeprefix(BASE).split("/")[1]
-        if "/deleted/" in part["url"] and name in KNOWN and name not in self.broken_parts:
+        if "/deleted/" in part["url"] and name in self.known and name not in self.broken_parts:
             return {"referenceId": part["referenceId"], "httpStatusCode": 200, "body": self._log(name)}
-        found = name in KNOWN and name not in self.broken_parts
-        error = [{"errorCode": "NOT_FOUND", "message": "The requested resource does not exist"}]
-        return {
-            "referenceId": part["referenceId"],
-            "httpStatusCode": 200 if found else 404,
-            "body": described(name) if found else error,
-        }
+        status, body = 200, described(name)
+        if name in self.broken_parts:
+            status, body = 500, [{"errorCode": "UNKNOWN_EXCEPTION", "message": "An unexpected error occurred."}]
+        elif name not in self.known:
+            status, body = 404, [{"errorCode": "NOT_FOUND", "message": "The requested resource does not exist"}]
+        return {"referenceId": part["referenceId"], "httpStatusCode": status, "body": body}
 
     def _log(self, name: str) -> Mapping[str, Any]:
         if name in self.broken_parts:
@@ -109,6 +109,14 @@ def test_an_object_the_org_lacks_is_refused_when_it_is_needed(org, reader):
     assert reader.describe("Lead")["name"] == "Lead"
     with pytest.raises(NotFoundError):
         reader.describe("EmailMessage")
+    assert org.calls == ["POST composite"], "what was not found among others is not asked for again"
+
+
+def test_an_object_that_comes_to_the_org_later_is_seen_when_all_is_asked_anew(org, reader):
+    reader.prepare_describes(("EmailMessage",))
+    org.known = (*KNOWN, "EmailMessage")
+    reader.prepare_describes(("EmailMessage",), anew=True)
+    assert reader.describe("EmailMessage")["name"] == "EmailMessage"
 
 
 def test_an_org_that_refuses_composite_is_asked_one_by_one(org, reader):

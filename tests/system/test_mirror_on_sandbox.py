@@ -52,7 +52,7 @@ def test_a_dry_run_counts_what_the_next_refresh_reads_and_stores_none_of_it(desk
     read = desk.run("mirror", "--json").data
     assert [table["rows"] or 0 for table in planned["tables"]] == [table["rows"] for table in read["tables"]]
     calls = desk.company.control("GET", "/ledger")["requests"]["salesforce"]
-    besides = 5  # the token, three calls that find out about the org, and one about an object that it does not have
+    besides = 4  # the token, and three calls that find out about the org
     assert planned["calls"] == sum(calls.values()) - besides
 
 

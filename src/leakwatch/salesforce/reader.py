@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from http.client import NOT_FOUND, OK
 from typing import Any, cast
 from urllib.parse import quote, urlencode
 
@@ -32,6 +33,7 @@ class SalesforceReader:
     def __init__(self, client: SalesforceClient) -> None:
         self._client = client
         self._described: dict[str, Mapping[str, Any]] = {}
+        self._absent: set[str] = set()  # objects that the org does not have, or does not show us
 
     def org(self) -> Mapping[str, Any]:
         """Return the Organization row; fields this org does not have are left out."""
@@ -48,6 +50,8 @@ class SalesforceReader:
         Raises:
             NotFoundError: the org has no such object, or the integration user may not see it.
         """
+        if sobject in self._absent:
+            raise NotFoundError(f"this org shows us no object {sobject}")
         if sobject not in self._described:
             answer = self._client.request("GET", f"sobjects/{quote(sobject)}/describe")
             self._described[sobject] = cast(Mapping[str, Any], answer.body)
@@ -56,20 +60,25 @@ class SalesforceReader:
     def prepare_describes(self, sobjects: Sequence[str], *, anew: bool = False) -> None:
         """Ask for many describes in one API call, so that `describe` knows them; `anew` forgets all it knew.
 
-        A long-lived daemon must see new fields, and twenty calls each time would add up to thousands a day. What the
-        org refuses here is asked for alone when it is needed, and refused then in Salesforce's own words.
+        A long-lived daemon must see new fields, and twenty calls each time would add up to thousands a day. What is
+        not found here is known not to be there; what fails otherwise is asked for alone when it is needed, and refused
+        then in Salesforce's own words.
         """
         if anew:
             self._described.clear()
-        wanted = [name for name in dict.fromkeys(sobjects) if name not in self._described]
-        for name, part in self._together({name: f"sobjects/{quote(name)}/describe" for name in wanted}).items():
-            if isinstance(part, Mapping) and "fields" in part:
+            self._absent.clear()
+        wanted = [name for name in dict.fromkeys(sobjects) if name not in self._described and name not in self._absent]
+        asked = self._together({name: f"sobjects/{quote(name)}/describe" for name in wanted})
+        for name, (status, part) in asked.items():
+            if status == NOT_FOUND:
+                self._absent.add(name)
+            elif status == OK and isinstance(part, Mapping) and "fields" in part:
                 self._described[name] = cast(Mapping[str, Any], part)
 
-    def _together(self, paths: Mapping[str, str]) -> dict[str, Any]:
-        """Return name → body of those of `paths` that are answered inside Composite, which is one API call for 25.
+    def _together(self, paths: Mapping[str, str]) -> dict[str, tuple[int, Any]]:
+        """Return name → (HTTP status, body) of what is answered inside Composite, which is one API call for 25.
 
-        What the org refuses so, one or all, is left out.
+        Empty where the org does not take Composite.
         """
         found: dict[str, Any] = {}
         names = list(paths)
@@ -85,7 +94,7 @@ class SalesforceReader:
                 answers = composite_answer(answer, len(chunk))
             except (RecordError, UnknownOutcomeError):
                 return found  # this org answers them one by one only
-            found |= {name: body for name, (status, body) in zip(chunk, answers, strict=True) if status == 200}
+            found |= dict(zip(chunk, answers, strict=True))
         return found
 
     def has_field(self, sobject: str, field: str) -> bool:
@@ -167,7 +176,7 @@ class SalesforceReader:
             name: urlencode({"start": _log_stamp(start), "end": _log_stamp(until)}) for name, start in since.items()
         }
         paths = {name: f"sobjects/{quote(name)}/deleted/?{ends[name]}" for name in since}
-        bodies = self._together(paths)
+        bodies = {name: body for name, (status, body) in self._together(paths).items() if status == OK}
         for name in paths.keys() - bodies.keys():
             with suppress(RecordError):
                 bodies[name] = self._client.request("GET", paths[name]).body
