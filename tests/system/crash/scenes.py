@@ -14,7 +14,7 @@ COMMANDS = ("mirror", "capture", "mirror again", "audit", "act")
 KILLED = {
     0: ("capture", "audit"),
     3: ("mirror", "capture", "audit", "act"),
-    10: ("capture", "audit", "act"),
+    10: ("audit", "act"),
 }
 WRITING = frozenset({"capture", "act"})
 
