@@ -11,6 +11,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
+# Byte code is kept in one place: a test run starts a hundred processes that import the same libraries.
+export PYTHONPYCACHEPREFIX := $(abspath $(VENV))/pycache
+export PYTHONDONTWRITEBYTECODE :=
+
 # --no-compile: byte-compiling one vendor SDK (16,000 files) would take longer than everything else here.
 INSTALL := $(PIP) install --quiet --no-compile --require-hashes
 COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 \
