@@ -5,6 +5,7 @@
 | `ConfigError`    | prints every problem at once, does nothing                                 | 3         |
 | `AuthError`      | parks that principal or org, says so once, carries on with the others      | 3         |
 | `TransientError` | retried in `clients/`; then leaves the work where it is for the next cycle | 75        |
+| `StoppedError`   | ended early because it was asked to; the next run goes on from there       | 75        |
 | `CursorError`    | reconciles that one stream from a snapshot                                 | -         |
 | `RecordError`    | quarantines that one record with its reason, carries on with the batch     | -         |
 | `SafetyError`    | stops that flow before it writes; a person must look                       | 1         |
@@ -51,6 +52,10 @@ class TransientError(LeakwatchError):
     def __init__(self, message: str, *, retry_after: timedelta | None = None) -> None:
         self.retry_after = retry_after
         super().__init__(message)
+
+
+class StoppedError(TransientError):
+    """A flow was asked to stop and did, where it can go on later: no fault of anybody."""
 
 
 class CursorError(LeakwatchError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from leakwatch.clock import SystemClock
-from leakwatch.errors import AuthError
+from leakwatch.errors import AuthError, StoppedError
 from leakwatch.jobs import Job, JobEngine, Outcome, Phase, Slot, open_engine, wanted
 from leakwatch.jobs.ledger import JobStatus, open_database
 from leakwatch.model import Run
@@ -110,6 +111,40 @@ def test_drain_asks_the_flow_to_stop_and_notes_that_it_is_not_done(tmp_path: Pat
     assert engine.running() is None
     (status,) = engine.status()
     assert (status.phase, status.outcome) == (Phase.IDLE, Outcome.INTERRUPTED)
+
+
+class Stopping(Flow):
+    """Ends with an error when it is asked to stop, as the mirror does."""
+
+    def __call__(self, flow: str, options: Mapping[str, Any], should_stop: Callable[[], bool]) -> Run:
+        run = super().__call__(flow, options, should_stop)
+        if should_stop():
+            raise StoppedError("asked to stop; the next run goes on from there")
+        return run
+
+
+@pytest.mark.parametrize(
+    ("limit", "outcome", "words"),
+    [
+        (timedelta(minutes=1), Outcome.INTERRUPTED, "asked to stop"),
+        (timedelta(milliseconds=50), Outcome.FAILED, "limit"),
+    ],
+    ids=["we stop", "its time is up"],
+)
+def test_flow_that_says_it_was_stopped_is_not_taken_for_one_whose_service_is_away(
+    tmp_path: Path, limit: timedelta, outcome: Outcome, words: str
+) -> None:
+    flow = Stopping()
+    engine = open_engine(tmp_path, flow, clock=CLOCK, poll=timedelta(milliseconds=50))
+    engine.schedule([replace(JOB, timeout=limit)], now=CLOCK.now())
+    engine.enqueue(Slot("mirror", LATER))
+    assert flow.begun.acquire(timeout=PATIENCE_S)
+    if outcome is Outcome.FAILED:
+        status_when(engine, lambda status: status.outcome is not None)
+    assert engine.drain(timedelta(seconds=PATIENCE_S))
+    (status,) = engine.status()
+    assert status.outcome is outcome
+    assert words in str(status.error)
 
 
 def test_flow_that_overruns_its_time_limit_is_stopped_and_said_to_have_failed(tmp_path: Path, flow: Flow) -> None:

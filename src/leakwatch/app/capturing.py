@@ -13,7 +13,7 @@ from leakwatch.app.mirroring import latest_snapshot, refresh_if_older
 from leakwatch.core.identity import build_roster
 from leakwatch.core.plan import PlanRules
 from leakwatch.core.privacy import PrivacyRules
-from leakwatch.errors import ConfigError, SafetyError, TransientError
+from leakwatch.errors import ConfigError, SafetyError, StoppedError
 from leakwatch.flows.capture import CaptureDoors, CaptureOptions, capture
 from leakwatch.flows.capture_read import without_notice
 from leakwatch.flows.capture_report import CaptureReport
@@ -132,7 +132,7 @@ def _on_page(
         if progress is not None:
             progress(f"{mailbox}: {count} mails")
         if should_stop is not None and should_stop():
-            raise TransientError("asked to stop; what was read is kept, the next run goes on from there")
+            raise StoppedError("asked to stop; what was read is kept, the next run goes on from there")
 
     return told
 

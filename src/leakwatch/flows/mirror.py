@@ -19,7 +19,7 @@ from leakwatch import faultpoints, log
 from leakwatch.core.deletions import DeleteLog, Removals, by_comparison, by_log, log_since
 from leakwatch.core.report_inputs import Note
 from leakwatch.core.tables import FieldSpec, MirrorConfig, ObjectSpec, fields_from_describe
-from leakwatch.errors import CursorError, NotFoundError, RecordError, TransientError
+from leakwatch.errors import CursorError, NotFoundError, RecordError, StoppedError
 from leakwatch.model import Snapshot
 from leakwatch.ports import Reader
 
@@ -126,15 +126,15 @@ def mirror(
     """Refresh every configured table and publish a snapshot; `derive()` works out the derived columns before.
 
     Raises:
-        AuthError, TransientError, BudgetError: Salesforce can't be read now. Tables read so far are kept, no snapshot
-            is published, and the next run goes on from there.
+        AuthError, TransientError, BudgetError: Salesforce can't be read now. StoppedError: `should_stop` said so.
+            Tables read so far are kept, no snapshot is published, and the next run goes on from there.
     """
     reader.prepare_describes([spec.name for spec in config.objects], anew=True)
     logs = {} if full else _delete_logs(reader, store, config.objects)
     tables: list[TableReport] = []
     for spec in config.objects:
         if should_stop is not None and should_stop():
-            raise TransientError("asked to stop; the tables read so far are kept, the next run goes on from there")
+            raise StoppedError("asked to stop; the tables read so far are kept, the next run goes on from there")
         tables.append(_refresh(reader, store, spec, logs.get(spec.name), full=full))
     notes = derive()
     snapshot = store.publish(now, org_id)

@@ -1,4 +1,4 @@
-"""What a failed run makes of its job: wait and try again, wait for a person, or wait for the next slot."""
+"""What a run that ended, well or not, makes of its job: wait for the next slot, for another try, or for a person."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Any
 
 from leakwatch import log
 from leakwatch.errors import LeakwatchError, TransientError
+from leakwatch.jobs.definition import Job
 from leakwatch.jobs.ledger import JobStatus, Outcome
+from leakwatch.model import Run
 
 FIRST_BACKOFF = timedelta(minutes=1)
 LONGEST_BACKOFF = timedelta(minutes=15)
@@ -18,6 +20,29 @@ FAILED_RETRY = timedelta(minutes=15)
 EXIT_CREDENTIALS, EXIT_TEMPORARY = 3, 75  # what `errors.py` says happens next
 
 _logger = log.get("leakwatch.jobs")
+
+
+def after_end(run: Run, *, now: datetime) -> dict[str, Any]:
+    """Return what a run that came to its end makes of its job, as changes to its status."""
+    return {
+        "run_id": run.run_id,
+        "error": run.error,
+        "outcome": Outcome.SUCCEEDED if run.complete else Outcome.INCOMPLETE,
+        "failures": 0,
+        "retry_at": None,
+        "last_success_at": now,
+    }
+
+
+def after_stop(job: Job, run_id: str | None, error: str | None, *, stopping: bool) -> dict[str, Any]:
+    """Return what a run that was asked to stop makes of its job: the daemon is `stopping`, or else its time was up."""
+    changes: dict[str, Any] = {"run_id": run_id, "error": error}
+    if stopping:
+        return changes | {"outcome": Outcome.INTERRUPTED}
+    minutes = job.timeout.total_seconds() / 60
+    text = f"stopped after its time limit of {minutes:g} min; what it did is kept and the next run goes on"
+    _logger.error(log.Event.JOB_FAILED, flow=job.flow, run_id=run_id, error=text)
+    return changes | {"outcome": Outcome.FAILED, "error": text, "retry_at": None}
 
 
 def after_error(error: Exception, status: JobStatus, *, now: datetime, said: str | None) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from typing import Any, Protocol
 import structlog
 
 from leakwatch import faultpoints, log
-from leakwatch.jobs.aftermath import FIRST_BACKOFF, after_error
+from leakwatch.errors import StoppedError
+from leakwatch.jobs.aftermath import FIRST_BACKOFF, after_end, after_error, after_stop
 from leakwatch.jobs.dbos_guards import json_serializer, quiet_logger
 from leakwatch.jobs.definition import Job
 from leakwatch.jobs.ledger import JOBS_FILE, JobStatus, Ledger, Outcome, Phase, open_database
@@ -271,11 +272,15 @@ class DbosEngine:
 
         try:
             run = self._run_flow(job.flow, job.options, should_stop)
+        except StoppedError as error:
+            changes = after_stop(job, None, str(error), stopping=self._stopping.is_set())
         except Exception as error:  # noqa: BLE001  a failing job never stops the daemon
             changes = after_error(error, status, now=self._clock.now(), said=self._blocked.get(job.name))
         else:
-            overran = self._clock.monotonic() > deadline
-            changes = self._after_run(run, job, overran=overran)
+            if not run.complete and should_stop():
+                changes = after_stop(job, run.run_id, run.error, stopping=self._stopping.is_set())
+            else:
+                changes = after_end(run, now=self._clock.now())
         self._blocked[job.name] = changes["error"] if changes["outcome"] is Outcome.BLOCKED else None
         faultpoints.reach("jobs.run.finished")
         finished = self._clock.now()
@@ -290,20 +295,3 @@ class DbosEngine:
                 seconds=seconds,
             )
         return str(changes["outcome"])
-
-    def _after_run(self, run: Run, job: Job, *, overran: bool) -> dict[str, Any]:
-        changes: dict[str, Any] = {"run_id": run.run_id, "error": run.error}
-        if not run.complete and self._stopping.is_set():
-            return changes | {"outcome": Outcome.INTERRUPTED}
-        if not run.complete and overran:
-            minutes = job.timeout.total_seconds() / 60
-            text = f"stopped after its time limit of {minutes:g} min; what it did is kept and the next run goes on"
-            _logger.error(log.Event.JOB_FAILED, flow=job.flow, run_id=run.run_id, error=text)
-            return changes | {"outcome": Outcome.FAILED, "error": text, "retry_at": None}
-        outcome = Outcome.SUCCEEDED if run.complete else Outcome.INCOMPLETE
-        return changes | {
-            "outcome": outcome,
-            "failures": 0,
-            "retry_at": None,
-            "last_success_at": self._clock.now(),
-        }
