@@ -3,6 +3,7 @@
 | error            | what leakwatch does                                                        | exit code |
 |------------------|----------------------------------------------------------------------------|-----------|
 | `ConfigError`    | prints every problem at once, does nothing                                 | 3         |
+| `UsageError`     | the same, for what the command line names                                  | 2         |
 | `AuthError`      | parks that principal or org, says so once, carries on with the others      | 3         |
 | `TransientError` | retried in `clients/`; then leaves the work where it is for the next cycle | 75        |
 | `StoppedError`   | ended early because it was asked to; the next run goes on from there       | 75        |
@@ -32,6 +33,12 @@ class ConfigError(LeakwatchError):
     def __init__(self, problems: Sequence[str] | str) -> None:
         self.problems: list[str] = [problems] if isinstance(problems, str) else list(problems)
         super().__init__("; ".join(self.problems))
+
+
+class UsageError(ConfigError):
+    """The command line names what is not there: a run, a file, a mailbox."""
+
+    exit_code = 2
 
 
 class AuthError(LeakwatchError):

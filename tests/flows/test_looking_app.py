@@ -37,7 +37,11 @@ class Desk:
         self.runs_known: list[Any] = []
         self.parts: Any = SimpleNamespace(
             mirror_folder=path,
-            settings=SimpleNamespace(writes=SimpleNamespace(capture=False, salesforce_task=True, chatter_post=False)),
+            settings=SimpleNamespace(
+                writes=SimpleNamespace(capture=False, salesforce_task=True, chatter_post=False),
+                audit=SimpleNamespace(stale_after_hours=24),
+            ),
+            clock=SimpleNamespace(now=lambda: MONDAY),
             findings=self.findings,
             capture_status=SimpleNamespace(
                 coverage=lambda: (), counts=dict, quarantined=lambda: (), explain=lambda term: ()
@@ -75,7 +79,7 @@ def test_status_names_the_rules_whose_findings_are_held_and_the_way_out(desk: De
     desk.audit(population=0, day=1)
     found = status_of(desk.parts)
     assert found.held == 1
-    words = "\n".join(status_lines(found, []))
+    words = "\n".join(status_lines(found, [], zone=desk.parts.zone, now=MONDAY))
     assert "held, because the last audit could not judge them: 1" in words
     assert "no record was seen, 1,000 on 2026-11-23" in words
     assert "--accept-shrunk" in words

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -13,6 +14,8 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from leakwatch.demo.words import going_on
 
@@ -80,8 +83,33 @@ def test_a_folder_is_served_on_its_ports_again_and_a_taken_port_is_named(tmp_pat
     assert told["info"] == str(folder / "sandbox.json")
 
 
-def test_a_demo_says_how_to_go_on_with_its_sandbox(tmp_path: Path) -> None:
-    said = "\n".join(going_on(tmp_path / "demo" / "leakwatch.yaml", datetime(2026, 3, 16, 3, 0, tzinfo=UTC)))
-    assert f"leakwatch sandbox serve --dir {tmp_path / 'demo' / 'sandbox'}" in said
-    assert f"LEAKWATCH_CONFIG={tmp_path / 'demo' / 'leakwatch.yaml'}" in said
-    assert "LEAKWATCH_NOW=2026-03-16T03:00:00Z" in said
+def going_on_with(monkeypatch: pytest.MonkeyPatch, folder: Path, called: str, *, found: str | None) -> list[str]:
+    monkeypatch.setattr(sys, "argv", [called, "demo"])
+    monkeypatch.setattr("shutil.which", lambda _: found)
+    return going_on(folder / "leakwatch.yaml", datetime(2026, 3, 16, 3, 0, tzinfo=UTC))
+
+
+def test_a_demo_says_how_to_go_on_with_its_sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "bin" / "leakwatch"
+    program.parent.mkdir()
+    program.touch()
+    folder = tmp_path / "my demo"
+    said = going_on_with(monkeypatch, folder, str(program), found=str(program))
+    words = [shlex.split(line.partition("  " if line.startswith("To") else "beside it")[2] or line) for line in said]
+    assert words[0] == ["leakwatch", "sandbox", "serve", "--dir", str(folder / "sandbox")]
+    assert words[1] == [
+        "export", f"LEAKWATCH_CONFIG={folder / 'leakwatch.yaml'}", "LEAKWATCH_NOW=2026-03-16T03:00:00Z",
+    ]  # fmt: skip
+    assert words[2] == ["leakwatch", "status"]
+
+
+def test_a_demo_names_its_own_program_where_the_shell_would_not_find_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "other"
+    other.touch()
+    for found in (None, str(other)):
+        said = going_on_with(monkeypatch, tmp_path, ".venv/bin/leakwatch", found=found)
+        assert said[2].split() == [".venv/bin/leakwatch", "status"]
+    said = going_on_with(monkeypatch, tmp_path, str(tmp_path / "leakwatch" / "__main__.py"), found=None)
+    assert said[2].split() == [sys.executable, "-m", "leakwatch", "status"]

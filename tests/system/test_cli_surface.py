@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -167,19 +168,38 @@ def test_every_write_of_a_run_is_listed(desk: Desk) -> None:
     said = desk.run("runs", "show", written["run_id"][:-2])
     assert all(entry["op"]["record_id"] in said.out for entry in made)
     unknown = desk.run("runs", "show", "19990101T000000-capture-x")
-    assert (unknown.code, unknown.out) == (3, "")
+    assert (unknown.code, unknown.out) == (2, "")
     assert "leakwatch runs list" in unknown.err
 
 
-def test_status_says_which_mailboxes_are_not_read(desk: Desk) -> None:
-    said = desk.run("status")
-    told = desk.mailboxes()
-    lines = {line.split()[0]: line for line in said.out.splitlines() if "@" in line}
-    assert lines
-    for address, line in lines.items():
-        assert line.rstrip().endswith(
-            "  ok" if address in told else "not read: no notice is recorded (capture.notices)"
-        ), line
+def test_status_says_which_mailboxes_were_never_read_or_not_for_long(desk: Desk) -> None:
+    def states() -> dict[str, str]:
+        lines = [line for line in desk.run("status").out.splitlines() if "@" in line]
+        return {line.split()[0]: " ".join(line.split()[1:]) for line in lines}
+
+    before = states()
+    told = [address for address in desk.mailboxes() if address in before]  # not the leaver's
+    assert before
+    for address, state in before.items():
+        assert state.endswith(
+            "not read for 2 days" if address in told else "not read: no notice is recorded (capture.notices)"
+        ), state
+    assert set(desk.run("status", "--json").data["stopped"]) == set(told)
+    assert desk.run("sync", "--mailbox", told[0]).code == 0
+    assert [address for address, state in states().items() if state.endswith(" ok")] == [told[0]]
+
+
+def test_status_tells_the_companys_own_time_and_how_old_the_mirror_is(desk: Desk) -> None:
+    old = desk.run("status").out
+    assert "times are those of Europe/Istanbul" in old
+    assert "read 2 days ago: too old, so audits hold and nobody is told" in old
+    assert desk.run("mirror").code == 0
+    moment = desk.now.astimezone(ZoneInfo("Europe/Istanbul"))
+    said = desk.run("status").out
+    assert f"{moment:%Y-%m-%d %H:%M}" in said
+    assert "+00:00" not in said
+    assert "read 1 minute ago\n" in said or "read less than a minute ago\n" in said
+    assert "too old" not in said
 
 
 def test_rules_are_listed_tested_and_forecast(desk: Desk) -> None:

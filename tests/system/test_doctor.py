@@ -74,8 +74,12 @@ def test_a_service_that_fails_is_one_bad_check_and_the_other_service_is_examined
     fresh.fault(**fault)
     checks = examined(fresh, code)
     assert checks[name]["state"] == "bad"
+    assert [check["name"] for check in checks.values() if check["state"] == "bad"] == [name], "nobody else is blamed"
     if name == "Google":
         assert checks["Salesforce token"]["state"] == "ok"
+    else:
+        assert checks["Directory"]["state"] == "ok"
+        assert "Salesforce" in checks["mailboxes"]["words"]
 
 
 def test_a_mailbox_that_refuses_is_told_with_delegation_as_the_fix(fresh: Desk) -> None:

@@ -74,9 +74,9 @@ def run_act(parts: Parts, *, dry_run: bool = False) -> ActReport:
             by now. Nobody was told anything.
     """
     latest_snapshot(parts)
-    if not dry_run:
-        _require_key(parts)
     with parts.run("act", dry_run=dry_run) as note:
+        if not dry_run:
+            _require_key(parts)
         snapshot = latest_snapshot(parts)  # under the lock, as in `run_audit`
         _require_fresh(parts, snapshot)
         if not dry_run:

@@ -13,7 +13,7 @@ from leakwatch.app.mirroring import latest_snapshot, refresh_if_older
 from leakwatch.core.identity import build_roster
 from leakwatch.core.plan import PlanRules
 from leakwatch.core.privacy import PrivacyRules
-from leakwatch.errors import ConfigError, SafetyError, StoppedError
+from leakwatch.errors import ConfigError, SafetyError, StoppedError, UsageError
 from leakwatch.flows.capture import CaptureDoors, CaptureOptions, capture
 from leakwatch.flows.capture_read import without_notice
 from leakwatch.flows.capture_report import CaptureReport
@@ -48,26 +48,25 @@ def run_capture(
     nothing is written to the org.
 
     Raises:
-        ConfigError, AuthError: nothing can be read at all. TransientError, SafetyError: what stopped the writing; what
-            was read is in the journal and is written by the next run.
+        ConfigError, AuthError: nothing can be read at all. UsageError: `only` names no mailbox.
+        TransientError, SafetyError: what stopped the writing; what was read is in the journal and is written by the
+            next run.
     """
     _require_source(parts)
     from leakwatch.store.snapshot_facts import users
 
     refresh_if_older(parts, mirror_max_age, should_stop=should_stop)
-    snapshot = latest_snapshot(parts)
-    google = google or GoogleParts(parts)
-    people = users(snapshot)
-    directory = google.directory()
-    principals = roster(parts, people, directory)
-    missing = [address for address in only if address not in {one.address for one in principals}]
-    if missing:
-        raise ConfigError([f"{address} is no mailbox that may be read (see leakwatch doctor)" for address in missing])
-    google.client.allow(may_be_opened(parts, principals, only))
-    may_write = write and parts.settings.writes.capture
-    if may_write and not dry_run:
-        _require_key(parts)
     with parts.run("capture", dry_run=dry_run) as note:
+        snapshot = latest_snapshot(parts)
+        google = google or GoogleParts(parts)
+        people = users(snapshot)
+        directory = google.directory()
+        principals = roster(parts, people, directory)
+        chosen = _chosen(principals, only)
+        google.client.allow(may_be_opened(parts, principals, chosen))
+        may_write = write and parts.settings.writes.capture
+        if may_write and not dry_run:
+            _require_key(parts)
         if not dry_run:
             parts.writer.settle(run_id=note.run.run_id)
         doors = CaptureDoors(
@@ -86,8 +85,8 @@ def run_capture(
             now=parts.clock.now(),
             dry_run=dry_run,
             write=may_write,
-            retry_parked=retry_parked or bool(only),
-            only=only,
+            retry_parked=retry_parked or bool(chosen),
+            only=chosen,
             full=full,
             on_page=_on_page(progress, should_stop),
         )
@@ -121,6 +120,20 @@ def may_be_opened(parts: Parts, principals: Sequence[Principal], only: Sequence[
         parts.settings.google.admin_email,
         *(one.address for one in told if not only or one.address in only),
     ]
+
+
+def _chosen(principals: Sequence[Principal], only: Sequence[str]) -> tuple[str, ...]:
+    """Return the mailboxes that the person at the command line named, in the directory's own spelling.
+
+    Raises:
+        UsageError: one of them is no mailbox that may be read.
+    """
+    known = {one.address.casefold(): one.address for one in principals}
+    missing = [address for address in only if address.strip().casefold() not in known]
+    if missing:
+        words = "is no mailbox that may be read (see leakwatch doctor). No mail was read."
+        raise UsageError([f"{address} {words}" for address in missing])
+    return tuple(known[address.strip().casefold()] for address in only)
 
 
 def _on_page(

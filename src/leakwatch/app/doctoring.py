@@ -44,9 +44,12 @@ class Check:
 def examine(parts: Parts) -> list[Check]:
     """Return every check in the order they build on each other; a service that can't be reached ends its own part."""
     checks = list(_settings(parts))
-    checks += _guarded("Salesforce", lambda: _salesforce(parts))
+    people: list[UserFact] = []
+    of_the_org = _guarded("Salesforce", lambda: _salesforce(parts, people))
+    checks += of_the_org
     if parts.settings.google.enabled:
-        checks += _guarded("Google", lambda: _google(parts))
+        readable = not any(check.name == "Salesforce" and check.state == "bad" for check in of_the_org)
+        checks += _guarded("Google", lambda: _google(parts, people if readable else None))
     else:
         checks.append(
             Check("Google", "note", "no mailbox source is switched on", "Set google.enabled to capture mail.")
@@ -91,7 +94,8 @@ def _settings(parts: Parts) -> Iterator[Check]:
     yield Check("writes", "note", words)
 
 
-def _salesforce(parts: Parts) -> Iterator[Check]:
+def _salesforce(parts: Parts, people: list[UserFact]) -> Iterator[Check]:
+    """Check the org; `people` is filled with its active users."""
     org = parts.org
     kind = "sandbox" if org.is_sandbox else "production"
     yield Check("Salesforce token", "ok", f"{org.name} ({org.org_id}, {kind}) as {parts.settings.salesforce.username}")
@@ -109,6 +113,7 @@ def _salesforce(parts: Parts) -> Iterator[Check]:
                     f"Set company.time_zone: {org.time_zone}, unless you mean it.")  # fmt: skip
     yield from _keys(parts)
     yield from _objects(parts)
+    people += _people(parts)
 
 
 def _keys(parts: Parts) -> Iterator[Check]:
@@ -151,11 +156,16 @@ def _objects(parts: Parts) -> Iterator[Check]:
         yield Check("mirror", "ok", f"all {len(parts.mirror_config.objects)} objects are readable")
 
 
-def _google(parts: Parts) -> Iterator[Check]:
+def _google(parts: Parts, people: list[UserFact] | None) -> Iterator[Check]:
+    """Check the Workspace; `people` are Salesforce's users, None if they can't be read."""
     google = GoogleParts(parts)
     directory = google.directory()
     yield Check("Directory", "ok", f"{len(directory)} users are visible")
-    principals = roster(parts, _people(parts), directory)
+    if people is None:
+        yield Check("mailboxes", "note", "not examined: whose they are is known from Salesforce, which can't be read",
+                    "Mend what stands under Salesforce, then run doctor again.")  # fmt: skip
+        return
+    principals = roster(parts, people, directory)
     told, untold = without_notice(principals, parts.clock.now())
     if not principals:
         yield Check("mailboxes", "bad", "no active Salesforce user has a mailbox in the directory",

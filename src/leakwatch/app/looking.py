@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leakwatch.app.building import Parts
+from leakwatch.app.mirroring import stale_after
 from leakwatch.app.quarantine import quarantined
 from leakwatch.core.fingerprint import KEY_PREFIX
-from leakwatch.errors import ConfigError
+from leakwatch.errors import UsageError
 from leakwatch.model import Delivery, Finding, FindingStatus, Proof, Run, Transition
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ class Status:
     activities: Mapping[str, int]
     snapshot_id: str | None
     snapshot_at: datetime | None
+    snapshot_is_stale: bool  # older than audit.stale_after_hours: audits hold, act tells nobody
+    stopped: tuple[str, ...]  # mailboxes that were read once, and not for that long
     findings: Mapping[str, int]  # by status
     held: int  # findings that the last audit could not judge
     rule_notes: Mapping[str, str]  # rule id -> what the last audit has to say to RevOps: a guard, a breaker
@@ -62,11 +65,15 @@ def status_of(parts: Parts) -> Status:
     findings = Counter(str(finding.status.value) for finding in known)
     latest = parts.runs.latest("audit", limit=10)
     audits = [run for run in latest if run.finished_at and run.error is None and not run.dry_run]
+    mailboxes = parts.capture_status.coverage()
+    oldest = parts.clock.now() - stale_after(parts)
     return Status(
-        mailboxes=parts.capture_status.coverage(),
+        mailboxes=mailboxes,
         activities=parts.capture_status.counts(),
         snapshot_id=snapshot.snapshot_id if snapshot else None,
         snapshot_at=snapshot.published_at if snapshot else None,
+        snapshot_is_stale=snapshot is not None and snapshot.published_at < oldest,
+        stopped=tuple(one.principal for one in mailboxes if one.read_at is not None and one.read_at < oldest),
         findings=dict(sorted(findings.items())),
         held=sum(one.proof is Proof.HELD and one.status is not FindingStatus.RESOLVED for one in known),
         rule_notes=parts.findings.rule_notes(audits[0].run_id) if audits else {},
@@ -151,14 +158,14 @@ def show_run(parts: Parts, run_id: str) -> RunShown:
     """Return a run with its writes, in the order they were begun. The beginning of an id is enough if only one has it.
 
     Raises:
-        ConfigError: no run, or more than one, is called so.
+        UsageError: no run, or more than one, is called so.
     """
     run = parts.runs.get(run_id)
     if run is None:
         near = [one for one in parts.runs.latest(limit=MOST_RUNS) if one.run_id.startswith(run_id)]
         if len(near) != 1:
             words = f"{len(near)} runs begin with {run_id!r}" if near else f"no run is called {run_id!r}"
-            raise ConfigError(f"{words}. See `leakwatch runs list`.")
+            raise UsageError(f"{words}. See `leakwatch runs list`.")
         run = near[0]
     return RunShown(run, tuple(parts.write_log.by_run(run.run_id)))
 
@@ -184,14 +191,14 @@ def test_rules(parts: Parts, folder: Path | None) -> list[TestResult]:
     """Lint the rules and run the tests inside them: those of `folder`, or the loaded ones.
 
     Raises:
-        ConfigError: a rule is broken; every fault is named with file and line.
+        ConfigError: a rule is broken; every fault is named with file and line. UsageError: there is no such folder.
     """
     from leakwatch.rule_engine.load import load_rules
     from leakwatch.rule_engine.testing import run_rule_tests
 
     catalog = parts.mirror_config.catalog()
     if folder is not None and not folder.is_dir():
-        raise ConfigError(f"{folder} is no folder of rules")
+        raise UsageError(f"{folder} is no folder of rules")
     rules = load_rules(catalog, user_folder=folder) if folder is not None else parts.loaded_rules
     return [result for loaded in rules for result in run_rule_tests(loaded, catalog)]
 

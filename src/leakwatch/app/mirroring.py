@@ -20,12 +20,12 @@ def run_mirror(parts: Parts, *, full: bool = False, should_stop: Callable[[], bo
     """
     from leakwatch.store.mirror_derive import DeriveSettings
 
-    org = parts.org
-    settings = DeriveSettings(
-        time_zone=parts.settings.company.time_zone,
-        default_currency=parts.settings.company.currency or org.currency,
-    )
     with parts.run("mirror") as note, parts.open_mirror() as store:
+        org = parts.org
+        settings = DeriveSettings(
+            time_zone=parts.settings.company.time_zone,
+            default_currency=parts.settings.company.currency or org.currency,
+        )
         report = mirror(
             parts.reader,
             store,

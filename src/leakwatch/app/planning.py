@@ -20,7 +20,7 @@ from leakwatch.app.building import Parts
 from leakwatch.app.capturing import run_capture
 from leakwatch.app.looking import user_names
 from leakwatch.app.mirroring import run_mirror
-from leakwatch.errors import ConfigError
+from leakwatch.errors import ConfigError, UsageError
 from leakwatch.flows.act_sending import ActReport
 from leakwatch.model import WriteOp, WriteResult, WriteStatus
 from leakwatch.ports import Writer
@@ -135,18 +135,18 @@ def load_plan(path: Path) -> Plan:
     """Return the plan in the file at `path`.
 
     Raises:
-        ConfigError: it is no plan, or one of another format.
+        UsageError: it is no plan, or one of another format.
     """
     try:
         body = cast(dict[str, Any], orjson.loads(path.read_bytes()))
         writes = tuple(PlannedWrite(**entry) for entry in body["writes"])
         made_at = datetime.fromisoformat(str(body["made_at"]))
     except OSError as error:
-        raise ConfigError(f"{path} can't be read: {error.strerror}. Nothing was written.") from error
+        raise UsageError(f"{path} can't be read: {error.strerror}. Nothing was written.") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"{path} is not a plan made by `leakwatch plan -o`. Nothing was written.") from error
+        raise UsageError(f"{path} is not a plan made by `leakwatch plan -o`. Nothing was written.") from error
     if body.get("format") != PLAN_FORMAT:
-        raise ConfigError(f"{path} has the format {body.get('format')!r}, not {PLAN_FORMAT}. Make the plan again.")
+        raise UsageError(f"{path} has the format {body.get('format')!r}, not {PLAN_FORMAT}. Make the plan again.")
     return Plan(made_at, str(body["org_id"]), writes, notes=tuple(body.get("notes", ())))
 
 

@@ -54,7 +54,7 @@ def status(
         if as_json:
             output.print_json({**output.plain(found), "jobs": output.plain(jobs)})
         else:
-            typer.echo("\n".join(status_lines(found, jobs)))
+            typer.echo("\n".join(status_lines(found, jobs, zone=parts.zone, now=parts.clock.now())))
 
 
 def explain(

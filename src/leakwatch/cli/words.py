@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING
 
 from leakwatch.cli.output import table
 from leakwatch.core.spans import in_words
 
 if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
     from leakwatch.app.doctoring import Check
     from leakwatch.app.looking import RunShown, Status, Told
     from leakwatch.app.planning import Applied, Plan, PlannedWrite
@@ -177,31 +179,57 @@ def applied_lines(found: Applied) -> list[str]:
     return lines + [f"! refused: {words}" for words in found.refused]
 
 
-def status_lines(found: Status, jobs: Sequence[JobStatus]) -> list[str]:
-    """Return where everything stands."""
+def status_lines(found: Status, jobs: Sequence[JobStatus], *, zone: ZoneInfo, now: datetime) -> list[str]:
+    """Return where everything stands at `now` (aware), with every moment in the company's time zone."""
+
+    def local(moment: datetime | None) -> str:
+        return "-" if moment is None else f"{moment.astimezone(zone):%Y-%m-%d %H:%M}"
+
     on = [name for name, value in found.writes.items() if value]
-    lines = [f"writes switched on: {', '.join(on) or 'none'}"]
-    rows = [(one.principal, one.covered_from, one.read_at, _mailbox_state(one)) for one in found.mailboxes]
+    lines = [f"writes switched on: {', '.join(on) or 'none'}; times are those of {zone.key}"]
+    silent = {
+        one.principal: now - one.read_at for one in found.mailboxes if one.read_at and one.principal in found.stopped
+    }
+    rows = [
+        (one.principal, local(one.covered_from), local(one.read_at), _mailbox_state(one, silent.get(one.principal)))
+        for one in found.mailboxes
+    ]
     lines.append(table(["mailbox", "read from", "read to", "state"], rows) or "no mailbox was read yet")
     lines.append(f"activities: {_counts(found.activities)}")
-    lines.append(f"mirror: {f'{found.snapshot_id}' if found.snapshot_id else 'none yet; run leakwatch mirror'}")
+    lines.append(_mirror_state(found, now))
     held = f"; of these held, because the last audit could not judge them: {found.held:,}" if found.held else ""
     lines.append(f"findings: {_counts(found.findings)}{held}")
     lines += [_note(rule_id, note) for rule_id, note in sorted(found.rule_notes.items())]
     lines.append(f"quarantined: {found.quarantined}; messages not sent yet: {found.undelivered}")
     rows = [
-        (one.job, one.phase.value, one.next_due, one.last_success_at, one.paused_reason or one.error or "")
+        (
+            one.job,
+            one.phase.value,
+            local(one.next_due),
+            local(one.last_success_at),
+            one.paused_reason or one.error or "",
+        )
         for one in jobs
     ]
     if rows:
         lines.append(table(["job", "phase", "next due", "last success", "last error"], rows))
-    runs = [(run.run_id, run.finished_at, "yes" if run.complete else "no", run.error or "") for run in found.runs]
+    runs = [
+        (run.run_id, local(run.finished_at), "yes" if run.complete else "no", run.error or "") for run in found.runs
+    ]
     if runs:
         lines.append(table(["run", "finished", "complete", "error"], runs))
     return lines
 
 
-def _mailbox_state(one: Coverage) -> str:
+def _mirror_state(found: Status, now: datetime) -> str:
+    if found.snapshot_id is None or found.snapshot_at is None:
+        return "mirror: none yet; run leakwatch mirror"
+    words = f"mirror: {_snapshot(found.snapshot_id, found.snapshot_at, now)}"
+    return f"{words}: too old, so audits hold and nobody is told" if found.snapshot_is_stale else words
+
+
+def _mailbox_state(one: Coverage, silent: timedelta | None = None) -> str:
+    """Return how a mailbox stands; `silent`: for how long it was not read, if that is too long."""
     if one.left_at is not None:
         return f"not read any more: off the roster since {one.left_at:%Y-%m-%d}"
     if one.notice_date is None:
@@ -213,7 +241,9 @@ def _mailbox_state(one: Coverage) -> str:
     if one.not_given:
         mails = "1 mail" if one.not_given == 1 else f"{one.not_given} mails"
         return f"{mails} not given by the provider yet; asked for again by every sync"
-    return "ok" if one.read_at is not None else "not read yet"
+    if one.read_at is None:
+        return "not read yet"
+    return f"not read for {in_words(silent)}" if silent is not None else "ok"
 
 
 def explanation_lines(found: Told, term: str, zone: tzinfo) -> list[str]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
+import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -67,15 +70,26 @@ def story_lines(story: Story) -> list[str]:
     return lines
 
 
+def program() -> str:
+    """Return how this program is called from a shell, ready to be pasted: by its name only where that finds it."""
+    typed = Path(sys.argv[0])
+    if typed.name == "leakwatch":
+        found = shutil.which("leakwatch")
+        same = found is not None and typed.exists() and Path(found).samefile(typed)
+        return "leakwatch" if same else shlex.quote(str(typed))
+    return f"{shlex.quote(sys.executable)} -m leakwatch"
+
+
 def going_on(settings: Path | None, now: datetime | None) -> list[str]:
     """Return how to try every other command on what a demo left: its sandbox again, on the ports of before."""
     if settings is None or now is None:
         return []
+    called, sandbox = program(), shlex.quote(str(settings.parent / "sandbox"))
     at = now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return [
-        f"To go on              leakwatch sandbox serve --dir {settings.parent / 'sandbox'}",
-        f"  and beside it       export LEAKWATCH_CONFIG={settings} LEAKWATCH_NOW={at}",
-        "                      leakwatch status",
+        f"To go on              {called} sandbox serve --dir {sandbox}",
+        f"  and beside it       export LEAKWATCH_CONFIG={shlex.quote(str(settings))} LEAKWATCH_NOW={at}",
+        f"                      {called} status",
     ]
 
 
