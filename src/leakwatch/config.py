@@ -27,6 +27,7 @@ from pydantic_settings import (
     YamlConfigSettingsSource,
 )
 
+from leakwatch.core import currencies, strict_yaml
 from leakwatch.core.record_ids import org_address
 from leakwatch.errors import ConfigError
 
@@ -76,6 +77,15 @@ class Company(_Section):
         except (ZoneInfoNotFoundError, ValueError) as error:
             raise ValueError(f"unknown time zone {value!r}; use an IANA name such as Europe/Istanbul") from error
         return value
+
+    @field_validator("currency")
+    @classmethod
+    def _known_currency(cls, value: str | None) -> str | None:
+        if value is None or value in currencies.CODES:
+            return value
+        code = currencies.meant(value)
+        hint = f"did you mean {code}?" if code else "use a code such as TRY, EUR or USD"
+        raise ValueError(f"{value!r} is no currency code of ISO 4217; {hint}")
 
     @field_validator("domains")
     @classmethod
@@ -296,16 +306,11 @@ def _check_yaml(path: Path) -> None:
     if len(raw) > MAX_CONFIG_BYTES:
         raise ConfigError(f"{path} holds {len(raw):,} bytes; a configuration has at most {MAX_CONFIG_BYTES:,}.")
     try:
-        content = yaml.safe_load(raw.decode("utf-8"))
+        text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path} is not UTF-8 (byte {error.start}). Save it as UTF-8 and try again.") from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f" line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
-        raise ConfigError(f"{path}{place}: not valid YAML: {getattr(error, 'problem', error)}") from error
-    except RecursionError as error:
-        raise ConfigError(f"{path}: nested too deeply to be a configuration. Nothing was done.") from error
-    if content is not None and not isinstance(content, dict):
+    content = strict_yaml.parse(text, name=str(path)).data  # a key given twice is refused: one of the two would be lost
+    if not isinstance(content, dict):
         raise ConfigError(f"{path}: a configuration is a mapping of sections, not a {type(content).__name__}.")
 
 
@@ -320,6 +325,8 @@ def _problem(path: Path | None, entry: Mapping[str, Any]) -> str:
     message = str(entry["msg"]).removeprefix("Value error, ")
     if entry["type"] in ("model_type", "model_attributes_type"):  # what stands there may be a secret out of its place
         return f"{where}: is a section: its settings stand below it, one a line"
+    if entry["type"] == "tuple_type" and isinstance(entry.get("input"), str | int):
+        return f"{where}: is a list; write it as [{entry['input']}]"
     secret = any(word in place for word in ("key", "secret", "password"))
     shown = "" if secret or isinstance(entry.get("input"), dict) else f" (got {entry.get('input')!r})"
     return f"{where}: {message}{shown}"

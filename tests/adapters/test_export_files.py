@@ -110,7 +110,7 @@ def test_two_exports_in_one_place_are_named_by_their_folders_and_warned_of(tmp_p
     put(tmp_path, HEADER + ROW, "2026-03-24/Opportunity.csv")
     put(tmp_path, HEADER + ROW.replace("2017-03-02", "2017-03-03"), "2026-03-31/Opportunity.csv")
     (note,) = [note for note in load(tmp_path).notes if note.code == "rows_twice"]
-    assert note.text.en.startswith("2026-03-24/Opportunity.csv + 2026-03-31/Opportunity.csv: 1 rows repeat an Id")
+    assert note.text.en.startswith("2026-03-24/Opportunity.csv + 2026-03-31/Opportunity.csv: 1 row repeats an Id")
     assert "If these are two exports, give only one" in note.text.en
 
 
@@ -183,8 +183,9 @@ def test_bytes_that_mean_nothing_are_refused_with_their_line(tmp_path: Path, con
     assert words in refused(tmp_path)
 
 
-def test_letters_lost_to_question_marks_are_warned_of_with_their_fields(tmp_path: Path) -> None:
-    put(tmp_path, HEADER + ROW.replace("Deal", "??k G?da").replace("Müzakere", "Kaybedildi"))
+@pytest.mark.parametrize("name", ["??k G?da", "?stanbul Ltd", "Ofis ?zmir"])
+def test_letters_lost_to_question_marks_are_warned_of_with_their_fields(tmp_path: Path, name: str) -> None:
+    put(tmp_path, HEADER + ROW.replace("Deal", name).replace("Müzakere", "Kaybedildi"))
     loaded = load(tmp_path)
     (note,) = [note for note in loaded.notes if note.code == "text_lost"]
     assert note.level == "warning"
@@ -192,7 +193,7 @@ def test_letters_lost_to_question_marks_are_warned_of_with_their_fields(tmp_path
     assert "No letter outside ASCII is left" in note.text.en
 
 
-@pytest.mark.parametrize("name", ["Ready to go?", "https://x.example/?a=b", "What? Really"])
+@pytest.mark.parametrize("name", ["Ready to go?", "https://x.example/?a=b", "What? Really", "Deal 7?", "x ? y"])
 def test_a_question_is_no_lost_letter(tmp_path: Path, name: str) -> None:
     put(tmp_path, HEADER + ROW.replace("Deal", name))
     assert "text_lost" not in codes(load(tmp_path))

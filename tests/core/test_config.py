@@ -33,18 +33,32 @@ def test_every_fault_is_reported_at_once_with_its_place_and_the_nearest_key(tmp_
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"company: [", "line 1"),
+        (b"company: [", "line 2: not valid YAML"),
+        (b"company: {language: tr}\nsalesforce: {}\ncompany: {currency: TRY}\n", "line 3: the key `company`.* twice"),
         (b"- a\n- b\n", "mapping"),
         ("company: {currency: İ}".encode("cp1254"), "UTF-8"),
         (b"x: " + b"y" * 1_000_001, "1,000,000"),
     ],
-    ids=["broken YAML", "a list", "another encoding", "too large"],
+    ids=["broken YAML", "a key twice", "a list", "another encoding", "too large"],
 )
 def test_a_file_that_can_not_be_read_says_why(tmp_path, content, words):
     path = tmp_path / "leakwatch.yaml"
     path.write_bytes(content)
     with pytest.raises(ConfigError, match=words):
         config.load(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("company: {currency: TL}", "did you mean TRY"),
+        ("company: {currency: XYZ}", "no currency code of ISO 4217"),
+        ("company: {domains: acme.com}", r"is a list; write it as \[acme.com\]"),
+    ],
+)
+def test_a_wrong_value_is_told_with_what_was_meant(tmp_path, content, words):
+    with pytest.raises(ConfigError, match=words):
+        config.load(write(tmp_path, content))
 
 
 def test_a_missing_file_is_named(tmp_path):

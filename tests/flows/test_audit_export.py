@@ -276,6 +276,42 @@ def test_the_rules_see_the_exports_day_and_what_could_not_be_read() -> None:
     assert [note.text.en for note in result.notes] == ["assumed"]
 
 
+class Acceptance:
+    """Accepts one record."""
+
+    def __init__(self, record_id: str) -> None:
+        self.record_id = record_id
+
+    def covers(self, row: RuleRow, *, today: date) -> bool:
+        assert today == TODAY, "the day of the audit, not of the run"
+        return row.record_id == self.record_id
+
+
+def test_an_accepted_leak_is_left_out_and_the_report_says_so() -> None:
+    accepted = [Acceptance("a"), Acceptance("another")]
+    result = audit_export([Path("x")], loader=FakeLoader(), engine=FakeEngine(), now=NOON, accepted=accepted)
+    assert result.findings == ()
+    assert result.notes[-1].text.en == "1 finding accepted in audit.exceptions_file: left out."
+    assert result.outcomes[0].population == 10
+
+
+def test_an_owner_whose_name_is_not_in_the_data_goes_by_the_id_and_is_not_called_nobody(tmp_path: Path) -> None:
+    result = audit(tmp_path, {name: rows for name, rows in random_export(1).items() if name != "User"})
+    assert {row.owner_name for row in result.findings if not row.is_process} == {"005000000000001AAA"}
+    (note,) = [note for note in result.notes if note.code == "owners_unnamed"]
+    assert "The name of 1 owner is not in the data" in note.text.en
+
+
+def test_a_missing_reason_field_is_named_with_the_way_out(tmp_path: Path) -> None:
+    data = random_export(1)
+    for row in data["Opportunity"]:
+        del row["Loss_Reason__c"]
+    reason = audit(tmp_path, data).skipped["opp_lost_without_reason"]
+    assert "Opportunity.Loss_Reason__c" in reason.en
+    assert "audit.mirror_file" in reason.en
+    assert "audit.mirror_file" in reason.tr
+
+
 def test_an_export_that_cannot_be_used_runs_no_rule() -> None:
     engine = FakeEngine()
     with pytest.raises(LeakwatchError, match="nothing there"):

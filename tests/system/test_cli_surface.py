@@ -220,3 +220,14 @@ def test_the_settings_can_be_looked_at(desk: Desk, command: tuple[str]) -> None:
     said = desk.run("config", *command)
     assert (said.code, said.err) == (0, "")
     assert said.out
+
+
+@pytest.mark.parametrize(
+    ("which", "key"),
+    [("settings", "salesforce"), ("mirror", "objects"), ("overrides", "rules"), ("exceptions", "exceptions")],
+)
+def test_each_file_that_a_setting_names_can_be_printed_to_start_from(which: str, key: str) -> None:
+    said = invoke("config", "sample", which)
+    assert said.code == 0
+    assert f"{key}:" in said.out
+    assert isinstance(invoke("config", "sample", which, "--json").data, dict)

@@ -53,7 +53,14 @@ def export_result(parts: Parts, paths: Sequence[Path], *, as_of: date | None) ->
     )
     with tempfile.TemporaryDirectory(prefix="leakwatch-export-") as folder:
         loader = ExportLoader(parts.mirror_config, Path(folder), settings=derive)
-        found = audit_export(paths, loader=loader, engine=rule_engine(parts), now=parts.clock.now(), as_of_date=as_of)
+        found = audit_export(
+            paths,
+            loader=loader,
+            engine=rule_engine(parts),
+            now=parts.clock.now(),
+            as_of_date=as_of,
+            accepted=tuple(exceptions(parts)),
+        )
         context = _context(
             parts,
             found.snapshot,

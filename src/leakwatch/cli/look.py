@@ -202,16 +202,22 @@ def rules_forecast(config: Config = None, as_json: AsJson = False) -> None:
 
 
 @config_app.command("sample")
-def config_sample(as_json: AsJson = False) -> None:
-    """Print every setting with its default, as a file to copy."""
-    from leakwatch.config import sample
+def config_sample(
+    which: Annotated[
+        Literal["settings", "mirror", "overrides", "exceptions"], typer.Argument(help="Which of the files.")
+    ] = "settings",
+    as_json: AsJson = False,
+) -> None:
+    """Print every setting with its default, or a file that a setting names, as a file to copy."""
+    from leakwatch.config import sample, shipped
 
+    text = sample() if which == "settings" else (shipped("config") / f"{which}.yaml").read_text(encoding="utf-8")
     if as_json:
-        import yaml
+        from leakwatch.core import strict_yaml
 
-        output.print_json(yaml.safe_load(sample()))
+        output.print_json(strict_yaml.parse(text, name=which).data)
     else:
-        typer.echo(sample(), nl=False)
+        typer.echo(text, nl=False)
 
 
 @config_app.command("check")

@@ -6,7 +6,7 @@ No baseline, no life cycle, no proof states: what the files show is what is said
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Protocol
@@ -34,6 +34,14 @@ class Export(Protocol):
     def left_out(self) -> Mapping[tuple[str, str], Text]: ...
     @property
     def ignored(self) -> tuple[str, ...]: ...
+
+
+class Accepted(Protocol):
+    """A leak that somebody accepted, until a day."""
+
+    def covers(self, row: RuleRow, *, today: date) -> bool:
+        """Return whether it is about `row`, and still in force."""
+        ...
 
 
 class Loader(Protocol):
@@ -89,9 +97,17 @@ class ExportAudit:
 
 
 def audit_export(
-    paths: Sequence[Path], *, loader: Loader, engine: Engine, now: datetime, as_of_date: date | None = None
+    paths: Sequence[Path],
+    *,
+    loader: Loader,
+    engine: Engine,
+    now: datetime,
+    as_of_date: date | None = None,
+    accepted: Sequence[Accepted] = (),
 ) -> ExportAudit:
     """Return what the rules find in the export at `paths`, seen from the end of `as_of_date` or from `now`.
+
+    What is `accepted` on that day is left out, and a note says how much that is.
 
     Raises:
         LeakwatchError: nothing of the export can be used; the text names each file and what to do.
@@ -105,12 +121,38 @@ def audit_export(
         left_out=export.left_out,
         once=True,
     )
+    day = export.as_of_date
+    kept = [
+        replace(one, rows=tuple(row for row in one.rows if not any(each.covers(row, today=day) for each in accepted)))
+        for one in outcomes
+    ]
+    left_out = sum(len(one.rows) for one in outcomes) - sum(len(one.rows) for one in kept)
     return ExportAudit(
         snapshot=export.snapshot,
         as_of_date=export.as_of_date,
         as_of=export.as_of,
         time_zone=export.time_zone,
-        outcomes=tuple(outcomes),
-        notes=export.notes,
+        outcomes=tuple(kept),
+        notes=(*export.notes, *_accepted_note(left_out), *_owners_note(kept)),
         ignored=export.ignored,
     )
+
+
+def _accepted_note(count: int) -> list[Note]:
+    if not count:
+        return []
+    en = f"{count:,} finding{'' if count == 1 else 's'} accepted in audit.exceptions_file: left out."
+    tr = f"audit.exceptions_file dosyasında kabul edilmiş {count} bulgu gösterilmedi."
+    return [Note("accepted", Text(en, tr))]
+
+
+def _owners_note(outcomes: Sequence[RuleOutcome]) -> list[Note]:
+    """An owner whose name is not known goes by the id."""
+    nameless = {row.owner_id for one in outcomes for row in one.rows if row.owner_id and row.owner_name == row.owner_id}
+    if not nameless:
+        return []
+    en = f"The names of {len(nameless):,} owners are not in the data (User, Group): they are shown by their ids."
+    if len(nameless) == 1:
+        en = "The name of 1 owner is not in the data (User, Group): the id is shown instead."
+    tr = f"{len(nameless)} kayıt sahibinin adı veride yok (User, Group); yerine kimlikleri gösterildi."
+    return [Note("owners_unnamed", Text(en, tr), "warning")]

@@ -71,7 +71,12 @@ def availability(
         if table in loaded.spec.needs:
             needed = [column for column in sorted(gone) if column not in told]
             reasons += [facts.left_out[table, column] for column in needed if (table, column) in facts.left_out]
-            lacking += [label(table, column) for column in needed if (table, column) not in facts.left_out]
+            ways_out = loaded.spec.needs[table].without
+            for column in (item for item in needed if (table, item) not in facts.left_out):
+                if column in ways_out:
+                    reasons.append(_named(ways_out[column], label(table, column)))
+                else:
+                    lacking.append(label(table, column))
         missing[table] = frozenset(gone)
         assumed += [
             _left_out(facts.left_out[table, column])
@@ -91,6 +96,10 @@ def availability(
         if table == "*" or (table in reads and column in (None, *reads[table]))
     ]
     return None, missing, assumed
+
+
+def _named(text: Text, name: str) -> Text:
+    return Text(text.en.replace("{name}", name), text.tr.replace("{name}", name))
 
 
 def _not_there(name: str) -> Text:

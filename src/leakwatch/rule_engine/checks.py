@@ -110,6 +110,14 @@ def table_problems(
             for table in tables
             if table not in read
         ]
+    for table, need in spec.needs.items():
+        known = list(catalog.get(table, {}))
+        problems += [
+            f"{document.at(('needs', table, 'without', column))}: {table} has no column `{column}`"
+            f"{strict_yaml.nearest(column, known)}"
+            for column in need.without
+            if column not in known
+        ]
     for table, optional in spec.optional.items():
         at = document.at(("optional", table))
         known = list(catalog.get(table, {}))

@@ -61,7 +61,7 @@ def _row(loaded: LoadedRule, row: Row, values: Mapping[str, Any], people: Mappin
     if not record_id:
         raise ValueError("a row has no record_id")
     owner_id: str | None = row[finding.owner] or None
-    owner = people.get(owner_id or "", Owner("", None))
+    owner = people.get(owner_id or "", Owner(owner_id or "", None))  # whoever is not in the data goes by their id
     currency: str | None = row[finding.currency] if finding.currency else None
     impact = decimal(row[finding.impact.column]) if finding.impact else None
     english, turkish = ({**values, **row, **_words(loaded, row, language)} for language in ("en", "tr"))

@@ -92,6 +92,7 @@ class NeedSpec(Strict):
     """A table the rule can't do without. Older than `fresh_within`, the rule resolves none and holds what it opens."""
 
     fresh_within: Duration | None = None
+    without: dict[Word, TextSpec] = Field(default_factory=dict[str, TextSpec])  # column -> way out; {name} is its name
 
 
 class OptionalSpec(Strict):

@@ -17,7 +17,7 @@ from leakwatch.store.export_csv import Part
 from leakwatch.store.export_decision import Column, Decision, Measure, count, kind, no_such_value, not_blank
 from leakwatch.store.mirror_ingest import cast_sql, quoted
 
-_LOST = r"\pL\?+\pL|\?{2,}\pL|\pL\?{2,}|\x{FFFD}"  # Ye?il, ??kr?
+_LOST = r"\pL\?+\pL|(^|[^\pL\pN?])\?+\pL|\?{2,}\pL|\pL\?{2,}|\x{FFFD}"  # Ye?il, ?stanbul, ??kr?
 
 
 @dataclass(frozen=True, slots=True)

@@ -171,7 +171,8 @@ def _row_notes(mirror: Mirror, spec: ObjectSpec, parts: Sequence[Part], inspecti
     twice = mirror.drop_doubles(spec.name)
     folders = {part.file.name.rpartition("/")[0] for part in parts}
     if twice:
-        en = f"{name}: {twice} rows repeat an Id; of each the one changed last was kept."
+        rows = "1 row repeats" if twice == 1 else f"{twice:,} rows repeat"
+        en = f"{name}: {rows} an Id; of each the one changed last was kept."
         tr = f"{name}: {twice} satır aynı Id ile yineleniyor; her birinden son değişen tutuldu."
         if len(parts) > 1:
             en += " If these are two exports, give only one: what was deleted in between is judged as if still there."
