@@ -119,6 +119,10 @@ class Journal(Protocol):
         """Yield copies of mails not written, some at a time, that lie in mailboxes other than `outside`."""
         ...
 
+    def alike(self, copies: Sequence[Activity]) -> Sequence[Activity]:
+        """Return the stored copies with the Message-ID or the fingerprint of one of `copies`."""
+        ...
+
     def vetoes(self, copies: Sequence[Activity]) -> Sequence[Decision]:
         """Return the stored vetoes that may be about one of `copies`; `core.exclusion` says whether they are."""
         ...

@@ -643,3 +643,18 @@ def test_figures_add_up(world: World):
     assert counts["written.EmailMessage"] == 7
     assert Outcome.WRITTEN in {one.outcome for one in CaptureStatus(world.engine).explain("<both@acme.com>")}
     assert NINE < NOW
+
+
+def test_a_dry_run_knows_the_copies_that_are_stored(world: World):
+    """A relay gave the one mail another Message-ID; the other one bears an id that another mail has."""
+    sent = {"From": "ann@ourco.com", "To": "eve@acme.com, bob@ourco.com", "Date": "Wed, 01 Jul 2026 12:00:00 +0300"}
+    world.gmail.deliver(ANN, "sent@ourco.com", labels=("SENT",), **sent)
+    world.gmail.deliver(ANN, "used@acme.com")
+    world.capture()
+    before = set(world.org.mails)
+    world.gmail.deliver(BOB, "rewritten@relay.com", **sent)
+    world.people["mal@acme.com"] = (EVE,)
+    world.gmail.deliver(BOB, "used@acme.com", From="mal@acme.com")
+    shown = [op.key for op in world.capture(dry_run=True).operations]
+    world.capture()
+    assert shown == sorted(set(world.org.mails) - before)

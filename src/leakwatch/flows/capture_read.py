@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from leakwatch import log
-from leakwatch.core.exclusion import exclude
+from leakwatch.core.exclusion import base_key, exclude
 from leakwatch.core.normalise import assign_key
 from leakwatch.core.privacy import Insiders, PrivacyRules, reduce, screen
 from leakwatch.errors import (
@@ -46,19 +46,27 @@ class Memory:
     """Where a dry run keeps what it read: copies by activity key, and what was decided."""
 
     copies: dict[str, list[Activity]] = field(default_factory=dict[str, list[Activity]])
-    alike: dict[str, list[Activity]] = field(default_factory=dict[str, list[Activity]])  # by fingerprint
     decisions: list[Decision] = field(default_factory=list[Decision])
+    alike: dict[str, dict[SourceRef, Activity]] = field(default_factory=dict[str, dict[SourceRef, Activity]])
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def keep(self, activities: Sequence[Activity], decisions: Sequence[Decision]) -> None:
-        """Add copies under the key they would be stored by, and decisions."""
+    def keep(self, activities: Sequence[Activity], decisions: Sequence[Decision], stored: Sequence[Activity]) -> None:
+        """Add copies under the key they would be stored by, beside the `stored` ones alike, and decisions."""
         with self.lock:
             self.decisions += decisions
+            for copy in stored:
+                self._note(base_key(copy), copy)
             for activity in activities:
-                near = [*self.copies.get(activity.key, ()), *self.alike.get(activity.fingerprint, ())]
-                kept = assign_key(activity, near)
+                ref = activity.refs[0]
+                near = {**self.alike.get(activity.key, {}), **self.alike.get(activity.fingerprint, {})}
+                near.pop(ref, None)
+                kept = assign_key(activity, near.values())
                 self.copies.setdefault(kept.key, []).append(kept)
-                self.alike.setdefault(kept.fingerprint, []).append(kept)
+                self._note(activity.key, kept)
+
+    def _note(self, key: str, copy: Activity) -> None:
+        for index in {key, copy.fingerprint} - {""}:
+            self.alike.setdefault(index, {})[copy.refs[0]] = copy
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +219,7 @@ class Reading:
         ]
         after = replace(page.next_cursor, revision=cursor.revision)
         if self.memory is not None:
-            self.memory.keep(activities, decisions)
+            self.memory.keep(activities, decisions, self.journal.alike(activities))
         else:
             after = self.journal.commit_page(
                 after,

@@ -161,6 +161,13 @@ class SqlJournal(SqlOutcomes, SqlMailboxes):
         ]
         upsert(connection, tables.activities, rows)
 
+    def alike(self, copies: Sequence[Activity]) -> Sequence[Activity]:
+        """Return the stored copies with the Message-ID or the fingerprint of one of `copies`."""
+        with transaction(self._engine) as connection:
+            found = _candidates(connection, copies)
+        places = {place: copy for some in found.values() for place, copy in some.items()}
+        return [places[place] for place in sorted(places)]
+
     def record_decisions(self, decisions: Sequence[Decision]) -> None:
         """Store why items were not captured; the newest decision about an item stays."""
         with transaction(self._engine) as connection:
