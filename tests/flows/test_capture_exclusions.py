@@ -249,3 +249,27 @@ def test_what_one_copy_still_forbids_stays_out_when_the_window_is_read_anew(worl
     assert world.org.mails == {}
     world.options = replace(world.options, privacy=PrivacyRules())
     assert world.capture(full=True).written == {"EmailMessage": 1}
+
+
+COPIED = {"From": "ann@ourco.com", "To": "eve@acme.com, bob@ourco.com", "Date": "Wed, 01 Jul 2026 12:00:00 +0300"}
+
+
+def test_a_veto_stays_when_the_mail_is_asked_for_again_and_not_given(world: World):
+    world.gmail.deliver(ANN, "offer@ourco.com", labels=("SENT",), Bcc="x@lawyer.com", **COPIED)
+    world.gmail.deliver(BOB, "offer@ourco.com", **COPIED)
+    world.capture()
+    world.gmail.broken.add(world.gmail.boxes[ANN.address][0]["id"])
+    assert world.capture(full=True).captured == 1
+    assert world.org.mails == {}
+    assert {one.reason.partition(":")[0] for one in explained(world, "offer@ourco.com")} == {"blocked"}
+
+
+def test_a_veto_found_in_a_mailbox_that_is_read_no_more_holds_for_the_other_copies(world: World):
+    world.gmail.deliver(ANN, "offer@ourco.com", labels=("SENT",), Bcc="x@partner.com", **COPIED)
+    world.gmail.deliver(BOB, "offer@ourco.com", **COPIED)
+    world.capture(write=False)
+    world.options = replace(world.options, privacy=PrivacyRules(never_log=("partner.com",)))
+    world.roster = [BOB]
+    assert world.capture(dry_run=True).operations == ()
+    assert world.capture().skipped == {"blocked": 2}
+    assert world.org.mails == {}

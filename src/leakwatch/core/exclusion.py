@@ -115,7 +115,7 @@ class Screening:
         return kept, decisions
 
     def _reason(self, copy: Activity) -> SkipReason | None:
-        mailbox = copy.refs[0].principal
-        if mailbox not in self.told:
+        mailbox, reason = copy.refs[0].principal, screen(copy, self.rules)
+        if mailbox not in self.told and reason not in VETOES:  # a veto outlives the mailbox it was found in
             return SkipReason.NO_NOTICE if mailbox in self.roster else SkipReason.OFF_ROSTER
-        return screen(copy, self.rules)
+        return reason

@@ -186,7 +186,7 @@ class SqlJournal(SqlOutcomes, SqlMailboxes):
     def _keep_out(self, connection: Connection, decisions: Sequence[Decision], now: datetime) -> None:
         if not decisions:
             return
-        decisions = exclusions.without_written(connection, decisions)
+        decisions = exclusions.without_written(connection, exclusions.without_vetoed(connection, decisions))
         exclusions.store_decisions(connection, decisions)
         keys = exclusions.drop_copies(connection, decisions)
         self._refresh(connection, sorted(keys), now)

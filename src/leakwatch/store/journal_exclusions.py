@@ -93,6 +93,21 @@ def _decision(row: Any) -> Decision:
     return Decision(ref, Outcome(row.outcome), row.reason, when(row.at), key=row.key, detail=row.detail, trace=trace)
 
 
+def without_vetoed(connection: Connection, decisions: Sequence[Decision]) -> list[Decision]:
+    """Return `decisions` without those on mails under a veto that were made without a look at the mail (no key).
+
+    That Gmail fails to give it, or that it got a label, does not tell that nobody in it is on the "never log" list.
+    """
+    table = tables.decisions
+    blind = {place_of(one.ref) for one in decisions if one.key is None}
+    vetoed: set[Place] = set()
+    for chosen in _chosen(table, blind):
+        query = select(table.c.source, table.c.principal, table.c.provider_id)
+        found = connection.execute(query.where(*chosen, table.c.reason.in_(sorted(VETOES))))
+        vetoed.update((row.source, row.principal, row.provider_id) for row in found)
+    return [one for one in decisions if place_of(one.ref) not in blind & vetoed]
+
+
 def without_written(connection: Connection, decisions: Sequence[Decision]) -> list[Decision]:
     """Return `decisions` without those about copies of mails that are in Salesforce: these stay as they are."""
     written = _keys(connection, decisions, written=True)
