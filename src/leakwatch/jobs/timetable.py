@@ -89,13 +89,23 @@ def wanted_now(jobs: Sequence[Job], statuses: Mapping[str, JobStatus], now: date
     """Return the slots to run now, in the order of their flows; `statuses` by job name.
 
     What was missed while nothing ran is thus made up for as it would have happened. An `act` moreover waits for the
-    audits that were due before it: nobody is told of findings that were not looked at again.
+    audits that were due before it: nobody is told of findings that were not looked at again. While it waits for one
+    that runs or is asked for, a `report` waits for it: else the report would say that nobody was told.
     """
     found: list[Slot] = []
+    act_follows = False
     for job in sorted(jobs, key=lambda job: (FLOW_ORDER.index(job.flow), job.name)):
         slot = wanted(job, statuses[job.name], now)
-        if slot is not None and not (job.flow == "act" and _lacks_audit(slot, jobs, statuses)):
-            found.append(slot)
+        if slot is None or (job.flow == "report" and act_follows):
+            continue
+        if job.flow == "act" and _lacks_audit(slot, jobs, statuses):
+            asked_for = {one.job for one in found}
+            act_follows = act_follows or any(
+                one.flow == "audit" and (one.name in asked_for or statuses[one.name].phase is not Phase.IDLE)
+                for one in jobs
+            )
+            continue
+        found.append(slot)
     return found
 
 
