@@ -658,3 +658,15 @@ def test_a_dry_run_knows_the_copies_that_are_stored(world: World):
     shown = [op.key for op in world.capture(dry_run=True).operations]
     world.capture()
     assert shown == sorted(set(world.org.mails) - before)
+
+
+def test_a_dry_run_shows_a_refused_mail_that_another_copy_of_it_lets_be_tried_again(world: World):
+    world.gmail.deliver(ANN, "refused@acme.com")
+    world.org.refuse["Offer"] = "FIELD_CUSTOM_VALIDATION_EXCEPTION"
+    world.capture()
+    world.org.refuse.clear()
+    world.gmail.deliver(BOB, "refused@acme.com", Cc="bob@ourco.com")
+    shown = [op.key for op in world.capture(dry_run=True).operations]
+    world.capture()
+    assert shown == list(world.org.mails)
+    assert world.capture(dry_run=True).operations == ()

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from leakwatch.core.exclusion import Screening, Vetoes, drops
 from leakwatch.core.match import MatchRules, Span
+from leakwatch.core.normalise import merge
 from leakwatch.core.plan import PlanRules
 from leakwatch.core.privacy import Insiders, PrivacyRules
 from leakwatch.errors import BusyError, ConfigError, LeakwatchError
@@ -15,6 +16,7 @@ from leakwatch.flows.capture_read import Memory, Reading, without_notice
 from leakwatch.flows.capture_report import CaptureReport, Tally
 from leakwatch.flows.capture_write import Writing
 from leakwatch.model import (
+    Activity,
     AddressBook,
     Decision,
     Outcome,
@@ -228,11 +230,20 @@ def _would_be(journal: Journal, memory: Memory) -> Iterable[WaitingMail]:
             yield replace(waiting, copies=copies, vetoes=(*stored_vetoes, *vetoes.about(copies)))
     fresh = {key: tuple(copies) for key, copies in memory.copies.items() if key not in seen}
     settled = journal.settled(fresh)
+    written = journal.matches(settled)
     found = journal.vetoes([copy for copies in fresh.values() for copy in copies])
     older = Vetoes(veto for veto in found if veto.ref not in reread)
     for key, copies in fresh.items():
-        if key not in settled:
-            yield WaitingMail(key, copies, (*older.about(copies), *vetoes.about(copies)))
+        before = [copy for ref, copy in memory.stored.get(key, {}).items() if ref not in out]
+        if key in written or (key in settled and not _changes(before, copies)):
+            continue
+        both = (*before, *copies)
+        yield WaitingMail(key, both, (*older.about(both), *vetoes.about(both)))
+
+
+def _changes(stored: Sequence[Activity], copies: Sequence[Activity]) -> bool:
+    """Return whether `copies` make another mail of the `stored` ones: one that was refused is tried again then."""
+    return not stored or replace(merge(stored), refs=()) != replace(merge((*stored, *copies)), refs=())
 
 
 def _report(

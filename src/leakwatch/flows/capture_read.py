@@ -43,9 +43,10 @@ _log = log.get(__name__)
 
 @dataclass(slots=True)
 class Memory:
-    """Where a dry run keeps what it read: copies by activity key, and what was decided."""
+    """Where a dry run keeps what it read, and what is `stored` of the same mails: copies by activity key; decisions."""
 
     copies: dict[str, list[Activity]] = field(default_factory=dict[str, list[Activity]])
+    stored: dict[str, dict[SourceRef, Activity]] = field(default_factory=dict[str, dict[SourceRef, Activity]])
     decisions: list[Decision] = field(default_factory=list[Decision])
     alike: dict[str, dict[SourceRef, Activity]] = field(default_factory=dict[str, dict[SourceRef, Activity]])
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -55,6 +56,7 @@ class Memory:
         with self.lock:
             self.decisions += decisions
             for copy in stored:
+                self.stored.setdefault(copy.key, {})[copy.refs[0]] = copy
                 self._note(base_key(copy), copy)
             for activity in activities:
                 ref = activity.refs[0]
