@@ -457,3 +457,11 @@ def test_results_of_one_call_each_keep_their_own_end(engine: Engine):
     assert {entry.op.op_id: entry.op.record_id for entry in log.by_run("run1")} == {
         "a|insert": "02s1", "b|insert": None, "o": "00T1",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("reason", [SkipReason.OPT_OUT_LABEL, SkipReason.GONE, SkipReason.NOT_GIVEN])
+def test_a_veto_outlasts_a_decision_made_without_a_look_at_the_mail(journal: SqlJournal, reason: SkipReason):
+    cursor = commit(journal, decisions=[exclude(activity(ANN), SkipReason.BLOCKED, at=NOW)])
+    commit(journal, cursor=cursor, decisions=[skipped("m1", reason)])
+    assert [veto.reason for veto in journal.vetoes([activity(BOB)])] == [SkipReason.BLOCKED]
+    assert journal.not_given("gmail", ANN.address) == []
