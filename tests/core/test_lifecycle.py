@@ -374,6 +374,22 @@ def test_acknowledgement_of_the_old_owner_ends_when_the_owner_changed():
     assert result.findings[0].status is FindingStatus.OPEN
 
 
+def test_task_that_the_old_owner_put_in_progress_does_not_leave_the_new_owner_untold():
+    held = [told(status=FindingStatus.ACKNOWLEDGED)]
+    theirs = task(owner_key(mark(1), 1, 1), in_progress=True, last_modified_by_other=True)
+    signals = Signals(tasks={theirs.key: theirs})
+    result = judge(outcome(replace(row(1), owner_id=OTHER_OWNER)), held, signals=signals, now=MONDAY + DAY)
+    assert (result.findings[0].status, result.findings[0].pending_notice) == (FindingStatus.OPEN, "reassigned")
+
+
+def test_task_that_the_old_owner_keeps_in_progress_does_not_acknowledge_for_the_new_one():
+    held = [told(owner_id=OTHER_OWNER, notified_owner_id=OTHER_OWNER, notices=2)]
+    theirs = task(owner_key(mark(1), 1, 1), in_progress=True, last_modified_by_other=True)
+    signals = Signals(tasks={theirs.key: theirs})
+    result = judge(outcome(replace(row(1), owner_id=OTHER_OWNER)), held, signals=signals, now=MONDAY + DAY)
+    assert result.findings[0].status is FindingStatus.OPEN
+
+
 def test_new_owner_of_a_baseline_finding_is_not_told():
     held = [finding(baseline=True, pending_notice=None)]
     result = judge(outcome(replace(row(1), owner_id=OTHER_OWNER)), held, now=MONDAY + DAY)

@@ -148,14 +148,20 @@ class Case:
         return sorted(mine, key=lambda pair: pair[0].number)
 
     def live_tasks(self) -> list[TaskState]:
-        """Return this episode's Tasks (to owner or manager) that are neither closed nor deleted."""
-        found = self.run.tasks.get(self.finding.fingerprint, ())
-        return [task for key, task in found if key.episode == self.finding.episode and is_live(task)]
+        """Return this episode's Tasks (to owner or manager) that are neither closed nor deleted nor superseded."""
+        found = [pair for pair in self.run.tasks.get(self.finding.fingerprint, ()) if is_live(pair[1])]
+        mine = [pair for pair in found if pair[0].episode == self.finding.episode]
+        return [task for key, task in mine if not is_superseded(self.finding, key, task)]
 
 
 def is_live(task: TaskState) -> bool:
     """Return whether a Task is neither closed nor deleted."""
     return not task.is_closed and not task.is_deleted
+
+
+def is_superseded(finding: Finding, key: NoticeKey, task: TaskState) -> bool:
+    """Return whether a Task of the finding's episode is an earlier owner's, and a later word went to somebody else."""
+    return 0 < key.number < finding.notices and task.owner_id != finding.notified_owner_id
 
 
 def row_fields(run: Circumstances, row: RuleRow) -> dict[str, Any]:

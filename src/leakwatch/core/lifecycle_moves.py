@@ -197,8 +197,13 @@ def _again(case: Case) -> str:
 
 
 def acknowledge(case: Case) -> None:
-    """Somebody put one of its Tasks in progress, not longer ago than an acknowledgement lasts."""
+    """Somebody put one of its Tasks in progress, not longer ago than an acknowledgement lasts.
+
+    What the old owner does with their Task does not keep the new one from being told.
+    """
     run = case.run
+    if case.finding.pending_notice == "reassigned":
+        return
     for task in case.live_tasks():
         recent = task.modified_at is not None and not run.passed(task.modified_at, run.rule.lifecycle.ack_timeout)
         if task.in_progress and task.last_modified_by_other and recent:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from leakwatch.core.fingerprint import NoticeKey, parse_key
+from leakwatch.core.lifecycle_case import is_superseded
 from leakwatch.core.notice_policy import LINE_WORDS, TASK, NoticePolicy, Recipient
 from leakwatch.core.notice_text import task_line
 from leakwatch.core.tasks import TaskState
@@ -106,7 +107,7 @@ def _kind(finding: Finding, key: NoticeKey, task: TaskState, newest: int) -> str
         return "resolved"
     if finding.status is FindingStatus.EXCEPTED:
         return "excepted"
-    if 0 < key.number < finding.notices and task.owner_id != finding.notified_owner_id:
+    if is_superseded(finding, key, task):
         return "superseded"
     says = finding.pending_notice in LINE_WORDS and _certain(finding)
     return finding.pending_notice if says and 0 < key.number == newest else None
