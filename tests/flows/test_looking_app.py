@@ -131,6 +131,14 @@ def test_explain_speaks_in_the_companys_time_and_names_who_was_told_and_why_not(
     )
 
 
+def test_explain_says_since_when_a_finding_is_resolved_and_since_when_the_leak_was_known(desk: Desk) -> None:
+    desk.audit(row(1), row(2))
+    desk.audit(row(2), day=1)
+    desk.audit(row(2), day=2)
+    lines = explanation_lines(explain_term(desk.parts, mark(1)), mark(1), desk.parts.zone)
+    assert lines[1].endswith("; resolved since 2026-11-25 12:00, known since 2026-11-23 12:00")
+
+
 def test_dry_run_and_plan_name_the_recipient_and_the_subject_of_each_message() -> None:
     make = WriteOp("k1", "Task", Verb.INSERT, "k1", {}, reason="alert (new) for 006")
     close = WriteOp("k2|resolved:0", "Task", Verb.UPDATE, None, {}, reason="alert Task: resolved", record_id=TASK)

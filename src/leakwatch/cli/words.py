@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from leakwatch.flows.capture_report import CaptureReport
     from leakwatch.flows.mirror_plan import MirrorPlan
     from leakwatch.jobs import JobStatus
-    from leakwatch.model import Delivery, Snapshot, Transition
+    from leakwatch.model import Delivery, Finding, Snapshot, Transition
     from leakwatch.rule_engine.testing import TestResult
     from leakwatch.store.capture_status import Coverage
 
@@ -263,7 +263,7 @@ def explanation_lines(found: Told, term: str, zone: tzinfo) -> list[str]:
         lines.append(f"{len(found.items)} copies of mails in all (--json holds every one)")
     for finding in found.findings:
         lines.append(f"finding {finding.fingerprint}: {finding.rule_id} on {finding.record_name} ({finding.record_id})")
-        lines.append(f"  {finding.message_en}; {finding.status.value} since {_at(finding.since, zone)}")
+        lines.append(f"  {finding.message_en}; {_stands(finding, zone)}")
         lines.append(
             f"  rule version {finding.rule_version}, snapshot {finding.snapshot_id}, proof {finding.proof.value}"
         )
@@ -271,6 +271,12 @@ def explanation_lines(found: Told, term: str, zone: tzinfo) -> list[str]:
         told = [one for one in found.deliveries if finding.fingerprint in one.fingerprints]
         lines += [_message(one, found.names, zone) for one in told]
     return lines
+
+
+def _stands(finding: Finding, zone: tzinfo) -> str:
+    """Return how the finding stands since when, and since when the leak is known if that is longer."""
+    words = f"{finding.status.value} since {_at(finding.status_since, zone)}"
+    return words if finding.since == finding.status_since else f"{words}, known since {_at(finding.since, zone)}"
 
 
 def _at(moment: datetime, zone: tzinfo) -> str:
