@@ -448,6 +448,7 @@ class RuleOutcome:
     unjudged: Text | None = None  # how many of the population it could not judge and why, if there are any
     unchecked: frozenset[str] = frozenset()  # process findings (record ids) whose field is not in the data
     singles_replaced: bool = False  # a process finding stands for the single ones, which are not in `rows`
+    window: tuple[str, date] | None = None  # a record whose evidence in this column is before this day is not looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -524,7 +525,7 @@ class Finding:
     count: int = 1
     escalation_step: int = 0
     notified_owner_id: str | None = None  # to whom the last word went, or is on its way
-    resolved_reason: str | None = None  # fixed | rule_changed | gone | retired
+    resolved_reason: str | None = None  # fixed | aged_out | rule_changed | gone | retired
     notified_at: datetime | None = None  # when it was sent; the escalation clock runs from here, None stops it
     notices: int = 0  # words to the owner in this episode; numbers their keys
     pending_notice: str | None = None  # what is still to be said to the owner, in the words of Transition.notify

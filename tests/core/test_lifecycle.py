@@ -273,6 +273,14 @@ def test_what_appears_when_the_meaning_changed_is_baseline_and_what_was_open_goe
     assert by_mark[mark(1)].rule_version == 2
 
 
+@pytest.mark.parametrize(("first_day", "reason"), [(date(2025, 3, 17), "aged_out"), (date(2025, 3, 16), "fixed")])
+def test_record_that_left_the_rules_window_was_not_fixed_by_anybody(first_day: date, reason: str):
+    held = [told(evidence={"stage_changed_on": date(2025, 3, 16)}, absent_runs=1)]
+    result = judge(outcome(window=("stage_changed_on", first_day)), held)
+    assert result.findings[0].resolved_reason == reason
+    assert [change.notify for change in result.transitions] == ["resolved" if reason == "fixed" else None]
+
+
 def test_retired_rule_closes_its_findings_without_success_and_forgets_pending_ones():
     pending = finding(2, status=FindingStatus.PENDING)
     resolved = finding(3, status=FindingStatus.RESOLVED, resolved_reason="fixed")

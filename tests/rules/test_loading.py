@@ -46,6 +46,21 @@ def test_an_unknown_key_deep_inside_is_found_too(tmp_path: Path) -> None:
     assert "`finding.messages` (did you mean `message`?)" in found
 
 
+@pytest.mark.parametrize(
+    ("window", "said"),
+    [
+        ({"column": "amount", "days": "least"}, "`least` is no parameter of type int"),
+        ({"column": "owner_id", "days": "least"}, "`owner_id` must stand in `show`"),
+    ],
+)
+def test_a_window_needs_a_column_that_findings_keep_and_a_number_of_days(
+    tmp_path: Path, window: dict[str, str], said: str
+) -> None:
+    rule = sample()
+    rule["finding"] |= {"show": ["amount"], "window": window}
+    assert any(said in found for found in problems(tmp_path, rule))
+
+
 PROCESS = {"field": "sf_opportunity.amount", "empty": "without", "message": "{count}", "fix": "fill it in"}
 COUNTS = (
     "SELECT COUNT(*) AS deals, SUM(CASE WHEN o.amount IS NULL THEN 1 ELSE 0 END) AS without FROM sf_opportunity AS o"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -143,6 +144,9 @@ def test_turkish_stages_are_judged_by_meaning(tmp_path: Path) -> None:
     outcome = outcomes(tmp_path, data)["opp_lost_without_reason"]
     assert ids(outcome) == {f"006{number:012d}AAA" for number in (1, 2, 3, 7)}
     assert outcome.population == 5
+    column, first_day = outcome.window or ("", None)
+    assert first_day == NOON.date() - timedelta(days=365)  # what leaves the window was fixed by nobody
+    assert all(column in row.evidence for row in outcome.rows)
 
 
 def lost(count: int, with_reason: int) -> list[dict[str, Any]]:

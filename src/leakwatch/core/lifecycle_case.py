@@ -141,6 +141,14 @@ class Case:
             Transition(moved.fingerprint, old, status, reason, self.run.now, self.run.run_id, moved.episode, word)
         )
 
+    def aged_out(self) -> bool:
+        """Return whether the record is too old for the rule by now: it is not looked at, and nobody mended it."""
+        if self.run.outcome.window is None:
+            return False
+        column, first = self.run.outcome.window
+        day = self.finding.evidence.get(column)
+        return isinstance(day, date) and day < first
+
     def owner_tasks(self) -> list[tuple[NoticeKey, TaskState]]:
         """Return this episode's Tasks to the owner, oldest first."""
         found = self.run.tasks.get(self.finding.fingerprint, ())

@@ -112,7 +112,7 @@ def miss(case: Case) -> None:
     proof = Proof.PROVEN if old.proof is Proof.HELD else old.proof
     case.finding = replace(old, absent_runs=old.absent_runs + 1, checked_in=run.snapshot_id, proof=proof)
     if case.finding.absent_runs >= run.rule.lifecycle.keep_open_runs:
-        _resolve(case, "fixed")
+        _resolve(case, "aged_out" if case.aged_out() else "fixed")
 
 
 def vanish(case: Case) -> None:

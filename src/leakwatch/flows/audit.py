@@ -30,7 +30,7 @@ class RuleReport:
     rows: int = 0
     new: int = 0
     resolved: int = 0  # fixed
-    resolved_otherwise: int = 0  # gone, rule changed, retired
+    resolved_otherwise: int = 0  # gone, aged out, rule changed, retired
     reopened: int = 0
     held: int = 0
     baseline: int = 0
@@ -219,7 +219,7 @@ def _report(outcome: RuleOutcome, evaluation: Evaluation, error: str | None) -> 
         rows=len(outcome.rows),
         new=evaluation.count("detected", "confirmed"),
         resolved=evaluation.count("fixed"),
-        resolved_otherwise=evaluation.count("gone", "rule_changed", "retired"),
+        resolved_otherwise=evaluation.count("gone", "aged_out", "rule_changed", "retired"),
         reopened=evaluation.count("reopened"),
         held=evaluation.held,
         baseline=evaluation.count("baseline"),

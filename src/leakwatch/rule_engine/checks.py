@@ -87,11 +87,25 @@ def column_problems(document: strict_yaml.Document, spec: RuleSpec, query: Query
     for index, item in enumerate(finding.severity_when):
         wanted += [(("finding", "severity_when", index), name) for name in item.conditions]
     returns = list(query.returns)
-    return [
+    unknown = [
         f"{document.at(position)}: the SELECT returns no column `{name}`{strict_yaml.nearest(name, returns)}"
         for position, name in wanted
         if name not in returns
     ]
+    return unknown + _window_problems(document, spec)
+
+
+def _window_problems(document: strict_yaml.Document, spec: RuleSpec) -> list[str]:
+    window = spec.finding.window
+    if window is None:
+        return []
+    at = document.at(("finding", "window"))
+    problems: list[str] = []
+    if window.column not in spec.finding.show:
+        problems.append(f"{at}: `{window.column}` must stand in `show`, to be known when the record is seen no more")
+    if window.days not in spec.params or spec.params[window.days].type != "int":
+        problems.append(f"{at}: `{window.days}` is no parameter of type int")
+    return problems
 
 
 def table_problems(

@@ -151,6 +151,7 @@ class RuleEngine:
             unjudged=unjudged,
             unchecked=process.unchecked,
             singles_replaced=process.replace_singles,
+            window=_window(loaded, values, as_of_date),
         )
 
     def _counts(
@@ -195,6 +196,13 @@ def _switched_off(loaded: LoadedRule, reason: Text) -> RuleOutcome:
         rule.id, rule.version, rule.params_digest, (), None, complete=False,
         switched_off=reason.en, switched_off_tr=reason.tr,
     )  # fmt: skip
+
+
+def _window(loaded: LoadedRule, values: Mapping[str, Any], as_of_date: date) -> tuple[str, date] | None:
+    """Return which column of the evidence, before which day, takes a record out of the rule's sight; None if none."""
+    window = loaded.spec.finding.window
+    days = values[window.days] if window else 0
+    return (window.column, as_of_date - timedelta(days=days)) if window and days else None
 
 
 def _unjudged(loaded: LoadedRule, count: int | None, population: int | None, values: Mapping[str, Any]) -> Text | None:

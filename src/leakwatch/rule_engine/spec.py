@@ -112,6 +112,13 @@ class ImpactSpec(Strict):
     kind: Literal["at_risk", "lost", "deviation"]
 
 
+class WindowSpec(Strict):
+    """How long a rule looks at a record: what is older leaves its sight, and nobody mended it."""
+
+    column: Word  # a day; one of `show`, so that a finding still has it when the rule sees its record no more
+    days: Word  # the parameter that says for how many days; 0 is for ever
+
+
 class ConditionSpec(Strict):
     """A comparison of one column with a fixed value."""
 
@@ -153,6 +160,7 @@ class FindingSpec(Strict):
     account: Word | None = None
     currency: Word | None = None
     impact: ImpactSpec | None = None
+    window: WindowSpec | None = None
     show: list[Word] = Field(default_factory=list[str])
     words: dict[Word, dict[str, TextSpec]] = Field(default_factory=dict[str, dict[str, Text]])  # codes in plain words
     message: TextSpec
