@@ -13,6 +13,7 @@ from leakwatch.app.auditing import exceptions, rule_engine
 from leakwatch.app.building import Parts
 from leakwatch.app.mirroring import latest_snapshot
 from leakwatch.core import report as numbers
+from leakwatch.core.lifecycle_case import as_row
 from leakwatch.core.report_inputs import (
     CaptureHealth,
     ExceptionEntry,
@@ -22,7 +23,8 @@ from leakwatch.core.report_inputs import (
     ReportOptions,
     RuleInfo,
 )
-from leakwatch.model import Finding, RuleRow, Snapshot
+from leakwatch.model import Finding, Snapshot
+from leakwatch.store.capture_status import Coverage
 
 TREND = timedelta(weeks=13)  # twelve weeks of trend and the week before them
 
@@ -99,7 +101,7 @@ def weekly_result(parts: Parts, *, as_of: date | None = None) -> Mapping[str, An
         findings=findings,
         transitions=parts.findings.transitions(since=trend_from),
         rule_runs=parts.findings.rule_runs(since=trend_from),
-        capture=_capture(parts),
+        capture=capture_health(parts),
         exceptions=_exceptions(parts, findings),
     )
 
@@ -189,7 +191,8 @@ def _currency(findings: Sequence[Finding]) -> str | None:
     return known.pop() if len(known) == 1 else None
 
 
-def _capture(parts: Parts) -> list[CaptureHealth]:
+def capture_health(parts: Parts) -> list[CaptureHealth]:
+    """Return how each mailbox that is or was on the roster is read, and why not where it is not."""
     names = {principal.address: principal.name for principal in parts.journal.principals()}
     return [
         CaptureHealth(
@@ -197,10 +200,17 @@ def _capture(parts: Parts) -> list[CaptureHealth]:
             entry.salesforce_user_id,
             names.get(entry.principal, ""),
             entry.read_at,
-            entry.parked_reason,
+            _why_not_read(entry),
         )
         for entry in parts.capture_status.coverage()
     ]
+
+
+def _why_not_read(mailbox: Coverage) -> str | None:
+    """Return the code of the reason why nobody reads a mailbox (`parked.*` in the locales), None where it is read."""
+    if mailbox.left_at is not None:
+        return "left"
+    return "no_notice" if mailbox.notice_date is None else mailbox.parked_reason
 
 
 def _exceptions(parts: Parts, findings: Sequence[Finding]) -> list[ExceptionEntry]:
@@ -212,30 +222,7 @@ def _exceptions(parts: Parts, findings: Sequence[Finding]) -> list[ExceptionEntr
             entry.reason,
             entry.author,
             entry.expires,
-            sum(1 for finding in findings if _covers(entry, finding, today)),
+            sum(1 for finding in findings if entry.covers(as_row(finding), today=today)),
         )
         for entry in exceptions(parts)
     ]
-
-
-def _covers(entry: Any, finding: Finding, today: date) -> bool:
-    row = RuleRow(
-        rule_id=finding.rule_id,
-        business_key=(finding.record_id,),
-        record_id=finding.record_id,
-        sobject=finding.sobject,
-        record_name=finding.record_name,
-        owner_id=finding.owner_id,
-        owner_name=finding.owner_name,
-        manager_id=finding.manager_id,
-        severity=finding.severity,
-        impact=finding.impact,
-        currency=finding.currency,
-        impact_kind=finding.impact_kind,
-        message_en=finding.message_en,
-        message_tr=finding.message_tr,
-        evidence=finding.evidence,
-        account_id=finding.account_id,
-        is_process=finding.is_process,
-    )
-    return bool(entry.covers(row, today=today))
