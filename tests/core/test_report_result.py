@@ -13,6 +13,7 @@ import orjson
 import pytest
 
 from leakwatch.core.report import Note, ReportOptions, RuleInfo, export_audit, to_json, weekly
+from leakwatch.core.report_sections import outcome_status
 from leakwatch.model import Severity, Text
 from leakwatch.report.schema import result_schema
 from report_sample import (
@@ -184,6 +185,12 @@ def test_what_several_rules_assume_is_said_once_and_of_no_rule_in_particular() -
     outcomes = [outcome(rule, assumptions=("no history",), assumptions_tr=("geçmiş yok",)) for rule in (OVERDUE, PRICE)]
     notes = export_audit(sample_context(notes=()), outcomes)["notes"]
     assert [(note["rule_id"], note["text"]["tr"]) for note in notes] == [(None, "geçmiş yok")]
+
+
+def test_a_rule_with_nothing_but_a_process_finding_is_not_called_skipped() -> None:
+    saying = outcome(PRICE, row(PRICE, "sf_opportunity.budget_amount", is_process=True, count=100), population=0)
+    assert outcome_status(saying) == "run"
+    assert outcome_status(outcome(PRICE, population=0)) == "skipped"
 
 
 def test_a_process_finding_tells_how_many_records_it_stands_for() -> None:

@@ -117,7 +117,7 @@ def outcome_status(outcome: RuleOutcome | None) -> str:
         return "switched_off"
     if outcome.error is not None:
         return "failed"
-    if outcome.population == 0:
+    if outcome.population == 0 and not outcome.rows:  # a process finding may count records that it can not judge
         return "skipped"
     return "run" if outcome.complete else "held"
 
