@@ -32,7 +32,6 @@ from leakwatch.core.record_ids import org_address
 from leakwatch.errors import ConfigError
 
 MAX_CONFIG_BYTES = 1_000_000  # a larger "configuration" is a mistake or an attack (YAML alias bombs)
-SALESFORCE_HOST_SUFFIXES = (".my.salesforce.com", ".salesforce.com", ".my.salesforce.mil", ".salesforce.mil")
 
 
 class _Section(BaseModel):

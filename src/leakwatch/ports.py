@@ -78,12 +78,6 @@ class Source(Protocol):
         ...
 
 
-class Roster(Protocol):
-    """Who works here: mailbox owners the directory and Salesforce both know."""
-
-    def principals(self) -> Sequence[Principal]: ...
-
-
 class Journal(Protocol):
     """Durable memory of capture: cursors, activities, decisions, wanted and done writes."""
 

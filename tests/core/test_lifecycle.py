@@ -405,6 +405,13 @@ def test_new_owner_of_a_baseline_finding_is_not_told():
     assert result.transitions[0].notify is None
 
 
+def test_growth_that_an_exception_covers_is_measured_from_there_when_it_ends():
+    told = finding(impact=Decimal(100), impact_reference=Decimal(100), notified_at=MONDAY)
+    covered = Signals(exceptions=(Accepted(opportunity_id(1), MONDAY.date()),))
+    (kept,) = judge(outcome(replace(row(1), impact=Decimal(151))), [told], signals=covered).findings
+    assert (kept.status, kept.pending_notice, kept.impact_reference) == (FindingStatus.EXCEPTED, None, Decimal(151))
+
+
 def test_owner_who_was_not_told_yet_hears_new_not_that_it_grew():
     result = judge(outcome(replace(row(1), impact=Decimal(9000))), [finding()], now=MONDAY + DAY)
     assert result.findings[0].pending_notice == "new"

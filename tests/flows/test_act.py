@@ -25,21 +25,6 @@ from leakwatch.errors import TransientError
 from leakwatch.flows.act import OrgView
 from leakwatch.model import FindingStatus, Mode, RuleAction, Severity
 
-
-@pytest.fixture
-def company(tmp_path):
-    made = []
-
-    def make(of=None):
-        made.append(Company(tmp_path / f"{len(made)}.db", of))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.engine.dispose()
-    faultpoints.install(None)
-
-
 # --- from finding to Task ---
 
 

@@ -7,24 +7,11 @@ from dataclasses import replace
 import pytest
 
 from finding_sample import DAY, MANAGER, OTHER_OWNER, OWNER, REVOPS, mark, row
-from flows.act_company import FIRST, Company
+from flows.act_company import FIRST
 from leakwatch.core.fingerprint import escalation_key, owner_key
 from leakwatch.errors import TransientError
 from leakwatch.flows.act_sending import MOST_TRIES
 from leakwatch.model import FindingStatus, WriteStatus
-
-
-@pytest.fixture
-def company(tmp_path):
-    made = []
-
-    def make(of=None):
-        made.append(Company(tmp_path / f"{len(made)}.db", of))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.engine.dispose()
 
 
 def test_refused_task_is_set_aside_with_its_reason_and_the_others_are_made(company):

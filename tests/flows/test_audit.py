@@ -96,19 +96,21 @@ def test_failed_rule_is_reported_closes_nothing_and_stops_no_other(store):
     assert store.rule_runs(rule_id=OVERDUE.id)[-1].error == "killed after 60 s"
 
 
-def test_rule_on_an_old_mirror_says_so_closes_nothing_and_proves_nothing_new(store):
+def test_rule_on_an_old_mirror_says_so_closes_nothing_and_opens_nothing(store):
     begin(store, row(1), row(3))
     old = "Too old to say that anything is fixed or new: Opportunity (2026-02-24 06:00 UTC). Findings are held."
     report = once(store, outcome(row(2), row(3), complete=False, stale=old))
     (line,) = report.rules
-    assert (line.note, line.stale, line.complete, line.resolved, line.held) == (old, True, False, 0, 3)
+    assert (line.note, line.stale, line.complete, line.resolved, line.held) == (old, True, False, 0, 2)
+    assert line.new == 0
     assert report.stale
     assert store.rule_notes("run-11230900-s1") == {OVERDUE.id: old}
     assert {found.fingerprint: found.proof for found in store.findings()} == dict.fromkeys(
-        (mark(1), mark(2), mark(3)), Proof.HELD
+        (mark(1), mark(3)), Proof.HELD
     )
     again = once(store, outcome(row(2), row(3)), name="s2", at=MONDAY + DAY)
     assert not again.stale
+    assert again.rules[0].new == 1
     proofs = {found.fingerprint: found.proof for found in store.findings()}
     assert (proofs[mark(2)], proofs[mark(3)]) == (Proof.PROVEN, Proof.PROVEN)
 

@@ -39,7 +39,6 @@ from leakwatch.ports import Clock
 
 JWT_LIFETIME = timedelta(minutes=3)  # Salesforce takes an `exp` of at most a few minutes ahead (JWT Bearer Flow)
 SALESFORCE_HOSTS = (".salesforce.com", ".salesforce.mil")
-MAX_URI_BYTES = 16_384  # URI and headers together; beyond it the service answers 414 or 431
 _USAGE = re.compile(r"api-usage=(\d+)/(\d+)")
 _CLIENT_NAME = "leakwatch"
 

@@ -101,7 +101,9 @@ def evaluate(
         tasks=_by_finding(signals.tasks.values()),
     )
     conclusive = looked and not run.guarded
-    cases = [_born(run, mark, row) for mark, row in rows.items() if mark not in known]
+    # What old data show may be mended by now: as a new finding it would later count as fixed.
+    born = [] if outcome.stale is not None else [mark for mark in rows if mark not in known]
+    cases = [_born(run, mark, rows[mark]) for mark in born]
     for mark, finding in known.items():
         case = Case(run, finding, rows.get(mark), _look(run, finding, rows.get(mark), conclusive=conclusive))
         LOOK_MOVES[finding.status][case.look](case)

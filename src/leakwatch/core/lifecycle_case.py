@@ -135,6 +135,8 @@ class Case:
             if waiting is None or NOTICE_STRENGTH[word] > NOTICE_STRENGTH.get(waiting, 0):
                 moved = replace(moved, pending_notice=word)
         if status in (RESOLVED, EXCEPTED, SNOOZED):
+            if moved.pending_notice == "grew":  # nobody will say what it grew from
+                moved = replace(moved, impact_reference=moved.impact)
             moved = replace(moved, pending_notice=None)
         self.finding = moved
         self.transitions.append(

@@ -182,10 +182,6 @@ class SalesforceReader:
                 bodies[name] = self._client.request("GET", paths[name]).body
         return {name: _delete_log(bodies[name], since[name]) for name in since if name in bodies}
 
-    def api_usage(self) -> tuple[int, int] | None:
-        """Return (used, allowed) API calls of the last 24 hours as last heard, or None."""
-        return self._client.usage
-
     @property
     def instance_url(self) -> str:
         """The org's own address, for links."""
