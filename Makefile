@@ -31,7 +31,7 @@ demo: $(VENV)/ready
 	$(BIN)/leakwatch demo $(ARGS)
 
 test: $(VENV)/ready
-	$(BIN)/python -m pytest -n auto $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 # make -k check runs them all and fails at the end.
 check: lint types imports

@@ -71,11 +71,13 @@ def peer(options: dict[str, Any]) -> None:
     overdue = deals[(deals["IsClosed"] == 0) & ~on_hold & (deals["CloseDate"] < today - pd.Timedelta(days=14))]
     lost = (deals["IsClosed"] == 1) & (deals["IsWon"] == 0)
     no_reason = deals["Loss_Reason__c"].fillna("").str.strip() == ""
-    without_reason = deals[(lost | on_hold) & no_reason & (deals["Changed"] >= today - pd.Timedelta(days=365))]
+    by_then = deals["Changed"] <= today  # what closed after the day of the audit is not judged yet
+    recent = by_then & (deals["Changed"] >= today - pd.Timedelta(days=365))
+    without_reason = deals[(lost | on_hold) & no_reason & recent]
 
     lines = lines[lines["IsDeleted"] == 0]
     listed = (lines["ListPrice"] * lines["Quantity"]).groupby(lines["OpportunityId"]).sum().rename("Listed")
-    won = deals[(deals["IsWon"] == 1) & deals["Amount"].notna()].merge(listed, left_on="Id", right_index=True)
+    won = deals[(deals["IsWon"] == 1) & deals["Amount"].notna() & by_then].merge(listed, left_on="Id", right_index=True)
     won = won[won["Listed"] > 0]
     deviating = won[(won["Amount"] < 0.5 * won["Listed"]) | (won["Amount"] > 1.25 * won["Listed"])]
 
@@ -118,10 +120,11 @@ def loop(options: dict[str, Any]) -> None:
             add("opp_close_overdue", row)
         reason = "" if pd.isna(row["Loss_Reason__c"]) else row["Loss_Reason__c"].strip()
         lost = row["IsClosed"] and not row["IsWon"]
-        if (lost or on_hold) and not reason and row["Changed"] >= today - pd.Timedelta(days=365):
+        by_then = row["Changed"] <= today
+        if (lost or on_hold) and not reason and by_then and row["Changed"] >= today - pd.Timedelta(days=365):
             add("opp_lost_without_reason", row)
         reference = listed.get(row["Id"], 0)
-        comparable = row["IsWon"] and not pd.isna(row["Amount"]) and reference > 0
+        comparable = row["IsWon"] and by_then and not pd.isna(row["Amount"]) and reference > 0
         if comparable and (row["Amount"] < 0.5 * reference or row["Amount"] > 1.25 * reference):
             add("opp_price_deviation", row)
     Path(options["out"]).write_text(json.dumps(found, default=str), encoding="utf-8")
