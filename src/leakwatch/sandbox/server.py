@@ -246,7 +246,7 @@ def _card(stage: Stage, side: SalesforceSide, keys: Keys, urls: list[str], desk:
 
 def _announce(options: Options, card: dict[str, Any]) -> None:
     content = json.dumps(card, indent=2, ensure_ascii=False).encode()
-    for path in (options.folder / "sandbox.json", options.info):
+    for path in (options.info, options.folder / "sandbox.json"):  # the last is the one that is waited for
         if path is not None:
             temporary = path.with_name(path.name + ".new")
             write_private(temporary, content)
