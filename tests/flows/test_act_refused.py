@@ -7,11 +7,20 @@ from dataclasses import replace
 import pytest
 
 from finding_sample import DAY, MANAGER, OTHER_OWNER, OWNER, REVOPS, mark, row
-from flows.act_company import FIRST
+from flows.act_company import FIRST, Company
 from leakwatch.core.fingerprint import escalation_key, owner_key
 from leakwatch.errors import TransientError
 from leakwatch.flows.act_sending import MOST_TRIES
 from leakwatch.model import FindingStatus, WriteStatus
+
+
+def plan_without_an_answer(it: Company) -> None:
+    """Let a first Task be planned while Salesforce is away: it is stored, and not sent."""
+    it.audit(row(1))
+    it.org.down_after = 0
+    with pytest.raises(TransientError):
+        it.act()
+    it.org.down_after = None
 
 
 def test_refused_task_is_set_aside_with_its_reason_and_the_others_are_made(company):
@@ -109,11 +118,7 @@ def test_second_word_that_was_refused_leaves_the_first_one_told(company):
 
 def test_nobody_is_escalated_for_a_task_that_never_left(company):
     it = company()
-    it.audit(row(1))
-    it.org.down_after = 0
-    with pytest.raises(TransientError):
-        it.act()
-    it.org.down_after = None
+    plan_without_an_answer(it)
     on, it.policy = it.policy, replace(it.policy, writes={})
     it.day(row(1), days=30)
     it.audit(row(1))
@@ -177,11 +182,7 @@ def test_org_that_stops_answering_loses_nothing_and_doubles_nothing(company):
 
 def test_message_that_was_overtaken_before_it_was_sent_is_withdrawn(company):
     it = company()
-    it.audit(row(1))
-    it.org.down_after = 0
-    with pytest.raises(TransientError):
-        it.act()
-    it.org.down_after = None
+    plan_without_an_answer(it)
     it.next_day()
     it.audit()
     it.audit()
@@ -192,11 +193,7 @@ def test_message_that_was_overtaken_before_it_was_sent_is_withdrawn(company):
 
 def test_unsent_message_to_the_old_owner_is_withdrawn_when_the_record_was_handed_over(company):
     it = company()
-    it.audit(row(1))
-    it.org.down_after = 0
-    with pytest.raises(TransientError):
-        it.act()
-    it.org.down_after = None
+    plan_without_an_answer(it)
     report = it.day(row(1, owner_id=OTHER_OWNER))
     assert (report.withdrawn, report.tasks_made) == (1, 1)
     (made,) = it.org.tasks.values()
@@ -205,11 +202,7 @@ def test_unsent_message_to_the_old_owner_is_withdrawn_when_the_record_was_handed
 
 def test_unsent_message_waits_while_its_channel_is_switched_off(company):
     it = company()
-    it.audit(row(1))
-    it.org.down_after = 0
-    with pytest.raises(TransientError):
-        it.act()
-    it.org.down_after = None
+    plan_without_an_answer(it)
     on, it.policy = it.policy, replace(it.policy, writes={})
     assert it.act().ops == ()
     it.policy = on

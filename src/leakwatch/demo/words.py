@@ -63,9 +63,7 @@ def story_lines(story: Story) -> list[str]:
         f"Settings              {story.settings} (the sandbox is stopped; its state is beside it)",
         *going_on(story.settings, story.ends_at),
         "",
-        "Nothing was missed, nothing wrongly raised."
-        if story.as_expected
-        else "NOT as the world's truth has it: see above.",
+        GOOD if story.as_expected else BAD,
     ]
     return lines
 
