@@ -131,7 +131,7 @@ class Reader:
             known=self.journal.known_ids,
         )
         nowhere = Nowhere()
-        doors = CaptureDoors([source], self.journal, no_book, nowhere, nowhere, self.limiter.spent)
+        doors = CaptureDoors([source], self.journal, no_book, nowhere, nowhere, lambda _: {}, self.limiter.spent)
         now = datetime.fromisoformat(self.sandbox.control("GET", "/clock")["now"])
         return capture(self.roster, doors, options, run_id="r", now=now, write=False)
 

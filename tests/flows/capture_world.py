@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 
 from capture_samples import ANN, BOB, NINE
 from leakwatch import faultpoints
+from leakwatch.app.planning import Plan, PlannedOnly
 from leakwatch.core.privacy import PrivacyRules
 from leakwatch.errors import CursorError, LeakwatchError
 from leakwatch.flows.capture import CaptureDoors, CaptureOptions, capture
@@ -182,6 +183,7 @@ class World:
         }
         self.deals: dict[str, tuple[OpenOpportunity, ...]] = {}
         self.snapshot = "snapshot 1"
+        self.plan: Plan | None = None  # lets through only what it holds
         self.roster: list[Principal] = [ANN, BOB]
         self.options = OPTIONS
 
@@ -192,12 +194,14 @@ class World:
 
     def capture(self, *, now: datetime = NOW, run_id: str = "run", full: bool = False, **options: Any) -> CaptureReport:
         known = self.journal.settled_ids if full else self.journal.known_ids
+        writer = LoggedWriter(self.org, self.log)
         doors = CaptureDoors(
             sources=[GmailSource(self.gmail, known=known)],
             journal=self.journal,
             address_book=self.book,
-            writer=LoggedWriter(self.org, self.log),
+            writer=writer if self.plan is None else PlannedOnly(writer, self.plan),
             records=self.org,
+            landed=self.log.done,
         )
         return capture(self.roster, doors, self.options, run_id=run_id, now=now, full=full, **options)
 

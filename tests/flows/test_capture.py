@@ -12,6 +12,7 @@ from sqlalchemy import update
 
 from capture_samples import ANN, BOB, NINE
 from flows.capture_world import EVE, NOW, World, fill, without_notice
+from leakwatch.app.planning import Plan, planned_captures
 from leakwatch.cli.words import _mailbox_state, capture_lines
 from leakwatch.core.plan import PlanRules
 from leakwatch.errors import AuthError, BudgetError, ConfigError, TransientError
@@ -670,3 +671,66 @@ def test_a_dry_run_shows_a_refused_mail_that_another_copy_of_it_lets_be_tried_ag
     world.capture()
     assert shown == list(world.org.mails)
     assert world.capture(dry_run=True).operations == ()
+
+
+# --- a mail that is written turns up in another mailbox ---
+
+
+@pytest.fixture
+def sent_by_ann(world: World) -> World:
+    """What Ann sent under another name is in Salesforce from Bob's mailbox, and his until her copy proves it hers."""
+    sent = {"From": "ann@events.org", "To": "eve@acme.com, bob@ourco.com"}
+    world.gmail.deliver(BOB, "sent@ourco.com", **sent)
+    world.gmail.failures[ANN.address] = AuthError("refused")
+    world.capture()
+    assert set(owners(world).values()) == {"005BOB"}
+    world.gmail.failures.clear()
+    world.gmail.deliver(ANN, "sent@ourco.com", labels=("SENT",), **sent)
+    return world
+
+
+@pytest.mark.parametrize("read_before", [False, True], ids=["unread yet", "read into the journal already"])
+def test_a_dry_run_shows_the_task_that_changes_hands_and_not_the_mail_that_is_there(
+    sent_by_ann: World, read_before: bool
+):
+    world = sent_by_ann
+    if read_before:
+        world.capture(write=False, retry_parked=True)
+    (task,) = world.org.tasks
+    dry = world.capture(dry_run=True, retry_parked=True)
+    assert [(op.sobject, op.verb, op.record_id, op.fields) for op in dry.operations] == [
+        ("Task", Verb.UPDATE, task, {"OwnerId": "005ANN"})
+    ]
+    assert set(owners(world).values()) == {"005BOB"}
+    real = world.capture(run_id="real", retry_parked=True)
+    assert (real.already_there, real.owners_given, real.written) == (1, 1, {})
+    assert [entry.op.op_id for entry in world.log.by_run("real")] == [op.op_id for op in dry.operations]
+    assert world.capture(dry_run=True).operations == ()
+
+
+def test_apply_gives_the_task_that_its_plan_shows_and_no_other(sent_by_ann: World):
+    dry = sent_by_ann.capture(dry_run=True, retry_parked=True)
+    planned = Plan(NOW, "00D", tuple(planned_captures(dry.operations, {"005ANN": "Ann Reed"})))
+    assert [write.recipient for write in planned.writes] == ["Ann Reed"]
+    sent_by_ann.plan = Plan(NOW, "00D", ())
+    assert sent_by_ann.capture(retry_parked=True).waiting == 1
+    assert set(owners(sent_by_ann).values()) == {"005BOB"}
+    sent_by_ann.plan = planned
+    assert sent_by_ann.capture().owners_given == 1
+    assert set(owners(sent_by_ann).values()) == {"005ANN"}
+
+
+def test_a_dry_run_shows_no_change_of_a_task_that_a_person_gave_away(sent_by_ann: World):
+    (task,) = sent_by_ann.org.tasks.values()
+    task["OwnerId"] = "005CEM"
+    assert sent_by_ann.capture(dry_run=True, retry_parked=True).operations == ()
+    sent_by_ann.capture(retry_parked=True)
+    assert task["OwnerId"] == "005CEM"
+
+
+def test_a_task_that_cannot_change_hands_now_does_so_later(sent_by_ann: World):
+    sent_by_ann.org.delay = {"Task"}
+    assert sent_by_ann.capture(retry_parked=True).waiting == 1
+    sent_by_ann.org.delay = set()
+    assert sent_by_ann.capture().owners_given == 1
+    assert set(owners(sent_by_ann).values()) == {"005ANN"}

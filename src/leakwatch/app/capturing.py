@@ -75,6 +75,7 @@ def run_capture(
             address_book=lambda addresses: _book(parts, addresses),
             writer=parts.writer,
             records=parts.reader,
+            landed=parts.write_log.done,
             units=google.limiter.spent,
         )
         report = capture(

@@ -22,13 +22,12 @@ from leakwatch.app.looking import user_names
 from leakwatch.app.mirroring import run_mirror
 from leakwatch.errors import ConfigError, UsageError
 from leakwatch.flows.act_sending import ActReport
-from leakwatch.model import WriteOp, WriteResult, WriteStatus
+from leakwatch.model import Verb, WriteOp, WriteResult, WriteStatus
 from leakwatch.ports import Writer
 
 FRESH = timedelta(minutes=15)  # a mirror that this very command refreshed, however long the mailboxes took
 PLAN_FORMAT = "leakwatch-plan/1"
 HELD_BACK = "NOT_IN_PLAN"
-THERE_ALREADY = "the record is there; what is missing is its Task's owner"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +82,7 @@ def make_plan(parts: Parts) -> Plan:
     else:
         run_capture(parts, write=False)
         captured = run_capture(parts, dry_run=True, mirror_max_age=FRESH)
-        landed = parts.write_log.done([op.op_id for op in captured.operations])
-        writes += [
-            _planned("capture", op, THERE_ALREADY if op.op_id in landed else op.reason) for op in captured.operations
-        ]
+        writes += planned_captures(captured.operations, user_names(parts))
         if any(op.sobject == "EmailMessage" for op in captured.operations):
             notes.append("After each EmailMessage, the Task that Salesforce makes for it is given to the rep.")
         if not parts.settings.writes.capture:
@@ -102,6 +98,15 @@ def make_plan(parts: Parts) -> Plan:
     if off:
         notes.append(f"{off} people would be told more if writes.salesforce_task and writes.chatter_post were on.")
     return Plan(parts.clock.now(), parts.org.org_id, tuple(writes), notes=tuple(notes))
+
+
+def planned_captures(ops: Sequence[WriteOp], names: Mapping[str, str]) -> list[PlannedWrite]:
+    """Return the writes of a dry run of capture, with the person a Task is given to; `names` are by user id."""
+    owners = [str(op.fields["OwnerId"]) if op.verb is Verb.UPDATE else "" for op in ops]
+    return [
+        replace(_planned("capture", op), recipient=names.get(owner, owner))
+        for op, owner in zip(ops, owners, strict=True)
+    ]
 
 
 def planned_messages(acted: ActReport, names: Mapping[str, str]) -> list[PlannedWrite]:
@@ -226,10 +231,10 @@ class PlannedOnly:
             self.applied.refused.append(f"{result.op_id}: {result.code}: {result.message}")
 
 
-def _planned(flow: str, op: WriteOp, reason: str | None = None) -> PlannedWrite:
+def _planned(flow: str, op: WriteOp) -> PlannedWrite:
     fields = cast(dict[str, Any], orjson.loads(orjson.dumps(dict(op.fields), default=str)))
     return PlannedWrite(
-        op.op_id, flow, op.sobject, op.verb.value, reason or op.reason, fields, _digest(op), record_id=op.record_id
+        op.op_id, flow, op.sobject, op.verb.value, op.reason, fields, _digest(op), record_id=op.record_id
     )
 
 

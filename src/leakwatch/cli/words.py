@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from leakwatch.flows.capture_report import CaptureReport
     from leakwatch.flows.mirror_plan import MirrorPlan
     from leakwatch.jobs import JobStatus
-    from leakwatch.model import Delivery, Finding, Snapshot, Transition
+    from leakwatch.model import Delivery, Finding, Snapshot, Transition, WriteOp
     from leakwatch.rule_engine.testing import TestResult
     from leakwatch.store.capture_status import Coverage
 
@@ -37,7 +37,9 @@ def capture_lines(found: CaptureReport) -> list[str]:
     ]
     if found.dry_run:
         lines.append(f"would write: {_counts(found.planned)}")
-        lines += _some([f"  {op.verb.value} {op.sobject}: {op.reason}" for op in found.operations])
+        lines += _some([f"  {_operation(op)}: {op.reason}" for op in found.operations])
+        if any(op.sobject == "EmailMessage" for op in found.operations):
+            lines.append("  then the Task that Salesforce makes for each EmailMessage would be given to the mail's rep")
     else:
         lines.append(
             f"written: {_counts(found.written)}; already there: {found.already_there}; "
@@ -145,6 +147,12 @@ def act_lines(found: ActReport, names: Mapping[str, str]) -> list[str]:
     return lines
 
 
+def _operation(op: WriteOp) -> str:
+    """Return what a write of capture does; the records that it makes have no id yet."""
+    given = f" {op.record_id} to {op.fields['OwnerId']}" if op.record_id else ""
+    return f"{op.verb.value} {op.sobject}{given}"
+
+
 def _to(one: Delivery, names: Mapping[str, str]) -> str:
     """Return to whom a message goes and its subject, or whose Task is changed."""
     name = names.get(one.recipient_id) or one.recipient_id
@@ -164,7 +172,9 @@ def plan_lines(plan: Plan) -> list[str]:
 def _planned_for(write: PlannedWrite) -> str:
     if not write.recipient:
         return ""
-    return f"; to {write.recipient}: {write.subject}" if write.subject else f"; {write.record_id} of {write.recipient}"
+    if write.subject:
+        return f"; to {write.recipient}: {write.subject}"
+    return f"; {write.record_id} {'goes to' if write.flow == 'capture' else 'of'} {write.recipient}"
 
 
 def applied_lines(found: Applied) -> list[str]:

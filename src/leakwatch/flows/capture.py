@@ -66,6 +66,7 @@ class CaptureDoors:
         journal: where everything is kept between reading and writing.
         address_book: finds people and deals in the mirror by address.
         writer: the one way to Salesforce. records: reads records back by id.
+        landed: returns op id -> record id of those writes that the write log knows as carried out.
         units: returns API quota units spent so far, by provider.
     """
 
@@ -74,6 +75,7 @@ class CaptureDoors:
     address_book: Callable[[Iterable[str]], AddressBook]
     writer: Writer
     records: RecordFetcher
+    landed: Callable[[Iterable[str]], Mapping[str, str]]
     units: Callable[[], Mapping[str, int]] = dict[str, int]
 
 
@@ -147,6 +149,7 @@ def capture(
         address_book=doors.address_book,
         writer=doors.writer,
         records=doors.records,
+        landed=doors.landed,
         screening=Screening(
             insiders,
             options.privacy,
@@ -234,15 +237,16 @@ def _would_be(journal: Journal, memory: Memory) -> Iterable[WaitingMail]:
     found = journal.vetoes([copy for copies in fresh.values() for copy in copies])
     older = Vetoes(veto for veto in found if veto.ref not in reread)
     for key, copies in fresh.items():
-        before = [copy for ref, copy in memory.stored.get(key, {}).items() if ref not in out]
-        if key in written or (key in settled and not _changes(before, copies)):
+        there = key in written
+        before = [copy for ref, copy in memory.stored.get(key, {}).items() if there or ref not in out]
+        if key in settled and not _changes(before, copies):
             continue
         both = (*before, *copies)
-        yield WaitingMail(key, both, (*older.about(both), *vetoes.about(both)))
+        yield WaitingMail(key, both, (*older.about(both), *vetoes.about(both)), written=there)
 
 
 def _changes(stored: Sequence[Activity], copies: Sequence[Activity]) -> bool:
-    """Return whether `copies` make another mail of the `stored` ones: one that was refused is tried again then."""
+    """Return whether `copies` make another mail of the `stored` ones: it is looked at once more then."""
     return not stored or replace(merge(stored), refs=()) != replace(merge((*stored, *copies)), refs=())
 
 

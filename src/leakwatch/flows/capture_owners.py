@@ -34,15 +34,32 @@ class Owning:
     ) -> frozenset[str]:
         """Give the Tasks of `mails` (key -> EmailMessage id) to their reps; return the keys where that must wait.
 
+        Arguments and errors: see `plan`; `tally` counts what was done.
+        """
+        wanted = self.plan(mails, ops, matches, earlier)
+        if not wanted:
+            return frozenset()
+        results = {result.op_id: result for result in self.writer.apply(list(wanted.values()), run_id=self.run_id)}
+        faultpoints.reach("capture.after_owners")
+        return frozenset(key for key, op in wanted.items() if not self._is_settled(key, results.get(op.op_id), tally))
+
+    def plan(
+        self,
+        mails: Mapping[str, str],
+        ops: Sequence[WriteOp],
+        matches: Mapping[str, Match],
+        earlier: Mapping[str, Match],
+    ) -> Mapping[str, WriteOp]:
+        """Return key -> the write that gives a mail's Task to its rep, where that is not so yet. Reads only.
+
         Args:
-            mails: those that are in Salesforce now.
+            mails: key -> EmailMessage id of those that are in Salesforce now.
             ops: the writes that made them.
             matches: whose they are, by key.
             earlier: how those matched that were written before, as far as the journal knows.
-            tally: counts what was done.
 
         Raises:
-            AuthError, TransientError, BudgetError, SafetyError: giving stopped; the next run takes it up.
+            AuthError, TransientError, BudgetError, SafetyError: stopped; the next run takes it up.
         """
         tasks = self._tasks(mails)
         found = self.records.fetch("Task", list(tasks.values()), ("Id", "OwnerId", "CreatedById")) if tasks else {}
@@ -61,11 +78,7 @@ class Owning:
             )
             if op is not None:
                 wanted[key] = op
-        if not wanted:
-            return frozenset()
-        results = {result.op_id: result for result in self.writer.apply(list(wanted.values()), run_id=self.run_id)}
-        faultpoints.reach("capture.after_owners")
-        return frozenset(key for key, op in wanted.items() if not self._is_settled(key, results.get(op.op_id), tally))
+        return wanted
 
     def _tasks(self, mails: Mapping[str, str]) -> dict[str, str]:
         """Return key -> id of the Task that Salesforce made, where it made one."""

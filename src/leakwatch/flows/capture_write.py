@@ -31,6 +31,7 @@ from leakwatch.model import (
 from leakwatch.ports import Journal, RecordFetcher, Writer
 
 LANDED = frozenset({WriteStatus.DONE, WriteStatus.ALREADY_THERE})
+MAIL_PREFIX = "02s"  # of an EmailMessage's id (Object Reference v63, "EmailMessage")
 CLOCK_SKEW = timedelta(minutes=2)  # between the mail servers and us
 WRITTEN_BEFORE = "It was written before it was excluded: the record stays, nothing more is done about it."
 # A record that the match names was deleted, merged or converted since the mirror saw it, or a user was deactivated
@@ -69,6 +70,15 @@ class _Round:
 
 
 @dataclass(slots=True)
+class _There:
+    """Mails that an earlier run wrote: how they match now, the writes that made them, their ids if EmailMessages."""
+
+    matches: dict[str, Match] = field(default_factory=dict[str, Match])
+    ops: list[WriteOp] = field(default_factory=list[WriteOp])
+    mails: dict[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(slots=True)
 class _Matched:
     """Matches by key, and outcomes with reasons for those that are not to be written now."""
 
@@ -83,6 +93,7 @@ class Writing:
     """Matches what the journal holds and writes it.
 
     Attributes:
+        landed: returns op id -> record id of those writes that were carried out before.
         awaited: people whose mailboxes can be read. unread: addresses of those that a later run reads.
         size: activities matched and writes sent at a time (2,000 ids is what one read-back call takes).
     """
@@ -91,6 +102,7 @@ class Writing:
     address_book: Callable[[Iterable[str]], AddressBook]
     writer: Writer
     records: RecordFetcher
+    landed: Callable[[Iterable[str]], Mapping[str, str]]
     screening: Screening
     matching: MatchRules
     planning: PlanRules
@@ -101,14 +113,22 @@ class Writing:
     size: int = 2_000
 
     def plan_only(self, waiting: Iterable[WaitingMail], tally: Tally) -> tuple[WriteOp, ...]:
-        """Return the writes that `waiting` wants; nothing is stored or sent."""
+        """Return the writes that `waiting` wants; nothing is stored or sent.
+
+        The Task of a mail that is not written yet is not among them: Salesforce makes it with the mail.
+
+        Raises:
+            AuthError, TransientError, BudgetError: the org can't be asked whose the Tasks of written mails are.
+        """
         ops: list[WriteOp] = []
         for some in _chunked(waiting, self.size):
             activities, _ = self._screen(some, tally)
             found = self._match(activities, _refused(some), tally)
-            for activity in activities:
-                if activity.key not in found.outcomes:
-                    ops += plan_mail(activity, found.matches[activity.key], self.planning)
+            new, there = self._parted(activities, found)
+            ops += new.ops
+            ops += (
+                self._owning().plan(there.mails, there.ops, there.matches, self.journal.matches(there.mails)).values()
+            )
         tally.planned.update(op.sobject for op in ops)
         return tuple(ops)
 
@@ -126,15 +146,14 @@ class Writing:
                 self.journal.withdraw(decisions, now=self.now)
             self._let_rest({one.key for one in some if one.written} - {one.key for one in activities})
             found = self._match(activities, _refused(some), tally)
+            new, there = self._parted(activities, found)
+            pending.ops += new.ops
+            pending.matches |= new.matches
+            pending.snapshots |= dict.fromkeys(new.matches, found.snapshot_id)
             pending.refusals |= {one.key: one.refusals for one in some if one.refusals}
-            for activity in activities:
-                if activity.key in found.outcomes:
-                    continue
-                match = found.matches.pop(activity.key)
-                pending.matches[activity.key] = match
-                pending.snapshots[activity.key] = found.snapshot_id
-                pending.ops += plan_mail(activity, match, self.planning)
-            self.journal.record_matches(found.matches, found.outcomes, now=self.now, reasons=found.reasons)
+            apart = {key: match for key, match in found.matches.items() if key in found.outcomes}
+            self.journal.record_matches(apart, found.outcomes, now=self.now, reasons=found.reasons)
+            self._look_after(there, tally)
             while len(pending.ops) >= self.size:
                 self._apply(pending.take(self.size), tally)
         if pending.ops:
@@ -216,8 +235,48 @@ class Writing:
 
     # --- writing ---
 
+    def _parted(self, activities: Sequence[Activity], found: _Matched) -> tuple[_Round, _There]:
+        """Return what is to be made of those of `activities` that belong to somebody, and those that were made."""
+        new, there = _Round(), _There()
+        wanted = {
+            activity.key: plan_mail(activity, found.matches[activity.key], self.planning)
+            for activity in activities
+            if activity.key not in found.outcomes
+        }
+        records = self.landed(op.op_id for ops in wanted.values() for op in ops)
+        for key, ops in wanted.items():
+            record = next((records[op.op_id] for op in ops if records.get(op.op_id)), None)
+            if record is None:
+                new.matches[key] = found.matches[key]
+                new.ops += ops
+            else:
+                there.matches[key] = found.matches[key]
+                there.ops += ops
+                if record.startswith(MAIL_PREFIX):
+                    there.mails[key] = record
+        return new, there
+
+    def _look_after(self, there: _There, tally: Tally) -> None:
+        """See to it that the Tasks of mails written in an earlier run are their reps', and settle them."""
+        if not there.matches:
+            return
+        tally.already_there += len(there.matches)
+        late = self._give(there.mails, there.ops, there.matches, tally)
+        outcomes = {key: Outcome.WRITTEN for key in there.matches if key not in late}
+        self.journal.record_matches(there.matches, outcomes, now=self.now)
+
+    def _give(
+        self, mails: Mapping[str, str], ops: Sequence[WriteOp], matches: Mapping[str, Match], tally: Tally
+    ) -> frozenset[str]:
+        """Give the Tasks of `mails` to their reps; return the keys of those that wait for a later run."""
+        late = self._owning().give(mails, ops, matches, self.journal.matches(matches), tally)
+        tally.waiting += len(late)
+        return late
+
+    def _owning(self) -> Owning:
+        return Owning(self.records, self.writer, self.run_id)
+
     def _apply(self, pending: _Round, tally: Tally) -> None:
-        earlier = self.journal.matches(pending.matches)
         tally.planned.update(op.sobject for op in pending.ops)
         results = {result.op_id: result for result in self.writer.apply(pending.ops, run_id=self.run_id)}
         faultpoints.reach("capture.after_apply")
@@ -248,9 +307,7 @@ class Writing:
             else:
                 tally.waiting += 1
         mails = {op.key: landed[op.key] for op in pending.ops if op.sobject == "EmailMessage" and op.key in landed}
-        owning = Owning(self.records, self.writer, self.run_id)
-        late = owning.give(mails, pending.ops, pending.matches, earlier, tally)
-        tally.waiting += len(late)
+        late = self._give(mails, pending.ops, pending.matches, tally)
         outcomes |= {key: Outcome.WRITTEN for key in landed if key not in late}
         self.journal.record_matches(pending.matches, outcomes, now=self.now, reasons=reasons, refused=refused)
         _log.info(log.Event.PLAN_APPLIED, landed=len(landed), refused=len(reasons), late=len(late))
