@@ -1,4 +1,7 @@
-"""The ASGI application: sessions, limits and headers around the routes."""
+"""The ASGI application: sessions, limits and headers around the routes.
+
+Every module of this package is imported for the routes that it registers: a new resource is a new file.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,10 @@ import secrets
 import sys
 import time
 import traceback
-import zlib
 from collections.abc import Callable, Iterable
 from email.utils import format_datetime
+from importlib import import_module
+from pkgutil import iter_modules
 from urllib.parse import parse_qsl
 
 import orjson
@@ -18,20 +22,19 @@ from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from leakwatch.sandbox.org.errors import OrgError, bad, not_emulated, not_found
+from leakwatch.sandbox.org import rest
+from leakwatch.sandbox.org.errors import OrgError, not_emulated, not_found
 from leakwatch.sandbox.org.facade import Org
-from leakwatch.sandbox.org.rest import actions, collections, composite, meta, missing, queries, rows, token
-from leakwatch.sandbox.org.rest.http import Call, Reply, router
+from leakwatch.sandbox.org.rest import meta, token
+from leakwatch.sandbox.org.rest.body import MEMORY, Body, receive
+from leakwatch.sandbox.org.rest.http import JSON_REPLY, Call, Reply, router
 from leakwatch.sandbox.org.sessions import Session
 
 __all__ = ["build_app"]
-_HANDLERS = (actions, collections, composite, meta, missing, queries, rows)
-"""Imported for their routes."""
 MAX_URI_AND_HEADERS = 16_384
-MAX_BODY = 50_000_000  # of one JSON request, unpacked; the real limit and its answer are unverified
 _DATA = re.compile(r"/services/data/v(\d+)\.0(?:/(.*))?\Z", re.DOTALL)
 _METHODS = ["GET", "POST", "PATCH", "DELETE", "PUT", "HEAD"]
 
@@ -53,6 +56,8 @@ def build_app(
             in the identity URL.
         wall_clock: Wall time in seconds, for tokens only.
     """
+    for module in iter_modules(rest.__path__):
+        import_module(f"{rest.__name__}.{module.name}")
     org.sessions.wall_clock = wall_clock
     api = _Api(org, instance_url, tuple(host.rstrip("/") for host in login_hosts))
     return Starlette(
@@ -73,10 +78,10 @@ class _Api:
         return url.rstrip("/")
 
     async def endpoint(self, request: Request) -> Response:
-        body = await request.body()
+        body = await receive(request.stream())
         return await run_in_threadpool(self._answer, request, body)
 
-    def _answer(self, request: Request, body: bytes) -> Response:
+    def _answer(self, request: Request, body: Body) -> Response:
         if too_large := _too_large(request):
             return too_large
         try:
@@ -89,12 +94,15 @@ class _Api:
 
     def _response(self, reply: Reply) -> Response:
         headers = {"Date": format_datetime(self.org.clock.now(), usegmt=True), **reply.headers}
+        if isinstance(reply.content, bytes):
+            return Response(reply.content, reply.status, headers, media_type=reply.media_type)
+        if reply.content is not None:
+            return StreamingResponse(reply.content, reply.status, headers, media_type=reply.media_type)
         if reply.body is None:
             return Response(status_code=reply.status, headers=headers)
-        content = orjson.dumps(reply.body)
-        return Response(content, reply.status, headers, media_type="application/json;charset=UTF-8")
+        return Response(orjson.dumps(reply.body), reply.status, headers, media_type=JSON_REPLY)
 
-    def _route(self, request: Request, body: bytes) -> Reply:
+    def _route(self, request: Request, body: Body) -> Reply:
         path = request.url.path
         if path.rstrip("/") == "/services/data":
             return Reply(body=meta.versions())
@@ -113,10 +121,11 @@ class _Api:
         meta.check_version(int(match[1]))
         return self._data(request, body, f"{match[1]}.0")
 
-    def _token(self, request: Request, body: bytes) -> Reply:
+    def _token(self, request: Request, body: Body) -> Reply:
         if request.method != "POST":
             return Reply(400, {"error": "invalid_request", "error_description": "must use HTTP POST"})
-        form = dict(parse_qsl(body.decode("utf-8", "replace")))
+        text = body.read() if body.size <= MEMORY else b""
+        form = dict(parse_qsl(text.decode("utf-8", "replace")))
         with self.org.lock:
             status, answer = token.issue(
                 self.org,
@@ -134,7 +143,7 @@ class _Api:
             raise OrgError(401, "INVALID_SESSION_ID", "Session expired or invalid")
         return session
 
-    def _data(self, request: Request, body: bytes, version: str) -> Reply:
+    def _data(self, request: Request, body: Body, version: str) -> Reply:
         session = self._session(request)
         try:
             with self.org.lock:
@@ -146,10 +155,8 @@ class _Api:
         reply.headers["Sforce-Limit-Info"] = usage
         return reply
 
-    def _dispatch(self, request: Request, body: bytes, version: str, session: Session) -> Reply:
+    def _dispatch(self, request: Request, body: Body, version: str, session: Session) -> Reply:
         headers = {name.lower(): value for name, value in request.headers.items()}
-        if body or headers.get("content-encoding"):
-            body = _plain(body, headers)
         raw_path: bytes = request.scope.get("raw_path") or request.url.path.encode()
         raw = raw_path.decode("latin-1").partition("?")[0]
         path = _DATA.match(raw)
@@ -174,31 +181,6 @@ def _our_fault() -> Reply:
     sys.stderr.write(f"leakwatch sandbox: the failure above was answered as ErrorId {error_id}\n")
     said = f"An unexpected error occurred. Please include this ErrorId if you contact support: {error_id}"
     return Reply(500, OrgError(500, "UNKNOWN_EXCEPTION", said).body())
-
-
-def _unpacked(body: bytes) -> bytes:
-    """A gzip body as it was, if it is whole and no larger than `MAX_BODY`."""
-    reader = zlib.decompressobj(wbits=31)  # gzip's header and checksum, RFC 1952
-    try:
-        plain = reader.decompress(body, MAX_BODY + 1)
-    except zlib.error:
-        raise bad("JSON_PARSER_ERROR", "The request body is not in GZIP format") from None
-    if len(plain) > MAX_BODY:
-        raise OrgError(413, "REQUEST_ENTITY_TOO_LARGE", f"The request body is larger than {MAX_BODY} bytes")
-    if not reader.eof:
-        raise bad("JSON_PARSER_ERROR", "Unexpected end of ZLIB input stream")
-    return plain
-
-
-def _plain(body: bytes, headers: dict[str, str]) -> bytes:
-    """The body without its compression; only JSON is taken."""
-    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        said = f"The Content-Type header is not supported: {kind or 'none'}"
-        raise OrgError(415, "UNSUPPORTED_MEDIA_TYPE", said)
-    if headers.get("content-encoding", "").lower() == "gzip":
-        return _unpacked(body)
-    return body
 
 
 def _too_large(request: Request) -> Response | None:

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from leakwatch.sandbox.org.errors import OrgError, bad
+from leakwatch.sandbox.org.rest.body import Body
 from leakwatch.sandbox.org.rest.http import Call, Reply, router
 
 MAX_SUBREQUESTS = 25
@@ -105,7 +106,7 @@ def _dispatch(call: Call, one: Mapping[str, Any]) -> Reply:
         path=path,
         query=query,
         headers=headers,
-        body=b"",
+        body=Body(),
         parsed=one.get("body"),
         nested=True,
     )

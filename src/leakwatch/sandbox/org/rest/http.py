@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
 
 from leakwatch.sandbox.org.errors import OrgError, bad, not_emulated, not_found
 from leakwatch.sandbox.org.facade import Org
+from leakwatch.sandbox.org.rest.body import MAX_BODY, Body, too_large
+
+JSON = "application/json"
+JSON_REPLY = "application/json;charset=UTF-8"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +28,7 @@ class Call:
     query: Mapping[str, str]
     headers: Mapping[str, str]
     """Names in lower case."""
-    body: bytes
+    body: Body
     user_id: str
     parsed: Any = None
     """The body of a subrequest, which comes parsed."""
@@ -41,7 +45,7 @@ class Call:
         if self.nested:
             return self.parsed
         try:
-            return orjson.loads(self.body)
+            return orjson.loads(self.body.read())
         except orjson.JSONDecodeError as error:
             raise bad("JSON_PARSER_ERROR", f"{error.msg} at [line:{error.lineno}, column:{error.colno}]") from None
 
@@ -52,31 +56,61 @@ class Call:
             raise bad("JSON_PARSER_ERROR", "Cannot deserialize the request body: it must be a JSON object")
         return body
 
+    @property
+    def content_type(self) -> str:
+        """The media type of the body in lower case, without its parameters; empty where none is given."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The answer; no body is an empty one."""
+    """The answer: JSON (`body`), bytes, or a stream of bytes (`content`); without either it is empty."""
 
     status: int = 200
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict[str, str])
+    content: bytes | Iterator[bytes] | None = None
+    """Sent as it is. An iterator is run while the answer goes out, in a worker thread, after the call ended:
+    it must hold what it reads from (`Store.snapshot`) and let go of it in a `finally`."""
+    media_type: str = JSON_REPLY
+    """Of `content`."""
 
 
 Handler = Callable[..., Reply]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One method of one resource, and the bodies it takes."""
+
+    method: str
+    pattern: re.Pattern[str]
+    handler: Handler
+    types: tuple[str, ...]
+    max_body: int
 
 
 class Router:
     """Paths of one version to handlers; the named groups of a path become arguments."""
 
     def __init__(self) -> None:
-        self._routes: list[tuple[str, re.Pattern[str], Handler]] = []
+        self._routes: list[Route] = []
         self._missing: list[tuple[re.Pattern[str], str]] = []
 
-    def on(self, method: str, pattern: str) -> Callable[[Handler], Handler]:
-        """Register a handler."""
+    def on(
+        self, method: str, pattern: str, *, types: tuple[str, ...] = (JSON,), max_body: int = MAX_BODY
+    ) -> Callable[[Handler], Handler]:
+        """Register a handler.
+
+        Args:
+            method: The HTTP method.
+            pattern: A regular expression of the path behind the version; its named groups are arguments.
+            types: Content types a body may have, in lower case.
+            max_body: Bytes a body may have, unpacked.
+        """
 
         def register(handler: Handler) -> Handler:
-            self._routes.append((method, re.compile(pattern + r"/?\Z"), handler))
+            self._routes.append(Route(method, re.compile(pattern + r"/?\Z"), handler, types, max_body))
             return handler
 
         return register
@@ -94,12 +128,12 @@ class Router:
 
     def _find(self, call: Call) -> Reply:
         allowed: list[str] = []
-        for method, pattern, handler in self._routes:
-            match = pattern.match(call.path)
-            if match and method == call.method:
-                return handler(call, **match.groupdict())
+        for route in self._routes:
+            match = route.pattern.match(call.path)
+            if match and route.method == call.method:
+                return route.handler(_readable(call, route), **match.groupdict())
             if match:
-                allowed.append(method)
+                allowed.append(route.method)
         for pattern, what in self._missing:
             if pattern.match(call.path):
                 raise not_emulated(what)
@@ -107,6 +141,20 @@ class Router:
             said = f"HTTP Method '{call.method}' not allowed. Allowed are {','.join(sorted(set(allowed)))}"
             raise OrgError(405, "METHOD_NOT_ALLOWED", said)
         raise not_found()
+
+
+def _readable(call: Call, route: Route) -> Call:
+    """The call with its body unpacked, if this route takes such a body."""
+    if call.nested or not (call.body.size or call.headers.get("content-encoding")):
+        return call
+    if call.content_type not in route.types:
+        said = f"The Content-Type header is not supported: {call.content_type or 'none'}"
+        raise OrgError(415, "UNSUPPORTED_MEDIA_TYPE", said)
+    if call.headers.get("content-encoding", "").lower() == "gzip":
+        return replace(call, body=call.body.unpacked(route.max_body))
+    if call.body.size > route.max_body:
+        raise too_large(route.max_body)
+    return call
 
 
 router = Router()
