@@ -207,3 +207,4 @@ def _blamed(change: Change) -> str:
 
 TASK = Rules(prepare=prepare_task, derive=derive_task, settle=settle, removed=removed)
 EVENT = Rules(prepare=prepare_event, settle=settle, removed=removed)
+RULES = {"Task": TASK, "Event": EVENT}

@@ -143,3 +143,4 @@ def _total(engine: Engine, opportunity_id: str, user_id: str) -> None:
 
 OPPORTUNITY = Rules(prepare=prepare, derive=derive, settle=settle)
 LINE_ITEM = Rules(prepare=prepare_line, derive=derive_line, settle=settle_line, removed=removed_line)
+RULES = {"Opportunity": OPPORTUNITY, "OpportunityLineItem": LINE_ITEM}

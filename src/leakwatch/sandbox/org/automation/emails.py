@@ -144,3 +144,4 @@ def removed(engine: Engine, row: Row, user_id: str) -> None:
 
 
 EMAIL_MESSAGE = Rules(prepare=prepare, settle=settle, removed=removed)
+RULES = {"EmailMessage": EMAIL_MESSAGE}

@@ -28,3 +28,4 @@ def prepare_post(_engine: Engine, change: Change) -> None:
 PERSON = Rules(derive=derive_name)
 LEAD = Rules(prepare=refuse_converted, derive=derive_name)
 FEED_ITEM = Rules(prepare=prepare_post)
+RULES = {"Contact": PERSON, "User": PERSON, "Lead": LEAD, "FeedItem": FEED_ITEM}
