@@ -48,7 +48,7 @@ class SalesforceSide:
             "audience": url,
             "org_id": self.org.settings.org_id,
             "user_id": rows[0]["Id"],
-            "access_token": self.org.sessions.open(rows[0]["Id"]).token,
+            "access_token": self.org.sessions.open(rows[0]["Id"], CLIENT_ID).token,
         }
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from leakwatch.sandbox.org import ids, values
+from leakwatch.sandbox.org.caller import Caller
 from leakwatch.sandbox.org.errors import OrgError, bad, no_column, not_emulated, not_found
 from leakwatch.sandbox.org.schema import Field, Schema, SObject
 from leakwatch.sandbox.org.settings import OrgSettings
@@ -36,7 +36,7 @@ class Change:
     old: Row | None
     given: frozenset[str]
     """What the caller set."""
-    user_id: str
+    caller: Caller
     lists: dict[str, list[str]]
     """Lists of related ids, which are no columns."""
 
@@ -56,7 +56,7 @@ class Rules:
 
     prepare: Callable[[Engine, Change], None] | None = None
     settle: Callable[[Engine, Change], None] | None = None
-    removed: Callable[[Engine, Row, str], None] | None = None
+    removed: Callable[[Engine, Row, Caller], None] | None = None
     derive: Callable[[Engine, Row], None] | None = None
     """Fill derived fields of a row, seeded or written, where they are missing."""
 
@@ -71,7 +71,6 @@ class Engine:
         self.schema = schema
         self.settings = settings
         self.now = now
-        self.zone = ZoneInfo(settings.time_zone)
         self._rules = rules
 
     def rules(self, sobject: SObject) -> Rules:
@@ -87,20 +86,20 @@ class Engine:
 
     # -- verbs ----------------------------------------------------------------------------------------
 
-    def create(self, name: str, fields: Mapping[str, Any], user_id: str) -> str:
+    def create(self, name: str, fields: Mapping[str, Any], caller: Caller) -> str:
         """Insert one row; its id."""
         sobject = self.object(name)
         if not sobject.allows("createable"):
             raise bad("INVALID_TYPE_FOR_OPERATION", f"entity type {sobject.name} does not support create")
         with self.store.transaction():
             row, lists = self._parse(sobject, fields, "C")
-            return self.insert(sobject, row, user_id, frozenset(row), lists)
+            return self.insert(sobject, row, caller, frozenset(row), lists)
 
     def insert(
         self,
         sobject: SObject,
         row: Row,
-        user_id: str,
+        caller: Caller,
         given: frozenset[str] = frozenset(),
         lists: dict[str, list[str]] | None = None,
     ) -> str:
@@ -111,20 +110,20 @@ class Engine:
             "CreatedDate": now,
             "LastModifiedDate": now,
             "SystemModstamp": now,
-            "CreatedById": user_id,
-            "LastModifiedById": user_id,
-            "OwnerId": user_id,
+            "CreatedById": caller.user_id,
+            "LastModifiedById": caller.user_id,
+            "OwnerId": caller.user_id,
         }
         full = {name: value for name, value in full.items() if name in sobject.fields}
         full |= row
-        change = Change(sobject, full, None, given, user_id, lists or {})
+        change = Change(sobject, full, None, given, caller, lists or {})
         self._ready(change)
         full["Id"] = self.store.next_id(sobject.prefix, ids.CREATED_POD)
         self.store.insert(sobject.name, full)
         self._settle(change)
         return str(full["Id"])
 
-    def update(self, name: str, record_id: str, fields: Mapping[str, Any], user_id: str) -> None:
+    def update(self, name: str, record_id: str, fields: Mapping[str, Any], caller: Caller) -> None:
         """Change one row."""
         sobject = self.object(name)
         if not sobject.allows("updateable"):
@@ -132,36 +131,35 @@ class Engine:
         with self.store.transaction():
             old = self.living(sobject, record_id)
             row, lists = self._parse(sobject, fields, "U")
-            self.change(sobject, old, row, user_id, lists)
+            self.change(sobject, old, row, caller, lists)
 
     def change(
         self,
         sobject: SObject,
         old: Row,
         changes: Row,
-        user_id: str,
+        caller: Caller,
         lists: dict[str, list[str]] | None = None,
         given: frozenset[str] | None = None,
     ) -> None:
         """Apply parsed changes, with rules and checks; rules that change a row give nothing as `given`."""
-        now = self.now()
-        stamps = {"LastModifiedDate": now, "LastModifiedById": user_id, "SystemModstamp": now}
-        full = old | changes | {name: value for name, value in stamps.items() if name in sobject.fields}
-        change = Change(sobject, full, old, frozenset(changes) if given is None else given, user_id, lists or {})
+        stamps = {name: value for name, value in self._stamps(caller).items() if name in sobject.fields}
+        full = old | changes | stamps
+        change = Change(sobject, full, old, frozenset(changes) if given is None else given, caller, lists or {})
         self._ready(change)
         different = {name: value for name, value in full.items() if value != old.get(name)}
         self.store.update(sobject.name, str(old["Id"]), different)
         self._settle(change)
 
-    def delete(self, name: str, record_id: str, user_id: str) -> None:
+    def delete(self, name: str, record_id: str, caller: Caller) -> None:
         """Delete one row with what hangs on it: into the recycle bin, or for good where there is none."""
         sobject = self.object(name)
         if not sobject.allows("deletable"):
             raise bad("INVALID_TYPE_FOR_OPERATION", f"entity type {sobject.name} does not support delete")
         with self.store.transaction():
-            self.drop(sobject, self.living(sobject, record_id), user_id, direct=True)
+            self.drop(sobject, self.living(sobject, record_id), caller, direct=True)
 
-    def purge(self, name: str, record_id: str, user_id: str) -> None:
+    def purge(self, name: str, record_id: str, caller: Caller) -> None:
         """Take one row away for good, past the recycle bin or out of it, with what hangs on it."""
         sobject = self.object(name)
         with self.store.transaction():
@@ -171,9 +169,9 @@ class Engine:
             if row.get("IsDeleted"):
                 self.store.remove(sobject.name, row["Id"])  # its deletion is in the log already
             else:
-                self.drop(sobject, row, user_id, for_good=True)
+                self.drop(sobject, row, caller, for_good=True)
 
-    def drop(self, sobject: SObject, row: Row, user_id: str, *, direct: bool = False, for_good: bool = False) -> None:
+    def drop(self, sobject: SObject, row: Row, caller: Caller, *, direct: bool = False, for_good: bool = False) -> None:
         """Delete a known row and its children."""
         now = self.now()
         hard = for_good or not sobject.has_bin or (direct and sobject.name in HARD_DELETED)
@@ -181,7 +179,7 @@ class Engine:
             self.store.remove(sobject.name, row["Id"])
         else:
             # that a deletion stamps LastModifiedDate too is unverified
-            stamps = {"IsDeleted": 1, "SystemModstamp": now, "LastModifiedDate": now, "LastModifiedById": user_id}
+            stamps = {"IsDeleted": 1, **self._stamps(caller)}
             stamps = {field: value for field, value in stamps.items() if field in sobject.fields}
             self.store.update(sobject.name, row["Id"], stamps)
         self.store.execute("INSERT OR REPLACE INTO _deleted VALUES (?, ?, ?)", (sobject.name, row["Id"], now))
@@ -189,9 +187,13 @@ class Engine:
             target = self.schema.objects.get(child)
             if cascade and target is not None and link in target.fields:
                 for one in self.store.find(child, target.fields[link], row["Id"]):
-                    self.drop(target, one, user_id, for_good=for_good)
+                    self.drop(target, one, caller, for_good=for_good)
         if removed := self.rules(sobject).removed:
-            removed(self, row, user_id)
+            removed(self, row, caller)
+
+    def _stamps(self, caller: Caller) -> Row:
+        now = self.now()
+        return {"LastModifiedDate": now, "LastModifiedById": caller.user_id, "SystemModstamp": now}
 
     def living(self, sobject: SObject, record_id: str) -> Row:
         """A row that is there and not deleted."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from leakwatch.sandbox.org import defaults, deploy, ids, values
 from leakwatch.sandbox.org import dump as dumping
 from leakwatch.sandbox.org.automation import RULES, activities
+from leakwatch.sandbox.org.caller import DEFAULT_VERSION, Caller, caller_of
 from leakwatch.sandbox.org.engine import Engine
 from leakwatch.sandbox.org.errors import OrgError, bad, not_found
 from leakwatch.sandbox.org.schema import Schema, SObject, read_field
@@ -23,9 +24,6 @@ from leakwatch.sandbox.org.soql.results import Page, Runner
 from leakwatch.sandbox.org.store import Store, quote
 
 __all__ = ["Clock", "Org", "OrgError", "OrgSettings"]
-
-DEFAULT_VERSION = "66.0"
-_SUNDAY_FIRST = ("en_US", "en_CA", "ja", "pt_BR", "he", "ko", "zh_TW")
 
 
 class Clock(Protocol):
@@ -175,31 +173,42 @@ class Org:
         """Make every access token useless at once."""
         self.sessions.expire_all()
 
+    def caller(self, user_id: str | None = None, *, app: str = "", version: str = DEFAULT_VERSION) -> Caller:
+        """Who acts: a user through an app at an API version; without a user, the org itself."""
+        user_id = user_id or self.settings.system_user_id
+        with self.lock:
+            user = self.store.get("User", user_id)
+        return replace(caller_of(user_id, user, self.settings), app=app, version=version)
+
+    def _caller(self, who: str | Caller) -> Caller:
+        return who if isinstance(who, Caller) else self.caller(who)
+
     # -- rows -----------------------------------------------------------------------------------------
 
-    def create(self, sobject: str, fields: Mapping[str, Any], *, user_id: str) -> str:
+    def create(self, sobject: str, fields: Mapping[str, Any], *, user_id: str | Caller) -> str:
         """Insert one row with every check and side effect; its id."""
         self.attempts[f"create {sobject}"] += 1
         with self.lock:
-            return self.engine.create(sobject, fields, user_id)
+            return self.engine.create(sobject, fields, self._caller(user_id))
 
-    def update(self, sobject: str, record_id: str, fields: Mapping[str, Any], *, user_id: str) -> None:
+    def update(self, sobject: str, record_id: str, fields: Mapping[str, Any], *, user_id: str | Caller) -> None:
         """Change one row with every check and side effect."""
         self.attempts[f"update {sobject}"] += 1
         with self.lock:
-            self.engine.update(sobject, record_id, fields, user_id)
+            self.engine.update(sobject, record_id, fields, self._caller(user_id))
 
-    def delete(self, sobject: str, record_id: str, *, user_id: str) -> None:
+    def delete(self, sobject: str, record_id: str, *, user_id: str | Caller) -> None:
         """Delete one row."""
         self.attempts[f"delete {sobject}"] += 1
         with self.lock:
-            self.engine.delete(sobject, record_id, user_id)
+            self.engine.delete(sobject, record_id, self._caller(user_id))
 
     def purge(self, sobject: str, record_ids: Iterable[str]) -> None:
         """Delete rows for good, as the Bulk API's hardDelete does, or empty them out of the recycle bin."""
         with self.lock, self.store.transaction():
+            system = self.caller()
             for record_id in record_ids:
-                self.engine.purge(sobject, record_id, self.settings.system_user_id)
+                self.engine.purge(sobject, record_id, system)
 
     def get(self, sobject: str, record_id: str) -> dict[str, Any] | None:
         """One row, deleted or not; None if there never was one."""
@@ -216,28 +225,27 @@ class Org:
         page = self.query_page(soql, all_rows=all_rows, page_size=10**9)
         return [_plain(record) for record in page.records]
 
-    def query_page(self, soql: str, *, all_rows: bool, page_size: int, version: str = DEFAULT_VERSION) -> Page:
-        """The first page of a query, as the REST API answers it."""
+    def query_page(self, soql: str, *, all_rows: bool, page_size: int, caller: Caller | None = None) -> Page:
+        """The first page of a query, as the REST API answers it; without a caller, the sandbox itself asks."""
         with self.lock:
-            return self._runner(version).run(soql, all_rows=all_rows, page_size=page_size)
+            return self._runner(caller or self.caller()).run(soql, all_rows=all_rows, page_size=page_size)
 
-    def query_more(self, locator: str, *, page_size: int, version: str = DEFAULT_VERSION) -> Page:
+    def query_more(self, locator: str, *, page_size: int, caller: Caller | None = None) -> Page:
         """The page a locator leads to."""
         with self.lock:
-            return self._runner(version).more(locator, page_size=page_size)
+            return self._runner(caller or self.caller()).more(locator, page_size=page_size)
 
     def records(
-        self, sobject: SObject, record_ids: Sequence[str], fields: Iterable[str], *, version: str
+        self, sobject: SObject, record_ids: Sequence[str], fields: Iterable[str], *, caller: Caller
     ) -> list[dict[str, Any]]:
         """Known rows with these fields, as the REST API answers them."""
         with self.lock:
             soql = f"SELECT {', '.join(fields)} FROM {sobject.name}"
-            return self._runner(version).known(soql, list(record_ids))
+            return self._runner(caller).known(soql, list(record_ids))
 
-    def _runner(self, version: str) -> Runner:
-        first = 6 if self.settings.locale.startswith(_SUNDAY_FIRST) else 0
-        calendar = Calendar(self.clock.now(), self.engine.zone, first, self.settings.fiscal_year_start_month)
-        return Runner(self.store, self.schema, calendar, version)
+    def _runner(self, caller: Caller) -> Runner:
+        calendar = Calendar(self.clock.now(), caller.zone, caller.first_weekday, caller.fiscal_month)
+        return Runner(self.store, self.schema, calendar, caller)
 
     def recompute_last_activity(self) -> None:
         """Set LastActivityDate everywhere from the activities there are: for worlds, after seeding.

@@ -41,6 +41,8 @@ class Session:
 
     token: str
     user_id: str
+    app: str
+    """The consumer key of the connected app that it was opened for."""
     issued: float
     expires: float
 
@@ -72,7 +74,8 @@ class Sessions:
         if not any(str(one).rstrip("/") in audiences for one in named):
             raise TokenError("invalid_grant", "audience is invalid")
         self._check_times(claimed)
-        return self._for_user(str(claimed.get("sub") or ""), json.loads(app["usernames"]))
+        allowed = json.loads(app["usernames"])
+        return self._for_user(str(claimed.get("sub") or ""), allowed, str(claimed.get("iss")))
 
     def _verify(self, assertion: str, header: dict[str, Any], key: RSAPublicKey) -> None:
         if header.get("alg") != "RS256":
@@ -97,7 +100,7 @@ class Sessions:
         if expires <= now or expires > now + MAX_AHEAD_SECONDS + 1:
             raise TokenError("invalid_grant", "invalid assertion")
 
-    def _for_user(self, username: str, allowed: list[str]) -> Session:
+    def _for_user(self, username: str, allowed: list[str], app: str) -> Session:
         org = self._org
         found = org.store.find("User", org.schema.objects["User"].fields["Username"], username) if username else []
         if not found or username.casefold() not in allowed:
@@ -105,13 +108,13 @@ class Sessions:
         if not found[0]["IsActive"]:
             # the text for a deactivated user is unverified
             raise TokenError("invalid_grant", "inactive user")
-        return self.open(str(found[0]["Id"]))
+        return self.open(str(found[0]["Id"]), app)
 
-    def open(self, user_id: str) -> Session:
-        """A new session for a user."""
+    def open(self, user_id: str, app: str = "") -> Session:
+        """A new session for a user of a connected app."""
         now = self.wall_clock()
         token = f"{self._org.settings.org_id[:15]}!{secrets.token_urlsafe(60)}"
-        session = Session(token, user_id, now, now + self._org.settings.session_seconds)
+        session = Session(token, user_id, app, now, now + self._org.settings.session_seconds)
         with self._lock:
             self._open[token] = session
         return session

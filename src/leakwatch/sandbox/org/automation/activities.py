@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from leakwatch.sandbox.org import values
+from leakwatch.sandbox.org.caller import Caller
 from leakwatch.sandbox.org.engine import Change, Engine, Row, Rules
 from leakwatch.sandbox.org.errors import OrgError, bad
 
@@ -65,7 +66,7 @@ def settle(engine: Engine, change: Change) -> None:
         _touch(engine, parent, gained, lost)
 
 
-def removed(engine: Engine, row: Row, _user_id: str) -> None:
+def removed(engine: Engine, row: Row, _caller: Caller) -> None:
     """The same after the activity went."""
     lost = row.get("ActivityDate")
     for parent in sorted(_parents(row)):
@@ -142,10 +143,10 @@ def prepare_event(engine: Engine, change: Change) -> None:
     if change.changed(
         "IsAllDayEvent", "StartDateTime", "EndDateTime", "DurationInMinutes", "ActivityDate", "ActivityDateTime"
     ):
-        _times(engine, change)
+        _times(change)
 
 
-def _times(engine: Engine, change: Change) -> None:
+def _times(change: Change) -> None:
     row, given = change.row, change.given
     start_text = row.get("StartDateTime") if "StartDateTime" in given or not change.creating else None
     start_text = start_text or row.get("ActivityDateTime") or row.get("StartDateTime")
@@ -163,7 +164,7 @@ def _times(engine: Engine, change: Change) -> None:
         raise _refuse("Event duration cannot be negative", _blamed(change))
     if minutes > MAX_EVENT_MINUTES:
         raise _refuse("Event duration cannot be longer than 14 days", _blamed(change))
-    day = start_text[:10] if all_day else values.local_date(start_text, engine.zone)
+    day = start_text[:10] if all_day else values.local_date(start_text, change.caller.zone)
     if change.creating and row.get("ActivityDate") not in (None, day, start_text[:10]):
         raise _refuse("ActivityDate must match StartDateTime", "ActivityDate")
     end = start + timedelta(minutes=max(minutes - _DAY, 0) if all_day else minutes)

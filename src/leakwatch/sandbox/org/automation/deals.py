@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
+from leakwatch.sandbox.org.caller import Caller
 from leakwatch.sandbox.org.engine import Change, Engine, Row, Rules
 from leakwatch.sandbox.org.errors import bad
 
@@ -78,7 +79,7 @@ def settle(engine: Engine, change: Change) -> None:
         "PrevCloseDate": old["CloseDate"] if old else None,
         **{name: row.get(name) for name in (*_TRACKED, "ExpectedRevenue", "ForecastCategory")},
     }
-    history_id = engine.insert(engine.schema.objects["OpportunityHistory"], history, change.user_id)
+    history_id = engine.insert(engine.schema.objects["OpportunityHistory"], history, change.caller)
     links = {"Amount": "LastAmountChangedHistoryId", "CloseDate": "LastCloseDateChangedHistoryId"}
     changed = {link: history_id for name, link in links.items() if old is not None and change.changed(name)}
     engine.store.update("Opportunity", row["Id"], changed)
@@ -119,15 +120,15 @@ def derive_line(engine: Engine, row: Row) -> None:
 
 def settle_line(engine: Engine, change: Change) -> None:
     """The deal's amount is the sum of its lines."""
-    _total(engine, change.row["OpportunityId"], change.user_id)
+    _total(engine, change.row["OpportunityId"], change.caller)
 
 
-def removed_line(engine: Engine, row: Row, user_id: str) -> None:
+def removed_line(engine: Engine, row: Row, caller: Caller) -> None:
     """The same after a line went; without lines the last amount stays."""
-    _total(engine, row["OpportunityId"], user_id)
+    _total(engine, row["OpportunityId"], caller)
 
 
-def _total(engine: Engine, opportunity_id: str, user_id: str) -> None:
+def _total(engine: Engine, opportunity_id: str, caller: Caller) -> None:
     sobject = engine.schema.objects["Opportunity"]
     deal = engine.store.get("Opportunity", opportunity_id)
     if deal is None or deal["IsDeleted"]:
@@ -137,7 +138,7 @@ def _total(engine: Engine, opportunity_id: str, user_id: str) -> None:
     engine.store.update("Opportunity", opportunity_id, {"HasOpportunityLineItem": int(count > 0)})
     if count:
         engine.change(
-            sobject, deal | {"HasOpportunityLineItem": int(count > 0)}, {"Amount": total}, user_id, given=frozenset()
+            sobject, deal | {"HasOpportunityLineItem": int(count > 0)}, {"Amount": total}, caller, given=frozenset()
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from leakwatch.sandbox.org import values
+from leakwatch.sandbox.org.caller import Caller
 from leakwatch.sandbox.org.engine import Change, Engine, Row, Rules
 from leakwatch.sandbox.org.errors import bad
 from leakwatch.sandbox.org.soql.special import JUNCTIONS
@@ -88,13 +89,13 @@ def settle(engine: Engine, change: Change) -> None:
         "TaskSubtype": "Email",
         "Status": _closed_status(engine),
         "Subject": (row.get("Subject") or "")[:255] or None,
-        "ActivityDate": values.local_date(row["MessageDate"], engine.zone),
+        "ActivityDate": values.local_date(row["MessageDate"], change.caller.zone),
         "WhoId": _first_person(change),
         "WhatId": row.get("RelatedToId"),
         "OwnerId": _task_owner(engine, change),
         "Description": (row.get("TextBody") or "")[:32000] or None,
     }
-    task_id = engine.insert(engine.schema.objects["Task"], task, change.user_id)
+    task_id = engine.insert(engine.schema.objects["Task"], task, change.caller)
     engine.store.update("EmailMessage", row["Id"], {"ActivityId": task_id})
     row["ActivityId"] = task_id
 
@@ -116,7 +117,7 @@ def _relate(engine: Engine, change: Change) -> None:
             "RelationAddress": given or (found.get("Email") if found else None),
             "RelationObjectType": target.name if target else None,
         }
-        engine.insert(relations, relation, change.user_id)
+        engine.insert(relations, relation, change.caller)
 
 
 def _closed_status(engine: Engine) -> str:
@@ -133,14 +134,14 @@ def _task_owner(engine: Engine, change: Change) -> str:
         user = engine.lookup(sender)
         if user is not None and user["IsActive"]:
             return sender
-    return change.user_id
+    return change.caller.user_id
 
 
-def removed(engine: Engine, row: Row, user_id: str) -> None:
+def removed(engine: Engine, row: Row, caller: Caller) -> None:
     """Deleting the message deletes its Task."""
     task = engine.lookup(row.get("ActivityId"))
     if task is not None:
-        engine.drop(engine.schema.objects["Task"], task, user_id)
+        engine.drop(engine.schema.objects["Task"], task, caller)
 
 
 EMAIL_MESSAGE = Rules(prepare=prepare, settle=settle, removed=removed)

@@ -22,7 +22,7 @@ def prepare_post(_engine: Engine, change: Change) -> None:
     if change.row.get("Type") == "TextPost" and not change.row.get("Body"):
         raise bad("REQUIRED_FIELD_MISSING", "Required fields are missing: [Body]", "Body")
     if change.creating:
-        change.row["InsertedById"] = change.user_id
+        change.row["InsertedById"] = change.caller.user_id
 
 
 PERSON = Rules(derive=derive_name)

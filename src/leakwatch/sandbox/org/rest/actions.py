@@ -54,7 +54,7 @@ def _post(call: Call, one: dict[str, Any]) -> str:
     if len(_MENTION.findall(text)) > MAX_MENTIONS:
         raise bad("LIMIT_EXCEEDED", f"A post can mention at most {MAX_MENTIONS} people and groups")
     body = _TOPIC.sub(lambda match: f"#{match[1]}", _MENTION.sub(lambda match: _mention(call, match[1]), text))
-    return call.org.create("FeedItem", {"ParentId": parent, "Body": body}, user_id=call.user_id)
+    return call.org.create("FeedItem", {"ParentId": parent, "Body": body}, user_id=call.caller)
 
 
 def _subject(call: Call, subject: str, kind: Any) -> str:

@@ -164,12 +164,11 @@ class _Api:
             Call(
                 org=self.org,
                 method=request.method,
-                version=version,
                 path=(path[2] if path else "") or "",
                 query=dict(parse_qsl(request.url.query, keep_blank_values=True)),
                 headers=headers,
                 body=body,
-                user_id=session.user_id,
+                caller=self.org.caller(session.user_id, app=session.app, version=version),
             )
         )
 

@@ -104,7 +104,7 @@ def create(call: Call) -> Reply:
         sobject = _object(call, _type_of(row))
         if _id_of(row):
             raise bad("INVALID_FIELD_FOR_INSERT_UPDATE", "cannot specify Id in an insert call")
-        record_id = call.org.create(sobject.name, _fields(row), user_id=call.user_id)
+        record_id = call.org.create(sobject.name, _fields(row), user_id=call.caller)
         return {"id": record_id, "success": True, "errors": []}
 
     return _each(call, rows, all_or_none, one)
@@ -127,7 +127,7 @@ def update(call: Call) -> Reply:
             raise bad("DUPLICATE_VALUE", f"Duplicate id in list: {record_id}")  # words unverified
         seen.add(normal)
         sobject = _object(call, _type_of(row))
-        call.org.update(sobject.name, normal, _fields(row), user_id=call.user_id)
+        call.org.update(sobject.name, normal, _fields(row), user_id=call.caller)
         return {"id": normal, "success": True, "errors": []}
 
     return _each(call, rows, all_or_none, one)
@@ -159,9 +159,9 @@ def upsert(call: Call, sobject: str, key: str) -> Reply:
             said = f"{field.name}: more than one record found for external id field: {[row['Id'] for row in found]}"
             raise OrgError(300, "DUPLICATE_EXTERNAL_ID", said, [field.name])
         if found:
-            call.org.update(target.name, found[0]["Id"], fields, user_id=call.user_id)
+            call.org.update(target.name, found[0]["Id"], fields, user_id=call.caller)
             return {"id": found[0]["Id"], "success": True, "errors": [], "created": False}
-        record_id = call.org.create(target.name, {**fields, field.name: value}, user_id=call.user_id)
+        record_id = call.org.create(target.name, {**fields, field.name: value}, user_id=call.caller)
         return {"id": record_id, "success": True, "errors": [], "created": True}
 
     return _each(call, rows, all_or_none, one)
@@ -182,7 +182,7 @@ def delete(call: Call) -> Reply:
         sobject = call.org.schema.of_id(normal) if normal else None
         if normal is None or sobject is None:
             raise bad("MALFORMED_ID", f"malformed id {record_id}")
-        call.org.delete(sobject.name, normal, user_id=call.user_id)
+        call.org.delete(sobject.name, normal, user_id=call.caller)
         return {"id": normal, "success": True, "errors": []}
 
     return _each(call, wanted, _flag(call.query.get("allOrNone", False)), one)
@@ -226,7 +226,7 @@ def _read(call: Call, name: str, wanted: list[str], fields: list[str]) -> Reply:
     sql = f"SELECT Id FROM {quote(sobject.name)} WHERE Id IN (SELECT value FROM json_each(?)){alive}"
     with call.org.lock:
         living = [row["Id"] for row in call.org.store.execute(sql, (json.dumps(normal),))]
-        records = call.org.records(sobject, living, dict.fromkeys(["Id", *names]), version=call.version)
+        records = call.org.records(sobject, living, dict.fromkeys(["Id", *names]), caller=call.caller)
     by_id = {record["Id"]: record for record in records}
     return Reply(body=[by_id.get(one or "") for one in normal])
 

@@ -102,7 +102,7 @@ def _dispatch(call: Call, one: Mapping[str, Any]) -> Reply:
     sub = replace(
         call,
         method=str(one.get("method") or "").upper(),
-        version=version,
+        caller=replace(call.caller, version=version),
         path=path,
         query=query,
         headers=headers,

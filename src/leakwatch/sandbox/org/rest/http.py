@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from leakwatch.sandbox.org.caller import Caller
 from leakwatch.sandbox.org.errors import OrgError, bad, not_emulated, not_found
 from leakwatch.sandbox.org.facade import Org
 from leakwatch.sandbox.org.rest.body import MAX_BODY, Body, too_large
@@ -23,17 +24,26 @@ class Call:
 
     org: Org
     method: str
-    version: str
     path: str
     query: Mapping[str, str]
     headers: Mapping[str, str]
     """Names in lower case."""
     body: Body
-    user_id: str
+    caller: Caller
     parsed: Any = None
     """The body of a subrequest, which comes parsed."""
     nested: bool = False
     """Whether it came inside Composite or Batch."""
+
+    @property
+    def user_id(self) -> str:
+        """Who calls."""
+        return self.caller.user_id
+
+    @property
+    def version(self) -> str:
+        """The API version, such as `66.0`."""
+        return self.caller.version
 
     @property
     def root(self) -> str:

@@ -28,7 +28,7 @@ def query_all(call: Call) -> Reply:
 @router.on("GET", r"query(?:All)?/(?P<locator>[\w-]+)")
 def more(call: Call, locator: str) -> Reply:
     """The next page."""
-    page = call.org.query_more(locator, page_size=page_size(call), version=call.version)
+    page = call.org.query_more(locator, page_size=page_size(call), caller=call.caller)
     return Reply(body=_body(call, page))
 
 
@@ -38,7 +38,7 @@ def _first(call: Call, *, all_rows: bool) -> Reply:
     soql = call.query.get("q")
     if not soql:
         raise bad("MALFORMED_QUERY", "unexpected token: '<EOF>'")
-    page = call.org.query_page(soql, all_rows=all_rows, page_size=page_size(call), version=call.version)
+    page = call.org.query_page(soql, all_rows=all_rows, page_size=page_size(call), caller=call.caller)
     return Reply(body=_body(call, page))
 
 

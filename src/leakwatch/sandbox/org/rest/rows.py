@@ -24,7 +24,7 @@ _KEY = rf"sobjects/(?P<sobject>\w+)/{_NOT_A_ROW}(?P<key>\w+)/(?P<value>[^/]+)"
 @router.on("POST", r"sobjects/(?P<sobject>\w+)")
 def create(call: Call, sobject: str) -> Reply:
     """Insert."""
-    record_id = call.org.create(sobject, call.json_object(), user_id=call.user_id)
+    record_id = call.org.create(sobject, call.json_object(), user_id=call.caller)
     return created(call, sobject, record_id)
 
 
@@ -48,14 +48,14 @@ def change(call: Call, sobject: str, record_id: str) -> Reply:
     body = call.json_object()
     if any(name.lower() == "id" for name in body):
         raise bad("INVALID_FIELD", "The Id field should not be specified in the sobject data.")
-    call.org.update(sobject, record_id, body, user_id=call.user_id)
+    call.org.update(sobject, record_id, body, user_id=call.caller)
     return Reply(204)
 
 
 @router.on("DELETE", _ROW)
 def delete(call: Call, sobject: str, record_id: str) -> Reply:
     """Delete."""
-    call.org.delete(sobject, record_id, user_id=call.user_id)
+    call.org.delete(sobject, record_id, user_id=call.caller)
     return Reply(204)
 
 
@@ -102,13 +102,13 @@ def upsert(call: Call, sobject: str, key: str, value: str) -> Reply:
     new_style = float(call.version) >= CREATED_BODY_SINCE
     more: dict[str, Any] = {"created": True} if new_style else {}
     if found:
-        call.org.update(one.name, found[0]["Id"], body, user_id=call.user_id)
+        call.org.update(one.name, found[0]["Id"], body, user_id=call.caller)
         if not new_style:
             return Reply(204)
         return Reply(200, {"id": found[0]["Id"], "success": True, "errors": [], "created": False})
     if field.name == "Id" or call.query.get("updateOnly", "").lower() == "true":
         raise not_found()
-    record_id = call.org.create(one.name, {**body, field.name: value}, user_id=call.user_id)
+    record_id = call.org.create(one.name, {**body, field.name: value}, user_id=call.caller)
     return created(call, one.name, record_id, **more)
 
 

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from leakwatch.sandbox.org import ids, values
+from leakwatch.sandbox.org.caller import Caller
 from leakwatch.sandbox.org.errors import OrgError, bad
 from leakwatch.sandbox.org.schema import Schema
 from leakwatch.sandbox.org.soql import ast
@@ -35,12 +36,12 @@ class Page:
 
 @dataclass(slots=True)
 class Runner:
-    """Answers queries over one store, for one API version (it stands in the records' URLs)."""
+    """Answers queries over one store, for one caller (whose API version stands in the records' URLs)."""
 
     store: Store
     schema: Schema
     calendar: Calendar
-    version: str
+    caller: Caller
 
     def run(self, soql: str, *, all_rows: bool, page_size: int) -> Page:
         """The first page."""
@@ -159,7 +160,7 @@ class Runner:
     # -- shaping --------------------------------------------------------------------------------------
 
     def _shape(self, plan: Plan, rows: Sequence[Sequence[Any]]) -> list[Record]:
-        url = f"/services/data/v{self.version}/sobjects/"
+        url = f"/services/data/v{self.caller.version}/sobjects/"
         base = f"{url}{plan.sobject.name}/"
         steps = self._steps(plan, url)
         records: list[Record] = []
