@@ -20,7 +20,7 @@ INSTALL := $(PIP) install --quiet --no-compile --require-hashes
 COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 \
            --no-header --no-annotate --no-emit-index-url --no-emit-find-links
 
-.PHONY: help demo test check lint types imports format bench lock clean
+.PHONY: help demo test check lint types imports format bench conformance-table lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -48,6 +48,10 @@ imports: $(VENV)/ready-dev
 format: $(VENV)/ready-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# Brings the generated part of docs/sandbox.md up to date.
+conformance-table: $(VENV)/ready
+	cd tests && $(abspath $(BIN))/python -m sandbox.conformance
 
 bench: $(VENV)/ready-dev
 	$(BIN)/python benchmarks/run.py $(ARGS)

@@ -11,6 +11,8 @@ from leakwatch.sandbox.org.errors import OrgError
 from leakwatch.sandbox.org.facade import Org, OrgSettings
 from sandbox.org.org_kit import Clock, Company
 
+pytestmark = pytest.mark.documented("Object Reference, Task, Event, EmailMessage, Opportunity")
+
 
 def refused(call: Any, *args: Any, **kwargs: Any) -> OrgError:
     with pytest.raises(OrgError) as caught:

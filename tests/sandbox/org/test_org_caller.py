@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from leakwatch.sandbox.org.facade import Org
 from sandbox.org.org_kit import Api, Clock, Company
+
+pytestmark = pytest.mark.documented("SOQL and SOSL Reference, Date Formats and Date Literals")
 
 
 def relocated(org: Org, user_id: str, **fields: str) -> Api:

@@ -10,6 +10,8 @@ import pytest
 from leakwatch.sandbox.org.facade import Org
 from sandbox.org.org_kit import Api, Company
 
+pytestmark = pytest.mark.documented("REST API Developer Guide, sObject Collections, Composite, Batch")
+
 
 def task(**fields: Any) -> dict[str, Any]:
     return {"attributes": {"type": "Task"}, **fields}

@@ -12,6 +12,8 @@ from leakwatch.sandbox.org.rest import build_app
 from leakwatch.sandbox.org.rest.http import router
 from sandbox.org.org_kit import Api, Company, TestClient
 
+pytestmark = pytest.mark.documented("REST API Developer Guide, Status Codes and Error Responses")
+
 REFUSED = [
     ("CloseDate = LAST_N_DAYS:99999999", "MALFORMED_QUERY"),
     ("CloseDate = LAST_N_YEARS:5000", "MALFORMED_QUERY"),

@@ -9,6 +9,8 @@ import pytest
 from leakwatch.sandbox.org.facade import Org
 from sandbox.org.org_kit import Api, Clock, Company
 
+pytestmark = pytest.mark.documented("REST API Developer Guide, Reference")
+
 
 def many_leads(org: Org, company: Company, count: int) -> None:
     org.seed("Lead", ({"LastName": f"L{i:05}", "Company": "c", "OwnerId": company.rep} for i in range(count)))

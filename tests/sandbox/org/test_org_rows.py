@@ -12,6 +12,8 @@ from leakwatch.sandbox.org.errors import OrgError
 from leakwatch.sandbox.org.facade import Org, OrgSettings
 from sandbox.org.org_kit import Clock, Company
 
+pytestmark = pytest.mark.documented("REST API Developer Guide, sObject Rows; SOAP API Developer Guide, StatusCode")
+
 
 def refused(call: Any, *args: Any, **kwargs: Any) -> OrgError:
     with pytest.raises(OrgError) as caught:

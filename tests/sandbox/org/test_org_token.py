@@ -13,6 +13,8 @@ from leakwatch.sandbox.org.facade import Org
 from leakwatch.sandbox.org.rest import build_app
 from sandbox.org.org_kit import Company, TestClient
 
+pytestmark = pytest.mark.documented("Salesforce Help, OAuth 2.0 JWT Bearer Flow")
+
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 WALL = 1_900_000_000.0
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)

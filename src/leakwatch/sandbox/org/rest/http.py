@@ -129,6 +129,10 @@ class Router:
         """Name a part of the real API that is not emulated."""
         self._missing.append((re.compile(pattern), what))
 
+    def not_emulated(self) -> list[str]:
+        """What was named with `missing`, for the documentation."""
+        return [what for _, what in self._missing]
+
     def dispatch(self, call: Call) -> Reply:
         """Answer a call; refusals become replies."""
         try:
