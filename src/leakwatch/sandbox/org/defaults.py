@@ -11,7 +11,10 @@ from typing import Any
 
 from leakwatch.sandbox.org.settings import OrgSettings
 
-REPLACEABLE = ("OpportunityStage", "LeadStatus", "TaskStatus", "TaskPriority", "Organization")
+REPLACEABLE = (
+    *("OpportunityStage", "LeadStatus", "TaskStatus", "TaskPriority", "Organization"),
+    *("CaseStatus", "ContractStatus", "OrderStatus", "BusinessHours"),
+)
 _STAGES = (
     ("Prospecting", 10, "Pipeline", "Pipeline"),
     ("Qualification", 10, "Pipeline", "Pipeline"),
@@ -27,6 +30,9 @@ _STAGES = (
 _LEAD_STATUSES = ("Open - Not Contacted", "Working - Contacted", "Closed - Converted", "Closed - Not Converted")
 _TASK_STATUSES = ("Not Started", "In Progress", "Completed", "Waiting on someone else", "Deferred")
 _PRIORITIES = ("High", "Normal", "Low")
+_CASE_STATUSES = ("New", "Working", "Escalated", "Closed")
+_CONTRACT_STATUSES = (("In Approval Process", "InApproval"), ("Activated", "Activated"), ("Draft", "Draft"))
+_ORDER_STATUSES = (("Draft", "Draft"), ("Activated", "Activated"))
 
 
 def rows(settings: OrgSettings) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -67,6 +73,17 @@ def rows(settings: OrgSettings) -> Iterator[tuple[str, dict[str, Any]]]:
         yield "TaskStatus", _value(i, name) | {"IsDefault": i == 1, "IsClosed": name == "Completed"}
     for i, name in enumerate(_PRIORITIES, 1):
         yield "TaskPriority", _value(i, name) | {"IsDefault": name == "Normal", "IsHighPriority": name == "High"}
+    for i, name in enumerate(_CASE_STATUSES, 1):
+        yield "CaseStatus", _value(i, name) | {"IsDefault": i == 1, "IsClosed": name == "Closed"}
+    for i, (name, code) in enumerate(_CONTRACT_STATUSES, 1):
+        yield "ContractStatus", _value(i, name) | {"IsDefault": code == "Draft", "StatusCode": code}
+    for i, (name, code) in enumerate(_ORDER_STATUSES, 1):
+        yield "OrderStatus", _value(i, name) | {"IsDefault": i == 1, "StatusCode": code}
+    # whose open times are null is open all day (object reference, BusinessHours)
+    yield (
+        "BusinessHours",
+        {"Name": "Default", "IsActive": True, "IsDefault": True, "TimeZoneSidKey": settings.time_zone},
+    )
 
 
 def _value(order: int, name: str) -> dict[str, Any]:

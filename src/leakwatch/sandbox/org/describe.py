@@ -42,13 +42,6 @@ _OFF_UNLESS_KNOWN = (
     "mergeable",
 )
 _MASTER_RECORD_TYPE = "012000000000000AAA"
-VALUE_TABLES = {
-    ("Opportunity", "StageName"): "OpportunityStage",
-    ("Lead", "Status"): "LeadStatus",
-    ("Task", "Status"): "TaskStatus",
-    ("Task", "Priority"): "TaskPriority",
-}
-"""Picklists whose values are rows of an object of their own."""
 
 
 def global_describe(schema: Schema, version: str) -> dict[str, Any]:
@@ -69,7 +62,7 @@ def _summary(sobject: SObject, version: str) -> dict[str, Any]:
         "labelPlural": sobject.plural,
         "keyPrefix": sobject.prefix,
         "custom": sobject.name.endswith("__c"),
-        "feedEnabled": sobject.name in ("Account", "Contact", "Lead", "Opportunity", "Case", "Task", "Event", "User"),
+        "feedEnabled": "feedEnabled" in sobject.on,
         "mruEnabled": sobject.allows("layoutable"),
         **{verb: sobject.allows(verb) for verb in _VERBS},
         **dict.fromkeys(_OFF_UNLESS_KNOWN, False),
@@ -79,7 +72,7 @@ def _summary(sobject: SObject, version: str) -> dict[str, Any]:
 
 def describe(schema: Schema, store: Store, sobject: SObject, version: str) -> dict[str, Any]:
     """`GET sobjects/X/describe`."""
-    fields = [_field(store, sobject, one) for one in sobject.fields.values()]
+    fields = [_field(store, one) for one in sobject.fields.values()]
     body = _summary(sobject, version)
     body["fields"] = fields
     body["childRelationships"] = [
@@ -123,7 +116,7 @@ def _record_types(store: Store, sobject: SObject, version: str) -> list[dict[str
     ]
 
 
-def _field(store: Store, sobject: SObject, one: Field) -> dict[str, Any]:
+def _field(store: Store, one: Field) -> dict[str, Any]:
     text = one.length and one.type not in NUMBER_TYPES
     return {
         "name": one.name,
@@ -167,12 +160,12 @@ def _field(store: Store, sobject: SObject, one: Field) -> dict[str, Any]:
         "encrypted": False,
         "htmlFormatted": False,
         "inlineHelpText": None,
-        "picklistValues": _values(store, sobject, one),
+        "picklistValues": _values(store, one),
     }
 
 
-def _values(store: Store, sobject: SObject, one: Field) -> list[dict[str, Any]]:
-    table = VALUE_TABLES.get((sobject.name, one.name))
+def _values(store: Store, one: Field) -> list[dict[str, Any]]:
+    table = one.values_from
     if table is not None:
         rows = store.execute(f"SELECT * FROM {quote(table)} ORDER BY SortOrder, Id").fetchall()
         has_default = bool(rows) and "IsDefault" in rows[0].keys()  # noqa: SIM118 - a sqlite3.Row

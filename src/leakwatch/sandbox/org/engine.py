@@ -19,11 +19,6 @@ from leakwatch.sandbox.org.store import Store, folded, quote, shares_index
 
 Row = dict[str, Any]
 AUDIT_FIELDS = ("CreatedDate", "CreatedById", "LastModifiedDate", "LastModifiedById")
-AUDIT_OBJECTS = frozenset(
-    ["Account", "CampaignMember", "Case", "Contact", "EmailMessage", "FeedItem", "Lead", "Opportunity", "Task", "Event"]
-)
-HARD_DELETED = frozenset(("OpportunityLineItem", "OpportunityContactRole"))
-"""Rows that never see the recycle bin when deleted by themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +169,7 @@ class Engine:
     def drop(self, sobject: SObject, row: Row, caller: Caller, *, direct: bool = False, for_good: bool = False) -> None:
         """Delete a known row and its children."""
         now = self.now()
-        hard = for_good or not sobject.has_bin or (direct and sobject.name in HARD_DELETED)
+        hard = for_good or not sobject.has_bin or (direct and "hardDeleted" in sobject.marks)
         if hard:
             self.store.remove(sobject.name, row["Id"])
         else:
@@ -234,7 +229,7 @@ class Engine:
     def _writable(self, sobject: SObject, field: Field, flag: str) -> None:
         if field.name == "Id" and flag == "C":
             raise bad("INVALID_FIELD_FOR_INSERT_UPDATE", "cannot specify Id in an insert call")
-        audit = self.settings.audit_fields and sobject.name in AUDIT_OBJECTS and field.name in AUDIT_FIELDS
+        audit = self.settings.audit_fields and "auditFields" in sobject.marks and field.name in AUDIT_FIELDS
         if not field.can(flag) and not (audit and flag == "C"):
             raise bad(
                 "INVALID_FIELD_FOR_INSERT_UPDATE",

@@ -49,7 +49,9 @@ class Org:
         self._notes()
 
     def _fresh_schema(self) -> Schema:
-        return Schema(multicurrency=self.settings.multicurrency, currency=self.settings.currency)
+        settings = self.settings
+        switched = [name for name in ("person_accounts", "shared_activities") if getattr(settings, name)]
+        return Schema(multicurrency=settings.multicurrency, currency=settings.currency, features=switched)
 
     def _engine(self) -> Engine:
         return Engine(self.store, self.schema, self.settings, self.now_text, RULES)

@@ -1,191 +1,51 @@
-"""What objects and fields the org has: compact data files, plus what an admin deployed.
-
-Each `schema/<Object>.json` says where its facts come from. The letters in a field's `f` are the describe's
-flags: n nillable, C createable, U updateable, F filterable, S sortable, G groupable, A aggregatable,
-I idLookup, X externalId, Q unique, D defaultedOnCreate, R restrictedPicklist, K calculated,
-V caseSensitive, P polymorphicForeignKey, W permissionable, N nameField.
-"""
+"""What objects and fields the org has: the data files' (see `schema_files`), plus what an admin deployed."""
 
 from __future__ import annotations
 
-import copy
-import json
-import re
-from dataclasses import dataclass, field, replace
-from functools import cache
-from importlib import resources
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import replace
 
-STRING_TYPES = frozenset(
-    ("string", "picklist", "multipicklist", "textarea", "email", "phone", "url", "combobox", "encryptedstring")
+from leakwatch.sandbox.org.schema_files import read_field, read_object, standard
+from leakwatch.sandbox.org.sobject import (
+    ACTIVITY_OBJECTS,
+    FEATURES,
+    ID_TYPES,
+    NUMBER_TYPES,
+    SQL_TYPES,
+    STRING_TYPES,
+    VIRTUAL_TYPES,
+    Child,
+    Field,
+    SObject,
 )
-ID_TYPES = frozenset(("id", "reference"))
-NUMBER_TYPES = frozenset(("int", "double", "currency", "percent"))
-SQL_TYPES = {"boolean": "INTEGER", "int": "INTEGER", "double": "REAL", "currency": "REAL", "percent": "REAL"}
-VIRTUAL_TYPES = frozenset(("junction", "address"))
-"""Types that no column of their own holds: lists of related people, and compound addresses."""
 
-ACTIVITY_OBJECTS = ("Task", "Event")
-NOT_MULTICURRENCY = frozenset(
-    (
-        *("CurrencyType", "RecordType", "Organization", "Profile", "UserRole"),
-        *("Group", "GroupMember", "QueueSobject"),
-        *("OpportunityStage", "LeadStatus", "TaskStatus", "TaskPriority"),
-        *("FeedItem", "EmailMessageRelation", "EventRelation"),
-    )
-)
-"""Objects without a CurrencyIsoCode in multicurrency orgs."""
-MULTICURRENCY_ONLY = frozenset(("CurrencyType",))
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One field, as describe tells it."""
-
-    name: str
-    type: str
-    flags: str = ""
-    label: str = ""
-    length: int = 0
-    precision: int = 0
-    scale: int = 0
-    refers_to: tuple[str, ...] = ()
-    relationship: str | None = None
-    default: Any = None
-    compound: str | None = None
-    picklist: tuple[tuple[str, str], ...] = ()
-
-    def can(self, flag: str) -> bool:
-        """Whether the flag with this letter is set."""
-        return flag in self.flags
-
-    @property
-    def custom(self) -> bool:
-        """Whether an admin added it."""
-        return self.name.endswith("__c")
-
-    @property
-    def stored(self) -> bool:
-        """Whether a column holds it."""
-        return self.type not in VIRTUAL_TYPES
-
-    @property
-    def polymorphic(self) -> bool:
-        """Whether it may point to rows of several objects."""
-        return len(self.refers_to) > 1
-
-    @property
-    def is_text(self) -> bool:
-        """Whether its values are compared as text without regard to case."""
-        return self.type in STRING_TYPES
-
-
-@dataclass(slots=True)
-class SObject:
-    """One object with its fields and its children."""
-
-    name: str
-    label: str
-    plural: str
-    prefix: str
-    off: frozenset[str]
-    fields: dict[str, Field]
-    children: tuple[tuple[str, str, str | None, bool], ...]
-    by_lower: dict[str, Field] = field(default_factory=dict[str, Field])
-    by_relationship: dict[str, Field] = field(default_factory=dict[str, Field])
-
-    def __post_init__(self) -> None:
-        self.index()
-
-    def index(self) -> None:
-        """Rebuild the look-ups after a field came."""
-        self.by_lower = {name.lower(): one for name, one in self.fields.items()}
-        self.by_relationship = {one.relationship.lower(): one for one in self.fields.values() if one.relationship}
-
-    def find(self, name: str) -> Field | None:
-        """The field of that name, whatever its case."""
-        return self.by_lower.get(name.lower())
-
-    def allows(self, verb: str) -> bool:
-        """Whether the object flag (createable, updateable, ...) is on."""
-        return verb not in self.off
-
-    @property
-    def stored_fields(self) -> list[Field]:
-        """The fields that have a column."""
-        return [one for one in self.fields.values() if one.stored]
-
-    @property
-    def has_bin(self) -> bool:
-        """Whether deleted rows stay, marked, in the recycle bin."""
-        return "IsDeleted" in self.fields
-
-
-def label_of(name: str) -> str:
-    """The default label of a field: its words apart, `Id` written as Salesforce writes it."""
-    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name.removesuffix("__c")).replace("_", " ").strip()
-    return re.sub(r" Id$", " ID", spaced)
-
-
-def read_field(raw: dict[str, Any]) -> Field:
-    """A field from its compact JSON form."""
-    picks = tuple((p, p) if isinstance(p, str) else (p[0], p[1]) for p in raw.get("pick", ()))
-    return Field(
-        name=raw["n"],
-        type=raw["t"],
-        flags=raw.get("f", ""),
-        label=raw.get("l") or label_of(raw["n"]),
-        length=raw.get("len", 0),
-        precision=raw.get("p", 0),
-        scale=raw.get("s", 0),
-        refers_to=tuple(raw.get("ref", ())),
-        relationship=raw.get("rel"),
-        default=raw.get("def"),
-        compound=raw.get("cmp"),
-        picklist=picks,
-    )
-
-
-def _read_object(raw: dict[str, Any]) -> SObject:
-    fields = [read_field(one) for one in raw["fields"]]
-    return SObject(
-        name=raw["name"],
-        label=raw["label"],
-        plural=raw["plural"],
-        prefix=raw["prefix"],
-        off=frozenset(raw.get("off", ())),
-        fields={one.name: one for one in fields},
-        children=tuple((c[0], c[1], c[2], c[3]) for c in raw["children"]),
-    )
-
-
-@cache
-def _standard() -> dict[str, SObject]:
-    folder = resources.files("leakwatch.sandbox.org") / "schema"
-    files = sorted((file for file in folder.iterdir() if file.name.endswith(".json")), key=lambda f: f.name)
-    objects = (_read_object(json.loads(file.read_text(encoding="utf-8"))) for file in files)
-    return {one.name: one for one in objects}
+__all__ = [
+    "ACTIVITY_OBJECTS",
+    "FEATURES",
+    "ID_TYPES",
+    "NUMBER_TYPES",
+    "SQL_TYPES",
+    "STRING_TYPES",
+    "VIRTUAL_TYPES",
+    "Child",
+    "Field",
+    "SObject",
+    "Schema",
+    "read_field",
+    "read_object",
+]
 
 
 class Schema:
     """The objects of one org."""
 
-    def __init__(self, *, multicurrency: bool, currency: str) -> None:
-        self.objects = {name: copy.copy(one) for name, one in _standard().items()}
-        for name, one in self.objects.items():
-            one.fields = dict(one.fields)
-            if multicurrency and name not in NOT_MULTICURRENCY:
-                one.fields["CurrencyIsoCode"] = _currency_field(currency)
-            one.index()
-        if multicurrency:
-            user = self.objects["User"]
-            user.fields["DefaultCurrencyIsoCode"] = replace(_currency_field(currency), name="DefaultCurrencyIsoCode")
-            user.index()
-        else:
-            for name in MULTICURRENCY_ONLY:
-                del self.objects[name]
+    def __init__(self, *, multicurrency: bool, currency: str, features: Iterable[str] = ()) -> None:
+        switched = frozenset(features) | (frozenset(("multicurrency",)) if multicurrency else frozenset[str]())
+        self.objects: dict[str, SObject] = dict(standard(switched, currency))
+        self.changes = 0
+        """How often something was deployed; what is computed from the schema holds until it grows."""
         self._by_lower = {name.lower(): one for name, one in self.objects.items()}
-        self._by_prefix = {one.prefix: one for one in self.objects.values()}
+        self._by_prefix = {one.prefix: one for one in self.objects.values() if one.allows("keyPrefix")}
 
     def find(self, name: str) -> SObject | None:
         """The object of that name, whatever its case."""
@@ -198,16 +58,31 @@ class Schema:
     def add(self, sobject: str, one: Field) -> None:
         """Add or replace a custom field."""
         target = self.objects[sobject]
-        target.fields[one.name] = one
-        target.index()
+        self._put(replace(target, fields=target.fields | {one.name: one}))
+        if one.type == "reference":
+            for parent in one.refers_to:
+                self._adopt(parent, Child(sobject, one.name, one.child_name, one.can("c")))
 
+    def add_object(self, one: SObject) -> None:
+        """Add or replace a custom object; activities, feeds and the like can then point to it."""
+        self._put(one)
+        for name, link in [(other.name, link) for other in self.objects.values() for link in other.fields.values()]:
+            if link.can("*") and one.name not in link.refers_to:
+                self.add(name, replace(link, refers_to=(*link.refers_to, one.name)))
+        for link in one.fields.values():
+            if link.type == "reference" and not link.can("k"):
+                for parent in link.refers_to:
+                    self._adopt(parent, Child(one.name, link.name, link.child_name, link.can("c")))
 
-def _currency_field(currency: str) -> Field:
-    return Field(
-        name="CurrencyIsoCode",
-        type="picklist",
-        flags="nCUFSGADR",
-        label="Currency ISO Code",
-        length=255,
-        default=currency,
-    )
+    def _adopt(self, parent: str, child: Child) -> None:
+        target = self.objects[parent]
+        others = [one for one in target.children if one[:2] != child[:2]]
+        self._put(replace(target, children=tuple(sorted([*others, child], key=lambda one: one[:2]))))
+
+    def _put(self, one: SObject) -> None:
+        """Take an object in, in place of the shared or former one of its name."""
+        one.index()
+        self.changes += 1
+        self.objects[one.name] = self._by_lower[one.name.lower()] = one
+        if one.allows("keyPrefix"):
+            self._by_prefix[one.prefix] = one

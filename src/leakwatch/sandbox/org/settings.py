@@ -16,6 +16,10 @@ class OrgSettings:
     """Default (corporate) currency."""
     multicurrency: bool = False
     """Without it there is no CurrencyIsoCode field and no CurrencyType object, as in the real service."""
+    person_accounts: bool = False
+    """Brings Account's fields of a person; writing a person's account is not emulated."""
+    shared_activities: bool = False
+    """Brings TaskRelation and its kin, as plain rows; relating several people to a task is not emulated."""
     time_zone: str = "UTC"
     """IANA name; the day of relative date literals and of activities hangs on it."""
     locale: str = "en_US"
