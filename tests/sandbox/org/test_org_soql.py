@@ -183,21 +183,6 @@ def test_an_error_points_at_its_place(org: Org) -> None:
     assert "ERROR at Row:2:Column:17" in error.message
 
 
-@pytest.mark.parametrize(
-    "soql",
-    [
-        "SELECT TYPEOF What WHEN Account THEN Name END FROM Task",
-        "SELECT Id FROM Lead WITH SECURITY_ENFORCED",
-        "SELECT Id FROM Lead FOR UPDATE",
-        "SELECT toLabel(Status) FROM Lead",
-        "SELECT Id FROM Lead WHERE Status INCLUDES ('a')",
-        "SELECT Id FROM Opportunity WHERE Amount > USD500",
-    ],
-)
-def test_what_is_not_emulated_says_so(org: Org, soql: str) -> None:
-    assert (refused(org, soql).status, refused(org, soql).error_code) == (501, "SANDBOX_NOT_EMULATED")
-
-
 def test_ids_are_found_by_15_and_18_characters(org: Org, company: Company) -> None:
     assert org.query(f"SELECT Id FROM Lead WHERE Id = '{company.lead[:15]}'") == [{"Id": company.lead}]
     rows = org.query(f"SELECT Id FROM Contact WHERE AccountId IN ('{company.account[:15]}', null)")

@@ -14,6 +14,7 @@ from typing import Any
 
 from leakwatch.sandbox.org import ids
 from leakwatch.sandbox.org.schema import ACTIVITY_OBJECTS, SQL_TYPES, Field, Schema, SObject, read_field
+from leakwatch.sandbox.org.soql import functions
 
 FILE_NAME = "org.sqlite"
 _META = """
@@ -55,6 +56,7 @@ class Store:
         db.execute("PRAGMA synchronous=OFF")  # safe when the process dies; a power cut may cost the sandbox
         db.execute("PRAGMA temp_store=MEMORY")
         db.create_function("sf_fold", 1, fold, deterministic=True)
+        functions.register(db)
         db.row_factory = sqlite3.Row
         if db.execute("SELECT 1 FROM sqlite_master WHERE name = '_meta'").fetchone() is None:
             db.execute("BEGIN")

@@ -21,11 +21,17 @@ class Path:
 
 @dataclass(frozen=True, slots=True)
 class Func:
-    """A function over a field, or over nothing: `COUNT()`."""
+    """A function over a field, over another function, or over nothing: `COUNT()`. Its name is in capitals."""
 
     name: str
-    path: Path | None
+    args: tuple[Path | Func | Value, ...]
     at: int
+
+    @property
+    def path(self) -> Path | None:
+        """The one field that it is called with, if that is what it is called with."""
+        only = self.args[0] if len(self.args) == 1 else None
+        return only if isinstance(only, Path) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,28 @@ class Item:
 
     what: Path | Func
     alias: str | None
+
+    @property
+    def at(self) -> int:
+        """Where it stands."""
+        return self.what.at
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """What TYPEOF selects where the reference leads to one object; `sobject` None is ELSE."""
+
+    sobject: Path | None
+    fields: tuple[Path, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TypeOf:
+    """Fields that depend on the object a reference leads to."""
+
+    path: Path
+    whens: tuple[When, ...]
+    at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +93,15 @@ class InList:
 
 
 @dataclass(frozen=True, slots=True)
+class Includes:
+    """`operand INCLUDES (values)` of a multi-select picklist, or EXCLUDES."""
+
+    operand: Path | Func
+    negated: bool
+    values: tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class InQuery:
     """A semi-join or anti-join."""
 
@@ -88,7 +125,7 @@ class Not:
     part: Cond
 
 
-Cond = Compare | InList | InQuery | Chain | Not
+Cond = Compare | InList | Includes | InQuery | Chain | Not
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +141,7 @@ class Order:
 class Query:
     """One SELECT. `source` is the object, or a child relationship in a subquery of the select list."""
 
-    items: tuple[Item, ...]
+    items: tuple[Item | TypeOf, ...]
     subqueries: tuple[Query, ...]
     source: Path
     alias: str | None
@@ -115,3 +152,9 @@ class Query:
     limit: int | None
     offset: int | None
     text: str = ""
+    parents: tuple[tuple[Path, str | None], ...] = ()
+    """Further names of FROM: parents and their aliases (`FROM Contact c, c.Account a`)."""
+    using: Path | None = None
+    """The name after USING SCOPE."""
+    locked: bool = False
+    """Whether FOR UPDATE stands at the end."""

@@ -2,47 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, Literal
-
 from sqlglot import exp
 
 from leakwatch.sandbox.org.errors import OrgError, bad, not_emulated
-from leakwatch.sandbox.org.schema import ID_TYPES, NUMBER_TYPES, Field, Schema, SObject
-from leakwatch.sandbox.org.soql import ast, scope
-from leakwatch.sandbox.org.soql.filters import Bound, Calendar, Filters
+from leakwatch.sandbox.org.schema import Schema, SObject
+from leakwatch.sandbox.org.soql import ast, groups, scope, semi_joins
+from leakwatch.sandbox.org.soql.dates import Calendar
+from leakwatch.sandbox.org.soql.filters import Filters
+from leakwatch.sandbox.org.soql.money import money_of
+from leakwatch.sandbox.org.soql.operands import Operand, Operands
 from leakwatch.sandbox.org.soql.parse import located
+from leakwatch.sandbox.org.soql.plan import Bound, Column, Plan
 from leakwatch.sandbox.org.soql.special import special
-from leakwatch.sandbox.org.soql.tables import AGGREGATES, alive, find_object, json_values
-from leakwatch.sandbox.org.store import folded
+from leakwatch.sandbox.org.soql.tables import alive, is_aggregate, json_values, scope_tests
+
+__all__ = ["Column", "Compiler", "Plan"]
 
 MAX_OFFSET = 2000
-_DATE_PARTS = {"CALENDAR_YEAR": (1, 4), "CALENDAR_MONTH": (6, 2), "DAY_IN_MONTH": (9, 2), "DAY_ONLY": (1, 10)}
-_COUNTED = Field("count", "int", "FS")
-_SUMMED = Field("sum", "double", "FS")
-
-
-@dataclass(slots=True)
-class Column:
-    """One output column: where it goes in the record."""
-
-    names: tuple[str, ...]
-    field: Field
-
-
-@dataclass(slots=True)
-class Plan:
-    """A compiled query."""
-
-    sql: str
-    values: dict[str, Any]
-    sobject: SObject
-    columns: list[Column]
-    parents: dict[tuple[str, ...], tuple[int, str]]
-    """Relationship path to (index of the column with the parent's id, entity for `attributes`)."""
-    kind: Literal["rows", "count", "groups"]
-    children: list[tuple[str, str, ast.Query]] = field(default_factory=list[tuple[str, str, ast.Query]])
-    """(relationship name, field of the child that points here, the subquery)."""
+MAX_CHILDREN = 20
+"""Child relationships of one query (SOQL reference, "Understanding Relationship Query Limitations")."""
+_SHOWN = ("field", "label", "format", "money")
 
 
 class Compiler:
@@ -67,50 +46,32 @@ class Compiler:
         self.depth = depth
         self.scope = scope.Scope(self.schema, self.sobject, self.locate, self.prefix, self.query.alias)
         self.bound = Bound(f"{self.prefix}v")
-        self.filters = Filters(self.locate, self.bound, self.calendar, self.operand, self.semi_join)
-        self._semi_joins = 0
+        self.money = money_of(schema)
+        self.operands = Operands(self.scope, self.locate, self.bound, self.calendar, self.money)
+        self.filters = self.conditions(having=False)
+        self.joined_queries = 0
+        for path, alias in query.parents:
+            self.scope.name_parent(path, alias)
+        semi_joins.check(query, self.locate)
+
+    def conditions(self, *, having: bool) -> Filters:
+        """What builds the conditions of WHERE or HAVING."""
+        joined = semi_joins.refuse_in_having if having else semi_joins.build
+        return Filters(
+            self.locate,
+            self.bound,
+            self.calendar,
+            self.money,
+            self.operands.build,
+            lambda cond: joined(self, cond),
+            having,
+        )
 
     def locate(self, at: int, code: str, message: str) -> OrgError:
         """An error at a place of this query's text."""
         return located(self.query.text, at, code, message)
 
-    # -- operands -------------------------------------------------------------------------------------
-
-    def operand(self, what: ast.Path | ast.Func) -> tuple[Field, exp.Expr]:
-        """A field or a function as a typed SQL expression."""
-        if isinstance(what, ast.Path):
-            place = self.scope.resolve(what)
-            return place.field, place.column
-        if what.name in AGGREGATES:
-            return self._aggregate(what)
-        if what.name in _DATE_PARTS and what.path is not None:
-            one, column = self.operand(what.path)
-            start, length = _DATE_PARTS[what.name]
-            part = exp.Anonymous(this="substr", expressions=[column, scope.number(start), scope.number(length)])
-            if what.name == "DAY_ONLY":
-                return Field(one.name, "date", "nFSG"), part
-            return Field(one.name, "int", "nFSG"), exp.cast(part, "INTEGER")
-        raise not_emulated(f"the SOQL function {what.name}()")
-
-    def _aggregate(self, what: ast.Func) -> tuple[Field, exp.Expr]:
-        if what.path is None:
-            return _COUNTED, exp.Count(this=exp.Star())
-        one, column = self.operand(what.path)
-        if not one.stored:
-            said = f"field {one.name} does not support aggregate operator {what.name}"
-            raise self.locate(what.at, "MALFORMED_QUERY", said)
-        if what.name in ("SUM", "AVG"):
-            if one.type not in NUMBER_TYPES:
-                said = f"field {one.name} does not support aggregate operator {what.name}"
-                raise self.locate(what.at, "MALFORMED_QUERY", said)
-            return _SUMMED, (exp.Sum if what.name == "SUM" else exp.Avg)(this=column)
-        if what.name in ("MIN", "MAX"):
-            return one, (exp.Min if what.name == "MIN" else exp.Max)(this=column)
-        counted = exp.Anonymous(this="sf_fold", expressions=[column]) if folded(one) else column
-        distinct = exp.Distinct(expressions=[counted]) if what.name == "COUNT_DISTINCT" else column
-        return _COUNTED, exp.Count(this=distinct)
-
-    # -- the SELECT -----------------------------------------------------------------------------------
+    # -- rows -----------------------------------------------------------------------------------------
 
     def rows(self, *, only_ids: bool = False, of: tuple[str, str] | None = None) -> Plan:
         """Records. `of` = (field, name of a bound JSON list) keeps only rows whose field is in that list.
@@ -122,16 +83,16 @@ class Compiler:
         if of is not None and not page:
             outputs.append(self.scope.base(of[0]))
         select = exp.Select().from_(scope.table(self.sobject.name, self.scope.table))
-        tests = [] if page else self._tests()
-        order = [] if page else [self._ordered(one) for one in self._ungrouped_order()]
+        tests = [] if page else self.tests()
+        order = [] if page else [key for one in self.query.order_by for key in self._ordered(one)]
         if of is not None:
             listed = exp.Subquery(this=json_values(of[1]))
             tests.append(exp.In(this=self.scope.base(of[0]), query=listed))
         select.set("expressions", [exp.alias_(one, f"c{i}") for i, one in enumerate(outputs)])
-        self._finish(select, tests, [*order, exp.Ordered(this=self.scope.base("Id"), nulls_first=True)])
+        self.finish(select, tests, [*order, exp.Ordered(this=self.scope.base("Id"), nulls_first=True)])
         if of is None:
-            self._limit(select)
-        children = [] if only_ids else [self._child(one) for one in self.query.subqueries]
+            self.limit(select)
+        children = [] if only_ids else self._children()
         sql = select.sql(dialect="sqlite")
         return Plan(sql, self.bound.values, self.sobject, columns, parents, "rows", children)
 
@@ -143,36 +104,51 @@ class Compiler:
             return columns, parents, outputs
         seen: set[tuple[str, ...]] = set()
         for item in self._expanded():
-            place = self.scope.resolve(item)
-            if place.names in seen:
-                raise self.locate(item.at, "INVALID_FIELD", f"duplicate field selected: {item.text}")
-            seen.add(place.names)
+            one, place = self._shown(item)
+            names = (item.alias,) if item.alias else place.names
+            if names in seen and item.alias:  # the words are unverified
+                raise self.locate(item.at, "MALFORMED_QUERY", f"duplicate alias: {item.alias}")
+            if names in seen:
+                raise self.locate(item.at, "INVALID_FIELD", f"duplicate field selected: {names[-1]}")
+            seen.add(names)
             for i, node in enumerate(place.nodes[1:], 1):
-                if place.names[:i] not in parents and node.ref is not None:
-                    parents[place.names[:i]] = (len(outputs), node.entity)
+                if len(names) > 1 and names[:i] not in parents and node.ref is not None:
+                    parents[names[:i]] = (len(outputs), node.entity)
                     outputs.append(node.ref.copy())
-            columns.append(Column(place.names, place.field))
-            node = place.nodes[-1]
-            alias, owner = node.targets[0]
-            made = special(owner, place.field, alias, self.calendar.today.isoformat())
-            outputs.insert(len(outputs), made if made is not None else place.column)
+            columns.append(Column(names, one.field))
+            owner = place.nodes[-1]
+            made = None
+            if one.kind == "field" and owner.alias:
+                made = special(owner.targets[0], place.field, owner.alias, self.calendar.today.isoformat())
+            outputs.append(made if made is not None else one.sql)
         return columns, parents, outputs
 
-    def _expanded(self) -> list[ast.Path]:
-        """The selected paths, FIELDS() written out."""
-        paths: list[ast.Path] = []
-        for item in self.query.items:
-            if isinstance(item.what, ast.Path):
-                if item.alias:
-                    raise self.locate(item.what.at, "MALFORMED_QUERY", f"unexpected token: '{item.alias}'")
-                paths.append(item.what)
-            elif item.what.name == "FIELDS" and item.what.path is not None:
-                paths += self._fields(item.what, item.what.path.text.upper())
-            else:
-                raise not_emulated(f"the SOQL function {item.what.name}() outside of an aggregate query")
-        return paths
+    def _shown(self, item: ast.Item) -> tuple[Operand, scope.Place]:
+        """One selected field, or a function that shows one."""
+        one = self.operands.build(item.what)
+        if one.kind == "date":  # SOQL reference, "Date Functions": only with GROUP BY
+            said = f"Field must be grouped or aggregated: {one.field.name}"
+            raise self.locate(item.at, "MALFORMED_QUERY", said)
+        if one.kind not in _SHOWN or one.place is None:
+            raise self.locate(item.at, "MALFORMED_QUERY", "aggregates cannot be selected here")
+        if item.alias and one.kind == "field":
+            said = "only aggregate expressions use field aliasing"
+            raise self.locate(item.at, "MALFORMED_QUERY", said)
+        return one, one.place
 
-    def _fields(self, what: ast.Func, kind: str) -> list[ast.Path]:
+    def _expanded(self) -> list[ast.Item]:
+        """What is selected, FIELDS() written out."""
+        items: list[ast.Item] = []
+        for item in self.query.items:
+            if isinstance(item, ast.TypeOf):
+                raise not_emulated("the SOQL clause TYPEOF")
+            if isinstance(item.what, ast.Func) and item.what.name == "FIELDS" and item.what.path is not None:
+                items += self._fields(item.what, item.what.path.text.upper())
+            else:
+                items.append(item)
+        return items
+
+    def _fields(self, what: ast.Func, kind: str) -> list[ast.Item]:
         if kind not in ("ALL", "STANDARD", "CUSTOM"):
             raise self.locate(what.at, "MALFORMED_QUERY", f"unexpected token: '{kind}'")
         if kind != "STANDARD" and (self.query.limit is None or self.query.limit > 200):
@@ -180,40 +156,47 @@ class Compiler:
             raise self.locate(what.at, "MALFORMED_QUERY", said)
         wanted = {"ALL": (True, False), "STANDARD": (False,), "CUSTOM": (True,)}[kind]
         fields = (one for one in self.sobject.stored_fields if one.custom in wanted)
-        return [ast.Path((one.name,), what.at) for one in fields]
+        return [ast.Item(ast.Path((one.name,), what.at), None) for one in fields]
 
-    def _tests(self) -> list[exp.Expr]:
+    def _ordered(self, one: ast.Order) -> list[exp.Expr]:
+        if is_aggregate(one.operand):
+            name = one.operand.name if isinstance(one.operand, ast.Func) else ""
+            # the code is sure, the words are unverified
+            said = f"Ordering by an aggregate needs GROUP BY: {name}"
+            raise self.locate(one.operand.at, "MALFORMED_QUERY", said)
+        return self.ordered(one, self.operands.build(one.operand))
+
+    def ordered(self, one: ast.Order, operand: Operand) -> list[exp.Expr]:
+        """The sort terms of one ORDER BY term."""
+        if operand.kind in ("label", "format", "money"):  # the words are unverified
+            said = f"Functions of this kind are not allowed in the ORDER BY clause: {operand.field.name}"
+            raise self.locate(one.operand.at, "MALFORMED_QUERY", said)
+        if not operand.field.can("S"):
+            said = f"field '{operand.field.name}' can not be sorted in a query call"
+            raise self.locate(one.operand.at, "MALFORMED_QUERY", said)
+        keys = self.operands.sort_key(operand)
+        return [exp.Ordered(this=key, desc=one.descending, nulls_first=not one.nulls_last) for key in keys]
+
+    # -- the clauses ----------------------------------------------------------------------------------
+
+    def tests(self) -> list[exp.Expr]:
+        """The conditions of FROM, USING SCOPE and WHERE."""
         tests = [] if self.all_rows else alive(self.sobject, self.scope.table)
+        tests += scope_tests(self.query, self.sobject, self.scope, self.bound, self.calendar.user_id)
         if self.query.where is not None:
             tests.append(self.filters.build(self.query.where))
         return tests
 
-    def _finish(self, select: exp.Select, tests: list[exp.Expr], order: list[exp.Expr]) -> None:
+    def finish(self, select: exp.Select, tests: list[exp.Expr], order: list[exp.Expr]) -> None:
+        """Put joins, conditions and order into a SELECT."""
         select.set("joins", self.scope.joins)
         if tests:
             select.set("where", exp.Where(this=exp.and_(*tests, copy=False)))
         if order:
             select.set("order", exp.Order(expressions=order))
 
-    def _ordered(self, one: ast.Order) -> exp.Expr:
-        known, column = self.operand(one.operand)
-        if not known.can("S"):
-            said = f"field '{known.name}' can not be sorted in a query call"
-            raise self.locate(one.operand.at, "MALFORMED_QUERY", said)
-        if folded(known):
-            column = exp.Anonymous(this="sf_fold", expressions=[column])
-        return exp.Ordered(this=column, desc=one.descending, nulls_first=not one.nulls_last)
-
-    def _ungrouped_order(self) -> tuple[ast.Order, ...]:
-        """The order of rows that are not grouped; an aggregate is none."""
-        for one in self.query.order_by:
-            if isinstance(one.operand, ast.Func) and one.operand.name in AGGREGATES:
-                # the code is sure, the words are unverified
-                said = f"Ordering by an aggregate needs GROUP BY: {one.operand.name}"
-                raise self.locate(one.operand.at, "MALFORMED_QUERY", said)
-        return self.query.order_by
-
-    def _limit(self, select: exp.Select) -> None:
+    def limit(self, select: exp.Select) -> None:
+        """Put LIMIT and OFFSET into a SELECT."""
         if self.query.offset is not None and self.query.offset > MAX_OFFSET:
             raise bad("NUMBER_OUTSIDE_VALID_RANGE", f"Maximum SOQL offset allowed is {MAX_OFFSET}")
         if self.query.limit is not None or self.query.offset:
@@ -222,9 +205,22 @@ class Compiler:
         if self.query.offset:
             select.set("offset", exp.Offset(expression=exp.Literal.number(self.query.offset)))
 
+    def _children(self) -> list[tuple[str, str, ast.Query]]:
+        if len(self.query.subqueries) > MAX_CHILDREN:  # the words are unverified
+            said = f"Maximum of {MAX_CHILDREN} parent-to-child relationships exceeded"
+            raise self.locate(self.query.subqueries[MAX_CHILDREN].source.at, "MALFORMED_QUERY", said)
+        return [self._child(one) for one in self.query.subqueries]
+
     def _child(self, sub: ast.Query) -> tuple[str, str, ast.Query]:
         if self.depth:
             raise not_emulated("subqueries inside subqueries")
+        if any(isinstance(item, ast.Item) and is_aggregate(item.what) for item in sub.items) or sub.group_by:
+            said = "only root queries support aggregate expressions"
+            raise self.locate(sub.items[0].at, "MALFORMED_QUERY", said)
+        if sub.offset is not None and self.query.limit != 1:
+            # SOQL reference, "OFFSET": in a subquery only under LIMIT 1; the words are unverified
+            said = "OFFSET is only allowed in a subquery if the parent query has LIMIT 1"
+            raise self.locate(sub.source.at, "MALFORMED_QUERY", said)
         wanted = sub.source.parts[-1].lower()
         for child, field_name, relationship, _ in self.sobject.children:
             if relationship and relationship.lower() == wanted and child in self.schema.objects:
@@ -232,95 +228,24 @@ class Compiler:
         said = scope.unknown_relationship(sub.source.text, child=True)
         raise self.locate(sub.source.at, "INVALID_TYPE", said)
 
-    # -- semi-joins -----------------------------------------------------------------------------------
-
-    def semi_join(self, cond: ast.InQuery) -> exp.Expr:
-        """`Id IN (SELECT ...)`, with the restrictions of the SOQL reference ("Comparison Operators")."""
-        self._semi_joins += 1
-        inner = cond.query
-        if self.depth:
-            raise self.locate(inner.source.at, "MALFORMED_QUERY", "Nesting of semi join sub-selects is not supported")
-        if self._semi_joins > 2:
-            said = "Maximum 2 semi join sub-selects are allowed"
-            raise self.locate(inner.source.at, "MALFORMED_QUERY", said)
-        one, column = self.operand(cond.operand)
-        sobject = find_object(self.schema, inner)
-        path = inner.items[0].what if len(inner.items) == 1 and not inner.subqueries else None
-        if sobject.name == self.sobject.name:
-            said = "The inner and outer selects should not be on the same object type"
-            raise self.locate(inner.source.at, "MALFORMED_QUERY", said)
-        if one.type not in ID_TYPES or not isinstance(path, ast.Path):
-            raise self.locate(
-                inner.source.at, "MALFORMED_QUERY", "semi join sub-selects need one ID or reference field"
-            )
-        prefix = f"s{self._semi_joins}_"
-        nested = Compiler(self.schema, self.calendar, self.all_rows, inner, sobject, prefix, self.depth + 1)
-        place = nested.scope.resolve(path)
-        if place.field.type not in ID_TYPES:
-            said = (
-                f"The selected field '{path.text}' in the subquery and the left operand field in the where "
-                f"expression in the outer query '{one.name}' should point to the same object type"
-            )
-            raise self.locate(path.at, "MALFORMED_QUERY", said)
-        tests = [*nested._tests(), exp.Not(this=exp.Is(this=place.column.copy(), expression=exp.Null()))]
-        select = exp.Select().from_(scope.table(sobject.name, nested.scope.table))
-        select.set("expressions", [place.column])
-        nested._finish(select, tests, [])
-        nested._limit(select)
-        self.bound.values.update(nested.bound.values)
-        inside = exp.In(this=column, query=exp.Subquery(this=select))
-        if not cond.negated:
-            return inside
-        return exp.paren(exp.or_(exp.Is(this=column.copy(), expression=exp.Null()), exp.Not(this=inside)))
-
     # -- aggregates -----------------------------------------------------------------------------------
 
     def count(self) -> Plan:
         """`SELECT COUNT() FROM ...`."""
+        only = self.query.items[0]
+        if isinstance(only, ast.Item) and only.alias:
+            raise self.locate(only.at, "MALFORMED_QUERY", f"unexpected token: '{only.alias}'")
+        if self.query.order_by:  # SOQL reference, "COUNT()": no ORDER BY
+            first = self.query.order_by[0].operand
+            said = f"Ordered field must be grouped or aggregated: {self.operands.build(first).field.name}"
+            raise self.locate(first.at, "MALFORMED_QUERY", said)
         inner = exp.Select().from_(scope.table(self.sobject.name, self.scope.table))
         inner.set("expressions", [exp.Literal.number(1)])
-        self._finish(inner, self._tests(), [])
-        self._limit(inner)
+        self.finish(inner, self.tests(), [])
+        self.limit(inner)
         outer = exp.select(exp.Count(this=exp.Star())).from_(inner.subquery("counted"))
         return Plan(outer.sql(dialect="sqlite"), self.bound.values, self.sobject, [], {}, "count")
 
     def groups(self) -> Plan:
         """An aggregate query."""
-        grouped = [self._groupable(one) for one in self.query.group_by]
-        keys = {column.sql(dialect="sqlite") for _, column in grouped}
-        columns: list[Column] = []
-        outputs: list[exp.Expr] = []
-        unnamed = 0
-        for item in self.query.items:
-            one, column = self.operand(item.what)
-            is_aggregate = isinstance(item.what, ast.Func) and item.what.name in AGGREGATES
-            if not is_aggregate and column.sql(dialect="sqlite") not in keys:
-                said = f"Field must be grouped or aggregated: {one.name}"
-                raise self.locate(item.what.at, "MALFORMED_QUERY", said)
-            name = item.alias
-            if name is None and isinstance(item.what, ast.Func):
-                name, unnamed = f"expr{unnamed}", unnamed + 1
-            columns.append(Column((name or one.name,), one))
-            outputs.append(column)
-        select = exp.Select().from_(scope.table(self.sobject.name, self.scope.table))
-        select.set("expressions", [exp.alias_(one, f"c{i}") for i, one in enumerate(outputs)])
-        order = [self._ordered(one) for one in self.query.order_by]
-        tests = self._tests()
-        having = None
-        if self.query.having is not None:
-            self.filters.aggregates = True
-            having = self.filters.build(self.query.having)
-        self._finish(select, tests, order)
-        if grouped:
-            select.set("group", exp.Group(expressions=[column for _, column in grouped]))
-        if having is not None:
-            select.set("having", exp.Having(this=having))
-        self._limit(select)
-        return Plan(select.sql(dialect="sqlite"), self.bound.values, self.sobject, columns, {}, "groups")
-
-    def _groupable(self, what: ast.Path | ast.Func) -> tuple[Field, exp.Expr]:
-        one, column = self.operand(what)
-        if not one.can("G") and not isinstance(what, ast.Func):
-            said = f"field '{one.name}' can not be grouped in a query call"
-            raise self.locate(what.at, "MALFORMED_QUERY", said)
-        return one, column
+        return groups.plan(self)

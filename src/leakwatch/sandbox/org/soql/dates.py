@@ -1,18 +1,45 @@
 """Relative date literals: the span of days each stands for (SOQL reference, "Date Formats and Date Literals").
 
-Days begin at midnight in the time zone of the querying user; the sandbox takes the org's. Weeks begin on
-Sunday or Monday by the user's locale.
+Days begin at midnight in the time zone of the querying user, weeks on Sunday or Monday by the user's locale,
+fiscal years with a month of the org's.
 """
 
 from __future__ import annotations
 
 import re
-from datetime import date, timedelta
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from leakwatch.sandbox.org import values
 
 _COUNTED = re.compile(r"(LAST|NEXT)_N_(FISCAL_)?(DAYS|WEEKS|MONTHS|QUARTERS|YEARS):(\d+)\Z")
-_AGO = re.compile(r"N_(DAYS|WEEKS|MONTHS|QUARTERS|YEARS)_AGO:(\d+)\Z")
+_AGO = re.compile(r"N_(FISCAL_)?(DAYS|WEEKS|MONTHS|QUARTERS|YEARS)_AGO:(\d+)\Z")
 _NAMED = re.compile(r"(LAST|THIS|NEXT)_(FISCAL_)?(WEEK|MONTH|QUARTER|YEAR)\Z")
 _DAYS = {"YESTERDAY": -1, "TODAY": 0, "TOMORROW": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """When and where a query is asked: what relative date literals and some functions hang on."""
+
+    now: datetime
+    zone: ZoneInfo
+    first_weekday: int = 6
+    fiscal_month: int = 1
+    locale: str = "en_US"
+    currency: str = "USD"
+    """The querying user's own currency."""
+    user_id: str | None = None
+
+    @property
+    def today(self) -> date:
+        """The querying user's day."""
+        return self.now.astimezone(self.zone).date()
+
+    def midnight(self, day: date) -> str:
+        """The instant a day begins, as it is kept."""
+        return values.instant_text(datetime.combine(day, time(), tzinfo=self.zone))
 
 
 def _month(day: date, months: int) -> date:
@@ -58,8 +85,8 @@ def _span(literal: str, today: date, first_weekday: int, fiscal_month: int) -> t
         offset = {"LAST": -1, "THIS": 0, "NEXT": 1}[match[1]]
         return start(match[3], offset, bool(match[2])), start(match[3], offset + 1, bool(match[2]))
     if match := _AGO.match(literal):
-        unit, n = match[1][:-1], int(match[2])
-        return start(unit, -n), start(unit, -n + 1)
+        unit, n, fiscal = match[2][:-1], int(match[3]), bool(match[1])
+        return start(unit, -n, fiscal), start(unit, -n + 1, fiscal)
     if match := _COUNTED.match(literal):
         unit, n, fiscal = match[3][:-1], int(match[4]), bool(match[2])
         if match[1] == "LAST":

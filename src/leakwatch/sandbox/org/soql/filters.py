@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import date, datetime, time
+from dataclasses import dataclass
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlglot import exp
 
@@ -14,46 +12,18 @@ from leakwatch.sandbox.org import ids, values
 from leakwatch.sandbox.org.errors import OrgError, not_emulated
 from leakwatch.sandbox.org.schema import ID_TYPES, NUMBER_TYPES, Field
 from leakwatch.sandbox.org.soql import ast, dates
+from leakwatch.sandbox.org.soql.dates import Calendar
+from leakwatch.sandbox.org.soql.money import Money, rate
+from leakwatch.sandbox.org.soql.operands import Kind, Operand
+from leakwatch.sandbox.org.soql.plan import Bound
 from leakwatch.sandbox.org.soql.scope import Locate
-from leakwatch.sandbox.org.soql.tables import AGGREGATES
 from leakwatch.sandbox.org.store import fold, folded
 
 MAX_INTEGER = 2**63 - 1  # what SQLite keeps as an integer; no record holds a larger number
 _TYPE_WORDS = {"datetime": "dateTime", "currency": "double", "percent": "double"}
 _OPS: dict[str, type[exp.Binary]] = {"<": exp.LT, "<=": exp.LTE, ">": exp.GT, ">=": exp.GTE, "=": exp.EQ}
-
-
-@dataclass(frozen=True, slots=True)
-class Calendar:
-    """What relative date literals hang on."""
-
-    now: datetime
-    zone: ZoneInfo
-    first_weekday: int = 6
-    fiscal_month: int = 1
-
-    @property
-    def today(self) -> date:
-        """The querying user's day."""
-        return self.now.astimezone(self.zone).date()
-
-    def midnight(self, day: date) -> str:
-        """The instant a day begins, as it is kept."""
-        return values.instant_text(datetime.combine(day, time(), tzinfo=self.zone))
-
-
-@dataclass(slots=True)
-class Bound:
-    """Values bound to the statement, under generated names."""
-
-    prefix: str
-    values: dict[str, Any] = field(default_factory=dict[str, Any])
-
-    def add(self, value: Any) -> exp.Placeholder:
-        """Bind one value."""
-        name = f"{self.prefix}{len(self.values)}"
-        self.values[name] = value
-        return exp.Placeholder(this=name)
+_IN_WHERE: frozenset[Kind] = frozenset(("field", "date", "label"))
+_IN_HAVING: frozenset[Kind] = frozenset(("field", "date", "label", "aggregate", "grouping"))
 
 
 def joined(word: str, parts: list[exp.Expr]) -> exp.Expr:
@@ -72,10 +42,11 @@ class Filters:
     locate: Locate
     bound: Bound
     calendar: Calendar
-    resolve: Callable[[ast.Path | ast.Func], tuple[Field, exp.Expr]]
+    money: Money
+    resolve: Callable[[ast.Path | ast.Func], Operand]
     semi_join: Callable[[ast.InQuery], exp.Expr]
-    aggregates: bool = False
-    """Whether aggregates may be compared, as in HAVING."""
+    having: bool = False
+    """Whether the conditions are about groups."""
 
     def build(self, cond: ast.Cond) -> exp.Expr:
         """A condition that is true or not; under NOT, an unknown counts as false."""
@@ -89,27 +60,31 @@ class Filters:
             case ast.InQuery():
                 return self.semi_join(cond)
             case ast.InList(operand, negated, options):
-                return self._in_list(operand, negated, options)
+                return self._in_list(self._filterable(operand), negated, options)
+            case ast.Includes(operand, negated, options):
+                return self._includes(operand, negated, options)
             case ast.Compare(operand, op, value):
-                one, column = self._filterable(operand)
-                return self._compare(one, column, op, value)
+                return self._compare(self._filterable(operand), op, value)
 
-    def _filterable(self, operand: ast.Path | ast.Func) -> tuple[Field, exp.Expr]:
-        if not self.aggregates and isinstance(operand, ast.Func) and operand.name in AGGREGATES:
+    def _filterable(self, what: ast.Path | ast.Func) -> Operand:
+        one = self.resolve(what)
+        if one.kind not in (_IN_HAVING if self.having else _IN_WHERE) and isinstance(what, ast.Func):
             # the code is sure, the words are unverified
-            said = f"Aggregate functions are not allowed in the WHERE clause: {operand.name}"
-            raise self.locate(operand.at, "MALFORMED_QUERY", said)
-        one, column = self.resolve(operand)
-        if not one.can("F"):
-            raise self.locate(operand.at, "INVALID_FIELD", f"field '{one.name}' can not be filtered in a query call")
-        if not one.stored:
-            raise not_emulated(f"a filter on the compound field {one.name}")
-        return one, column
+            clause = "HAVING" if self.having else "WHERE"
+            said = f"Functions of this kind are not allowed in the {clause} clause: {what.name}"
+            raise self.locate(what.at, "MALFORMED_QUERY", said)
+        if not one.field.can("F"):
+            said = f"field '{one.field.name}' can not be filtered in a query call"
+            raise self.locate(what.at, "INVALID_FIELD", said)
+        if not one.field.stored:
+            raise not_emulated(f"a filter on the compound field {one.field.name}")
+        return one
 
-    def _compare(self, one: Field, column: exp.Expr, op: str, value: ast.Value) -> exp.Expr:
+    def _compare(self, operand: Operand, op: str, value: ast.Value) -> exp.Expr:
+        one, column = operand.field, operand.sql
         if value.kind == "currency":
-            raise not_emulated("currency literals such as USD5000")
-        if value.kind == "null" or (value.kind == "string" and value.value == "" and one.is_text and op != "LIKE"):
+            return self._money(operand, op, value)
+        if value.kind == "null" or (value.kind == "string" and value.value == "" and _blankable(one) and op != "LIKE"):
             return self._null(column, op, value)
         if op == "LIKE":
             return self._like(one, column, value)
@@ -122,6 +97,45 @@ class Filters:
             return exp.Not(this=exp.Is(this=column, expression=self.bound.add(kept)))
         return _OPS[op](this=column, expression=self.bound.add(kept))
 
+    def _money(self, operand: Operand, op: str, value: ast.Value) -> exp.Expr:
+        """`Amount > USD5000`: what both are worth in the org's own currency; a row without a rate is not found."""
+        place = operand.place
+        if operand.field.type != "currency" or op == "LIKE" or operand.kind != "field" or place is None:
+            raise self._wrong_type(operand.field, value)
+        if not self.money.several:  # the words are unverified
+            raise self.locate(value.at, "MALFORMED_QUERY", f"unexpected token: '{value.value}'")
+        worth = exp.Div(this=self.bound.add(float(value.value[3:])), expression=rate(self.bound.add(value.value[:3])))
+        column = self.money.corporate(place)
+        if op == "!=":
+            return exp.paren(exp.Not(this=exp.Is(this=column, expression=exp.paren(worth))))
+        return _OPS[op](this=column, expression=exp.paren(worth))
+
+    def _includes(self, what: ast.Path | ast.Func, negated: bool, options: tuple[ast.Value, ...]) -> exp.Expr:
+        """Rows with all values of one of the options; EXCLUDES finds the others, those without a value too."""
+        one = self._filterable(what)
+        if one.field.type != "multipicklist":  # the words are unverified
+            said = f"invalid operator on {one.field.type} field"
+            raise self.locate(what.at, "INVALID_QUERY_FILTER_OPERATOR", said)
+        semicolon = exp.Literal.string(";")
+        held = exp.DPipe(this=semicolon, expression=exp.Anonymous(this="sf_fold", expressions=[one.sql]))
+        held = exp.paren(exp.DPipe(this=held, expression=semicolon.copy()))
+        tests: list[exp.Expr] = []
+        for option in options:
+            if option.kind != "string":
+                raise self._wrong_type(one.field, option)
+            wanted = [f";{fold(part.strip())};" for part in option.value.split(";") if part.strip()]
+            found = [
+                exp.GT(
+                    this=exp.Anonymous(this="instr", expressions=[held.copy(), self.bound.add(part)]),
+                    expression=exp.Literal.number(0),
+                )
+                for part in wanted
+            ]
+            tests.append(joined("AND", [*found]) if found else exp.Is(this=one.sql.copy(), expression=exp.Null()))
+        test = exp.paren(joined("OR", tests))
+        known = exp.Coalesce(this=test, expressions=[exp.Literal.number(0)])
+        return exp.Not(this=exp.paren(known)) if negated else known
+
     def _null(self, column: exp.Expr, op: str, value: ast.Value) -> exp.Expr:
         if op not in ("=", "!="):
             raise self.locate(value.at, "INVALID_QUERY_FILTER_OPERATOR", f"invalid operator '{op}' with null")
@@ -131,7 +145,7 @@ class Filters:
     def _like(self, one: Field, column: exp.Expr, value: ast.Value) -> exp.Expr:
         if one.type in ID_TYPES:
             raise self.locate(value.at, "INVALID_QUERY_FILTER_OPERATOR", "invalid operator on id field")
-        if not one.is_text:
+        if not one.is_text or one.type == "multipicklist":
             raise self.locate(value.at, "INVALID_QUERY_FILTER_OPERATOR", f"invalid operator on {one.type} field")
         if value.kind != "string":
             raise self._wrong_type(one, value)
@@ -207,12 +221,18 @@ class Filters:
             return exp.Not(this=known)
         return exp.paren(simple[op])
 
-    def _in_list(self, operand: ast.Path | ast.Func, negated: bool, options: tuple[ast.Value, ...]) -> exp.Expr:
-        one, column = self._filterable(operand)
-        if any(option.kind == "relative" for option in options):
-            tests = [self._compare(one, column.copy(), "=", option) for option in options]
-            return exp.Not(this=exp.paren(joined("OR", tests))) if negated else exp.paren(joined("OR", tests))
-        empty = [option for option in options if option.kind == "null" or option.value == ""]
+    def _in_list(self, operand: Operand, negated: bool, options: tuple[ast.Value, ...]) -> exp.Expr:
+        one, column = operand.field, operand.sql
+        kinds = {option.kind for option in options}
+        if "currency" in kinds and len(kinds) > 1:
+            # SOQL reference, "convertCurrency()": no mixing; the words are unverified
+            said = "Currency values with and without an ISO code cannot be mixed"
+            raise self.locate(options[0].at, "MALFORMED_QUERY", said)
+        if kinds & {"relative", "currency"}:
+            tests = [self._compare(operand, "=", option) for option in options]
+            either = exp.Coalesce(this=exp.paren(joined("OR", tests)), expressions=[exp.Literal.number(0)])
+            return exp.Not(this=exp.paren(either)) if negated else either
+        empty = [option for option in options if option.kind == "null" or (option.value == "" and _blankable(one))]
         kept = [self.kept(one, option) for option in options if option not in empty]
         if folded(one):
             shown: exp.Expr = exp.Anonymous(this="sf_fold", expressions=[column.copy()])
@@ -229,3 +249,8 @@ class Filters:
         if empty:
             return exp.paren(exp.and_(outside, exp.Not(this=is_null)))
         return exp.paren(exp.or_(is_null, outside))
+
+
+def _blankable(one: Field) -> bool:
+    """Whether an empty text stands for no value (of ids that is unverified)."""
+    return one.is_text or one.type in ID_TYPES

@@ -16,7 +16,16 @@ from leakwatch.sandbox.org.soql import ast
 MAX_LENGTH = 100_000
 MAX_ROWS = 2**31 - 1  # a LIMIT beyond all rows; what Salesforce says to larger ones is unverified
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", '"': '"', "'": "'", "\\": "\\"}
-_NOT_HERE = re.compile(r"\b(TYPEOF|WITH|USING|FOR|ALL\s+ROWS)\b", re.IGNORECASE)
+MAX_STRING = 4_000
+"""Characters of one string in a WHERE clause (app limits, "SOQL WHERE clause"); the refusal's words are unverified."""
+_NOT_HERE = re.compile(r"\b(WITH\s+(?:DATA\s+CATEGORY|[A-Za-z]\w*\s*=)|SET\s+OPTIONS)", re.IGNORECASE)
+_RESERVED = frozenset(
+    (
+        *("AND", "ASC", "DESC", "EXCLUDES", "FIRST", "FROM", "GROUP", "HAVING", "IN", "INCLUDES", "LAST", "LIKE"),
+        *("LIMIT", "NOT", "NULL", "NULLS", "OR", "SELECT", "USING", "WHERE", "WITH"),
+    )
+)
+"""Words that are no aliases (SOQL reference, "Reserved Keywords")."""
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'", re.DOTALL)
 _CODE_UNITS = re.compile(r"\\u[Dd][89ABab][0-9A-Fa-f]{2}\\u[Dd][C-Fc-f][0-9A-Fa-f]{2}|\\u[0-9A-Fa-f]{4}")
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|.", re.DOTALL)
@@ -68,7 +77,7 @@ def parse(text: str) -> ast.Query:
 
 def _syntax(text: str, error: UnexpectedInput) -> OrgError:
     if clause := _NOT_HERE.search(_QUOTED.sub("''", text)):
-        return not_emulated(f"the SOQL clause {clause.group().upper()}")
+        return not_emulated(f"the SOQL clause {' '.join(clause.group().upper().split())}")
     at = error.pos_in_stream
     if isinstance(error, UnexpectedToken) and error.token.type == "$END":
         at = None
@@ -95,43 +104,92 @@ class _Build(Transformer[Token, ast.Query]):
         self._text = text
 
     def query(self, c: list[Any]) -> ast.Query:
-        _, items, _, source, where, group_by, having, order_by, limit, offset = c
+        _, items, _, sources, using, where, mode, group_by, having, order_by, limit, offset, _, _, locked, all_rows = c
+        if mode is not None:  # Apex developer guide: "only available in Apex"; the words are unverified
+            raise self._unexpected(mode)
+        if all_rows is not None:
+            raise located(self._text, all_rows.start_pos, "MALFORMED_QUERY", "ALL ROWS not allowed in this context")
+        if having is not None and not group_by:  # in the reference's syntax HAVING is a part of GROUP BY
+            raise self._unexpected(having[0])
+        if locked is not None and order_by:  # SOQL reference, "FOR UPDATE"; the words are unverified
+            raise located(self._text, locked.start_pos, "MALFORMED_QUERY", "ORDER BY not allowed with FOR UPDATE")
         return ast.Query(
-            items=tuple(one for one in items if isinstance(one, ast.Item)),
+            items=tuple(one for one in items if not isinstance(one, ast.Query)),
             subqueries=tuple(one for one in items if isinstance(one, ast.Query)),
-            source=source[0],
-            alias=source[1],
+            source=sources[0][0],
+            alias=sources[0][1],
             where=where,
             group_by=group_by or (),
-            having=having,
+            having=None if having is None else having[1],
             order_by=order_by or (),
             limit=limit,
             offset=offset,
             text=self._text,
+            parents=sources[1:],
+            using=using,
+            locked=locked is not None,
         )
 
     def select_list(self, c: list[Any]) -> list[Any]:
         return c
 
     def field_item(self, c: list[Any]) -> ast.Item:
-        return ast.Item(_path(c[0]), str(c[1]) if c[1] is not None else None)
+        return ast.Item(_path(c[0]), self._alias(c[1], c[2]))
 
     def func_item(self, c: list[Any]) -> ast.Item:
-        return ast.Item(c[0], str(c[1]) if c[1] is not None else None)
+        return ast.Item(c[0], self._alias(c[1], c[2]))
+
+    def _alias(self, word: Token | None, name: Token | None) -> str | None:
+        """An alias behind a name; with `AS` before it too (that the real service takes `AS` is unverified)."""
+        if name is None:
+            if word is not None:
+                raise self._unexpected(word)
+            return None
+        if "." in name or name.upper() in _RESERVED:
+            raise self._unexpected(name)
+        return str(name)
+
+    def _unexpected(self, token: Token) -> OrgError:
+        word = str(token).split()[0]
+        return located(self._text, token.start_pos or 0, "MALFORMED_QUERY", f"unexpected token: '{word}'")
 
     def func(self, c: list[Any]) -> ast.Func:
-        return ast.Func(str(c[0]).upper(), _path(c[1]) if c[1] is not None else None, c[0].start_pos or 0)
+        return ast.Func(str(c[0]).upper(), tuple(one for one in c[1:] if one is not None), c[0].start_pos or 0)
+
+    def path(self, c: list[Any]) -> ast.Path:
+        return _path(c[0])
 
     def subquery(self, c: list[Any]) -> ast.Query:
         return c[0]
 
+    def type_of(self, c: list[Any]) -> ast.TypeOf:
+        return ast.TypeOf(_path(c[1]), tuple(one for one in c[2:-1] if one is not None), c[0].start_pos or 0)
+
+    def when(self, c: list[Any]) -> ast.When:
+        return ast.When(_path(c[1]), tuple(map(_path, c[3:])))
+
+    def else_(self, c: list[Any]) -> ast.When:
+        return ast.When(None, tuple(map(_path, c[1:])))
+
+    def from_list(self, c: list[Any]) -> tuple[Any, ...]:
+        return tuple(c)
+
     def from_item(self, c: list[Any]) -> tuple[ast.Path, str | None]:
-        return _path(c[0]), str(c[1]) if c[1] is not None else None
+        return _path(c[0]), self._alias(c[1], c[2])
+
+    def using(self, c: list[Any]) -> ast.Path:
+        return _path(c[1])
+
+    def with_mode(self, c: list[Any]) -> Token:
+        return c[0]
+
+    viewed = counted = locked = all_rows = with_mode
 
     def where(self, c: list[Any]) -> ast.Cond:
         return c[1]
 
-    having = where
+    def having(self, c: list[Any]) -> tuple[Token, ast.Cond]:
+        return c[0], c[1]
 
     def and_chain(self, c: list[Any]) -> ast.Chain:
         return ast.Chain("AND", tuple(c[0::2]))
@@ -149,9 +207,9 @@ class _Build(Transformer[Token, ast.Query]):
         op = str(c[1]).upper()
         return ast.Compare(c[0], "!=" if op == "<>" else op, c[2])
 
-    def in_list(self, c: list[Any]) -> ast.InList:
+    def in_list(self, c: list[Any]) -> ast.InList | ast.Includes:
         if c[1].type in ("INCLUDES", "EXCLUDES"):
-            raise not_emulated(f"the SOQL operator {c[1].type}")
+            return ast.Includes(c[0], c[1].type == "EXCLUDES", tuple(c[2:]))
         return ast.InList(c[0], c[1].type == "NOT_IN", tuple(c[2:]))
 
     def in_query(self, c: list[Any]) -> ast.InQuery:
@@ -163,6 +221,9 @@ class _Build(Transformer[Token, ast.Query]):
         match token.type:
             case "STRING":
                 plain, like = self._unescape(text[1:-1], at)
+                if len(plain) > MAX_STRING:
+                    said = f"String literals cannot be longer than {MAX_STRING} characters."
+                    raise located(self._text, at, "MALFORMED_QUERY", said)
                 return ast.Value("string", plain, at, like)
             case "NUMBER":
                 number = float(text) if re.search(r"[.eE]", text) else int(text)

@@ -27,13 +27,17 @@ NAME_FIELDS = {
         Field("Alias", "string", "nFSGA", length=8),
         Field("Username", "string", "nFSGA", length=80),
         Field("IsActive", "boolean", "FSG"),
-        Field("ProfileId", "reference", "nFSGA", length=18, refers_to=("Profile",)),
-        Field("UserRoleId", "reference", "nFSGA", length=18, refers_to=("UserRole",)),
-        Field("RecordTypeId", "reference", "nF", length=18, refers_to=("RecordType",)),
+        Field("ProfileId", "reference", "nFSGA", length=18, refers_to=("Profile",), relationship="Profile"),
+        Field("UserRoleId", "reference", "nFSGA", length=18, refers_to=("UserRole",), relationship="UserRole"),
+        Field("RecordTypeId", "reference", "nF", length=18, refers_to=("RecordType",), relationship="RecordType"),
     )
 }
 """What can be read through a relationship that may lead to several objects: the fields of `Name`."""
 _NAME_LOWER = {name.lower(): one for name, one in NAME_FIELDS.items()}
+_NAME_LINKS = {one.relationship.lower(): one for one in NAME_FIELDS.values() if one.relationship}
+MAX_LEVELS = 5
+MAX_PARENTS = 55
+"""Levels up, and relationships in all (SOQL reference, "Understanding Relationship Query Limitations")."""
 _CUSTOM_HINT = (
     " If you are attempting to use a custom {what}, be sure to append the '__{mark}' after the {name} name. "
     "Please reference your WSDL or the describe call for the appropriate names."
@@ -61,16 +65,32 @@ def unknown_relationship(name: str, *, child: bool = False) -> str:
 
 @dataclass(slots=True)
 class Node:
-    """A table or, through a polymorphic relationship, several that stand for the object `Name`."""
+    """The row that a relationship leads to: of one object, or of any of several, which stand for `Name`.
 
-    targets: list[tuple[str, SObject]]
+    Several are never joined, since SQLite joins at most 64 tables and an activity may be related to more objects
+    than that: what is asked of them is looked up by the id.
+    """
+
+    targets: list[SObject]
+    alias: str
+    """The SQL alias of the joined table; empty for a reference to one of several objects."""
     ref: exp.Expr | None = None
     """The column that holds the parent's id; None for the table of the FROM clause."""
 
     @property
     def entity(self) -> str:
         """The object's name, as errors and `attributes` give it."""
-        return self.targets[0][1].name if len(self.targets) == 1 else "Name"
+        return self.targets[0].name if self.alias else "Name"
+
+    def link(self, relationship: str) -> Field | None:
+        """The reference field that a relationship's name (in small letters) stands for."""
+        return self.targets[0].by_relationship.get(relationship) if self.alias else _NAME_LINKS.get(relationship)
+
+    def column(self, one: Field) -> exp.Expr:
+        """A field of the row."""
+        if self.alias:
+            return column(self.alias, one.name)
+        return _type_of(self) if one.name == "Type" else _looked_up(self, one)
 
 
 @dataclass(slots=True)
@@ -94,6 +114,8 @@ class Scope:
     prefix: str
     alias: str | None = None
     joins: list[exp.Join] = field(default_factory=list[exp.Join])
+    aliases: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    """Names given to parents in FROM, in small letters, and the relationships they stand for."""
     _nodes: dict[tuple[str, ...], Node] = field(default_factory=dict[tuple[str, ...], Node])
 
     @property
@@ -107,73 +129,123 @@ class Scope:
 
     def resolve(self, path: ast.Path) -> Place:
         """Follow a path to its column."""
-        parts = list(path.parts)
-        mine = {self.sobject.name.lower()} | ({self.alias.lower()} if self.alias else set())
-        if len(parts) > 1 and parts[0].lower() in mine:
-            parts = parts[1:]
-        if len(parts) > 6:
-            said = "Maximum of 5 levels of child-to-parent relationships exceeded"
-            raise self.locate(path.at, "MALFORMED_QUERY", said)
-        node = Node([(self.table, self.sobject)])
-        nodes, names = [node], list[str]()
-        for part in parts[:-1]:
-            names.append(part)
-            node = self._step(node, tuple(names), path)
-            nodes.append(node)
-        one, sql = self._leaf(node, parts[-1], path)
-        spelled = [self._spelling(nodes[i], part) for i, part in enumerate(names)]
-        return Place(one, sql, nodes, (*spelled, one.name))
+        *names, last = self._full(path)
+        nodes = self._follow(names, path)
+        return self._place(nodes, names, last, path)
 
-    def _spelling(self, node: Node, part: str) -> str:
-        return node.targets[0][1].by_relationship[part.lower()].relationship or part
+    def name_parent(self, path: ast.Path, alias: str | None) -> None:
+        """Take up `FROM Contact c, c.Account a`."""
+        names = self._full(path)
+        self._follow(names, path)
+        if alias:
+            self.aliases[alias.lower()] = tuple(names)
 
-    def _step(self, node: Node, names: tuple[str, ...], path: ast.Path) -> Node:
-        key = tuple(name.lower() for name in names)
-        if key in self._nodes:
-            return self._nodes[key]
-        link = None if len(node.targets) > 1 else node.targets[0][1].by_relationship.get(key[-1])
-        targets = [self.schema.objects[name] for name in link.refers_to if name in self.schema.objects] if link else []
-        if link is None or not targets:
-            raise self.locate(path.at, "INVALID_FIELD", unknown_relationship(names[-1]))
-        ref = column(node.targets[0][0], link.name)
-        joined: list[tuple[str, SObject]] = []
-        for target in targets:
-            alias = f"{self.prefix}{len(self.joins) + 1}"
-            on = exp.EQ(this=column(alias, "Id"), expression=ref.copy())
-            self.joins.append(exp.Join(this=table(target.name, alias), on=on, side="LEFT"))
-            joined.append((alias, target))
-        self._nodes[key] = Node(joined, ref)
+    def reference(self, path: ast.Path) -> tuple[list[Node], Node, tuple[str, ...]]:
+        """The relationship a path ends with: the rows on the way, the row it leads to, and its names."""
+        names = self._full(path)
+        nodes = self._follow(names, path)
+        return nodes[:-1], nodes[-1], self._spelled(nodes, names)
+
+    def typed(self, node: Node, names: tuple[str, ...], sobject: SObject, path: ast.Path) -> Node:
+        """The row that a reference leads to, if it is one of this object."""
+        key = (*(name.lower() for name in names), f"#{sobject.name}")
+        if key not in self._nodes and node.ref is not None:
+            self._nodes[key] = self._join(sobject, node.ref, path)
         return self._nodes[key]
 
-    def _leaf(self, node: Node, name: str, path: ast.Path) -> tuple[Field, exp.Expr]:
-        if len(node.targets) == 1:
-            alias, sobject = node.targets[0]
-            one = sobject.find(name)
-            if one is None:
-                raise self.locate(path.at, "INVALID_FIELD", unknown_field(name, sobject.name))
-            return one, column(alias, one.name)
-        one = _NAME_LOWER.get(name.lower())
+    def resolve_from(self, nodes: list[Node], names: tuple[str, ...], path: ast.Path) -> Place:
+        """Follow a path that begins at a row already found (the last of `nodes`), as in TYPEOF."""
+        *more, last = path.parts
+        sobject = nodes[-1].targets[0].name
+        inner = self._follow([*more], path, nodes[-1], (*(name.lower() for name in names), f"#{sobject}"))
+        place = self._place(inner, more, last, path)
+        return Place(place.field, place.column, [*nodes[:-1], *inner], (*names, *place.names))
+
+    def _full(self, path: ast.Path) -> list[str]:
+        """The parts of a path behind the object's own name or its alias, aliases of parents written out."""
+        parts = list(path.parts)
+        mine = {self.sobject.name.lower()} | ({self.alias.lower()} if self.alias else set())
+        first = parts[0].lower()
+        if len(parts) > 1 and first in self.aliases:
+            parts = [*self.aliases[first], *parts[1:]]
+        elif len(parts) > 1 and first in mine:
+            parts = parts[1:]
+        if len(parts) > MAX_LEVELS + 1:
+            said = f"Maximum of {MAX_LEVELS} levels of child-to-parent relationships exceeded"
+            raise self.locate(path.at, "MALFORMED_QUERY", said)
+        return parts
+
+    def _follow(
+        self, names: list[str], path: ast.Path, start: Node | None = None, above: tuple[str, ...] = ()
+    ) -> list[Node]:
+        """The rows that a chain of relationships leads through, the first one included."""
+        nodes = [start or Node([self.sobject], self.table)]
+        for i, name in enumerate(names):
+            key = (*above, *(part.lower() for part in names[: i + 1]))
+            if key not in self._nodes:
+                self._nodes[key] = self._step(nodes[-1], name, path)
+            nodes.append(self._nodes[key])
+        return nodes
+
+    def _step(self, node: Node, name: str, path: ast.Path) -> Node:
+        link = node.link(name.lower())
+        targets = [self.schema.objects[one] for one in link.refers_to if one in self.schema.objects] if link else []
+        if link is None or not targets:
+            raise self.locate(path.at, "INVALID_FIELD", unknown_relationship(name))
+        ref = node.column(link)
+        return self._join(targets[0], ref, path) if len(targets) == 1 else self._counted(Node(targets, "", ref), path)
+
+    def _join(self, target: SObject, ref: exp.Expr, path: ast.Path) -> Node:
+        alias = f"{self.prefix}{len(self.joins) + 1}"
+        on = exp.EQ(this=column(alias, "Id"), expression=ref.copy())
+        self.joins.append(exp.Join(this=table(target.name, alias), on=on, side="LEFT"))
+        return self._counted(Node([target], alias, ref), path)
+
+    def _counted(self, node: Node, path: ast.Path) -> Node:
+        if len(self._nodes) >= MAX_PARENTS:  # the words are unverified
+            said = f"Maximum of {MAX_PARENTS} child-to-parent relationships exceeded"
+            raise self.locate(path.at, "MALFORMED_QUERY", said)
+        return node
+
+    def _place(self, nodes: list[Node], names: list[str], last: str, path: ast.Path) -> Place:
+        node = nodes[-1]
+        one = node.targets[0].find(last) if node.alias else _NAME_LOWER.get(last.lower())
         if one is None:
-            raise self.locate(path.at, "INVALID_FIELD", unknown_field(name, "Name"))
-        if one.name == "Type":
-            return one, _type_of(node)
-        columns = [
-            column(alias, one.name)
-            for alias, sobject in node.targets
-            if one.name in sobject.fields and sobject.fields[one.name].stored
-        ]
-        if not columns:
-            return one, exp.Null()
-        return one, columns[0] if len(columns) == 1 else exp.Coalesce(this=columns[0], expressions=columns[1:])
+            raise self.locate(path.at, "INVALID_FIELD", unknown_field(last, node.entity))
+        return Place(one, node.column(one), nodes, (*self._spelled(nodes, names), one.name))
+
+    def _spelled(self, nodes: list[Node], names: list[str]) -> tuple[str, ...]:
+        links = (node.link(name.lower()) for node, name in zip(nodes, names, strict=False))
+        return tuple((link.relationship if link else None) or name for link, name in zip(links, names, strict=True))
+
+
+def _by_prefix(node: Node) -> tuple[exp.Case, exp.Expr]:
+    """The beginning of a choice by the object that a reference leads to, and the reference."""
+    ref = node.ref or exp.Null()
+    return exp.Case(this=exp.Anonymous(this="substr", expressions=[ref.copy(), number(1), number(3)])), ref
 
 
 def _type_of(node: Node) -> exp.Expr:
-    if node.ref is None:
+    case, _ = _by_prefix(node)
+    for sobject in node.targets:
+        case = case.when(text(sobject.prefix), text(sobject.name), copy=False)
+    return case
+
+
+def _looked_up(node: Node, one: Field) -> exp.Expr:
+    """A field of a row of one of several objects, found by the row's id."""
+    case, ref = _by_prefix(node)
+    having = [one.name in sobject.fields and sobject.fields[one.name].stored for sobject in node.targets]
+    if one.name == "Id":
+        return ref.copy()
+    if not any(having):
         return exp.Null()
-    case = exp.Case()
-    for _, sobject in node.targets:
-        start = exp.Anonymous(this="substr", expressions=[node.ref.copy(), number(1), number(3)])
-        case = case.when(exp.EQ(this=start, expression=text(sobject.prefix)), text(sobject.name))
+    for sobject, has in zip(node.targets, having, strict=True):
+        if has:
+            found = exp.Select().from_(table(sobject.name, "n"))
+            found.set("expressions", [column("n", one.name)])
+            found.set("where", exp.Where(this=exp.EQ(this=column("n", "Id"), expression=ref.copy())))
+            case = case.when(text(sobject.prefix), exp.Subquery(this=found), copy=False)
     return case
 
 

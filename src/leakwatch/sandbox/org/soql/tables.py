@@ -6,9 +6,11 @@ from typing import Literal
 
 from sqlglot import exp
 
+from leakwatch.sandbox.org.errors import not_emulated
 from leakwatch.sandbox.org.schema import Schema, SObject
 from leakwatch.sandbox.org.soql import ast, scope
 from leakwatch.sandbox.org.soql.parse import located
+from leakwatch.sandbox.org.soql.plan import Bound
 
 AGGREGATES = frozenset(("COUNT", "COUNT_DISTINCT", "SUM", "AVG", "MIN", "MAX"))
 
@@ -22,17 +24,24 @@ def find_object(schema: Schema, query: ast.Query) -> SObject:
     return sobject
 
 
+def is_aggregate(what: ast.Path | ast.Func | ast.Value | ast.TypeOf) -> bool:
+    """Whether something selected is about groups: an aggregate, GROUPING, or FORMAT of one."""
+    if not isinstance(what, ast.Func):
+        return False
+    return what.name in AGGREGATES or what.name == "GROUPING" or any(map(is_aggregate, what.args))
+
+
 def kind_of(query: ast.Query) -> Literal["rows", "count", "groups"]:
     """What sort of answer a query has."""
-    functions = [item.what for item in query.items if isinstance(item.what, ast.Func)]
-    bare = [one for one in functions if one.name == "COUNT" and one.path is None]
+    selected = [item.what for item in query.items if isinstance(item, ast.Item)]
+    bare = [one for one in selected if isinstance(one, ast.Func) and one.name == "COUNT" and not one.args]
     if bare:
-        if len(query.items) > 1 or query.subqueries or query.group_by:
+        alone = len(query.items) == 1 and not query.subqueries and not query.group_by
+        if not alone:
             said = "COUNT() must be the only element in the SELECT list"
             raise located(query.text, bare[0].at, "MALFORMED_QUERY", said)
         return "count"
-    aggregate = any(one.name in AGGREGATES for one in functions)
-    return "groups" if aggregate or query.group_by else "rows"
+    return "groups" if query.group_by or any(map(is_aggregate, selected)) else "rows"
 
 
 def alive(sobject: SObject, table: str) -> list[exp.Expr]:
@@ -41,6 +50,31 @@ def alive(sobject: SObject, table: str) -> list[exp.Expr]:
     if sobject.name not in ("Task", "Event"):
         flags = [name for name in flags if name != "IsArchived"]
     return [exp.EQ(this=scope.column(table, name), expression=scope.number(0)) for name in flags]
+
+
+_SCOPES = frozenset(
+    (
+        *("delegated", "everything", "mine", "mine_and_my_groups"),
+        *("my_territory", "my_team_territory", "scopingrule", "team"),
+    )
+)
+
+
+def scope_tests(
+    query: ast.Query, sobject: SObject, of: scope.Scope, bound: Bound, user_id: str | None
+) -> list[exp.Expr]:
+    """What USING SCOPE leaves of the rows (SOQL reference, "USING SCOPE"); the refusals' words are unverified."""
+    if query.using is None:
+        return []
+    name = query.using.text.lower()
+    if name == "everything":
+        return []
+    if name == "mine" and "OwnerId" in sobject.fields:
+        return [exp.EQ(this=of.base("OwnerId"), expression=bound.add(user_id or ""))]
+    if name not in _SCOPES or name == "mine":
+        said = f"Invalid scope '{query.using.text}' for {sobject.name}"
+        raise located(query.text, query.using.at, "INVALID_QUERY_SCOPE", said)
+    raise not_emulated(f"the SOQL scope {query.using.text}")
 
 
 def json_values(name: str) -> exp.Select:
