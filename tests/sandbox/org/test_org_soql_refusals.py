@@ -98,8 +98,7 @@ REFUSED = [
     (
         "SELECT Id FROM Account WHERE Id IN (SELECT OwnerId FROM Contact)",
         "MALFORMED_QUERY",
-        "The selected field 'OwnerId' in the subquery and the left operand field in the where expression in the "
-        "outer query 'Id' should point to the same object type",
+        "The selected field 'OwnerId' in the subquery and the left operand field in the where expression",
     ),
     (
         "SELECT Id FROM Contact WHERE Id IN (SELECT WhoId FROM Task)",

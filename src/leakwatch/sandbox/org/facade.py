@@ -246,7 +246,15 @@ class Org:
             return self._runner(caller).known(soql, list(record_ids))
 
     def _runner(self, caller: Caller) -> Runner:
-        calendar = Calendar(self.clock.now(), caller.zone, caller.first_weekday, caller.fiscal_month)
+        calendar = Calendar(
+            self.clock.now(),
+            caller.zone,
+            caller.first_weekday,
+            caller.fiscal_month,
+            caller.locale,
+            caller.currency,
+            caller.user_id,
+        )
         return Runner(self.store, self.schema, calendar, caller)
 
     def recompute_last_activity(self) -> None:

@@ -232,13 +232,6 @@ class Compiler:
 
     def count(self) -> Plan:
         """`SELECT COUNT() FROM ...`."""
-        only = self.query.items[0]
-        if isinstance(only, ast.Item) and only.alias:
-            raise self.locate(only.at, "MALFORMED_QUERY", f"unexpected token: '{only.alias}'")
-        if self.query.order_by:  # SOQL reference, "COUNT()": no ORDER BY
-            first = self.query.order_by[0].operand
-            said = f"Ordered field must be grouped or aggregated: {self.operands.build(first).field.name}"
-            raise self.locate(first.at, "MALFORMED_QUERY", said)
         inner = exp.Select().from_(scope.table(self.sobject.name, self.scope.table))
         inner.set("expressions", [exp.Literal.number(1)])
         self.finish(inner, self.tests(), [])

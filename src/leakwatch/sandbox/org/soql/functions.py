@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Callable
 from datetime import date
 from functools import lru_cache
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from babel import Locale, UnknownLocaleError
@@ -32,10 +34,8 @@ INSTANTS_ONLY = frozenset(("DAY_ONLY", "HOUR_IN_DAY"))
 
 def register(connection: sqlite3.Connection) -> None:
     """Make the functions known to a connection."""
-    connection.create_function("sf_local", 2, local, deterministic=True)
-    connection.create_function("sf_part", 3, date_part, deterministic=True)
-    connection.create_function("sf_labels", 2, labels, deterministic=True)
-    connection.create_function("sf_format", 5, formatted, deterministic=True)
+    for name, (arguments, function) in FUNCTIONS.items():
+        connection.create_function(name, arguments, function, deterministic=True)
 
 
 @lru_cache(maxsize=65536)
@@ -125,3 +125,12 @@ def _locale(name: str) -> Locale:
         return Locale.parse(f"{language}_{rest[:2]}" if rest else language)
     except (UnknownLocaleError, ValueError):
         return Locale.parse("en_US")
+
+
+FUNCTIONS: dict[str, tuple[int, Callable[..., Any]]] = {
+    "sf_local": (2, local),
+    "sf_part": (3, date_part),
+    "sf_labels": (2, labels),
+    "sf_format": (5, formatted),
+}
+"""Their names in SQL, and how many arguments they take."""

@@ -40,8 +40,20 @@ def kind_of(query: ast.Query) -> Literal["rows", "count", "groups"]:
         if not alone:
             said = "COUNT() must be the only element in the SELECT list"
             raise located(query.text, bare[0].at, "MALFORMED_QUERY", said)
+        _check_count(query)
         return "count"
     return "groups" if query.group_by or any(map(is_aggregate, selected)) else "rows"
+
+
+def _check_count(query: ast.Query) -> None:
+    """COUNT() has no alias and no ORDER BY (SOQL reference, "COUNT()"; the words are unverified)."""
+    only = query.items[0]
+    if isinstance(only, ast.Item) and only.alias:
+        raise located(query.text, only.at, "MALFORMED_QUERY", f"unexpected token: '{only.alias}'")
+    for one in query.order_by:
+        what = one.operand.text if isinstance(one.operand, ast.Path) else one.operand.name
+        said = f"Ordered field must be grouped or aggregated: {what}"
+        raise located(query.text, one.operand.at, "MALFORMED_QUERY", said)
 
 
 def alive(sobject: SObject, table: str) -> list[exp.Expr]:
