@@ -219,34 +219,32 @@ class Scope:
         return tuple((link.relationship if link else None) or name for link, name in zip(links, names, strict=True))
 
 
-def _by_prefix(node: Node) -> tuple[exp.Case, exp.Expr]:
-    """The beginning of a choice by the object that a reference leads to, and the reference."""
-    ref = node.ref or exp.Null()
-    return exp.Case(this=exp.Anonymous(this="substr", expressions=[ref.copy(), number(1), number(3)])), ref
-
-
 def _type_of(node: Node) -> exp.Expr:
-    case, _ = _by_prefix(node)
-    for sobject in node.targets:
-        case = case.when(text(sobject.prefix), text(sobject.name), copy=False)
-    return case
+    return _by_object(node, [(one.prefix, f"'{one.name}'") for one in node.targets])
 
 
 def _looked_up(node: Node, one: Field) -> exp.Expr:
     """A field of a row of one of several objects, found by the row's id."""
-    case, ref = _by_prefix(node)
-    having = [one.name in sobject.fields and sobject.fields[one.name].stored for sobject in node.targets]
-    if one.name == "Id":
-        return ref.copy()
-    if not any(having):
+    if node.ref is None or one.name == "Id":
+        return node.ref.copy() if node.ref else exp.Null()
+    ref = node.ref.sql(dialect="sqlite")
+    having = (target for target in node.targets if one.name in target.fields and target.fields[one.name].stored)
+    return _by_object(
+        node,
+        [(of.prefix, f'(SELECT n."{one.name}" FROM "{of.name}" AS n WHERE n."Id" = {ref})') for of in having],
+    )
+
+
+def _by_object(node: Node, choices: list[tuple[str, str]]) -> exp.Expr:
+    """A choice by the object that a reference leads to, which the id's beginning tells.
+
+    It is written as text: a tree for each of the many objects an activity may be related to takes ten times as
+    long, and everything in it is a name out of the schema.
+    """
+    if node.ref is None or not choices:
         return exp.Null()
-    for sobject, has in zip(node.targets, having, strict=True):
-        if has:
-            found = exp.Select().from_(table(sobject.name, "n"))
-            found.set("expressions", [column("n", one.name)])
-            found.set("where", exp.Where(this=exp.EQ(this=column("n", "Id"), expression=ref.copy())))
-            case = case.when(text(sobject.prefix), exp.Subquery(this=found), copy=False)
-    return case
+    branches = " ".join(f"WHEN '{prefix}' THEN {value}" for prefix, value in choices)
+    return exp.Var(this=f"CASE SUBSTR({node.ref.sql(dialect='sqlite')}, 1, 3) {branches} END")
 
 
 def column(alias: str, name: str) -> exp.Column:
