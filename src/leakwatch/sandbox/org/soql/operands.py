@@ -13,7 +13,6 @@ from typing import Literal
 
 from sqlglot import exp
 
-from leakwatch.sandbox.org.describe import VALUE_TABLES
 from leakwatch.sandbox.org.errors import OrgError, not_emulated
 from leakwatch.sandbox.org.schema import NUMBER_TYPES, Field
 from leakwatch.sandbox.org.soql import ast, scope
@@ -174,7 +173,7 @@ class Operands:
 
     def _labelled(self, place: scope.Place) -> exp.Expr:
         """The label of a picklist's value; nothing here is translated, so it is the same in every language."""
-        table = VALUE_TABLES.get((place.nodes[-1].entity, place.field.name))
+        table = place.field.values_from
         if table is not None:
             label = _value_row(table, "MasterLabel", place.column)
             return exp.Coalesce(this=label, expressions=[place.column.copy()])
@@ -236,7 +235,7 @@ class Operands:
     def _position(self, place: scope.Place) -> exp.Expr | None:
         """The place of a picklist's value in the list; unknown values come last (unverified), none stays null."""
         column, last = place.column, scope.number(999_999)
-        table = VALUE_TABLES.get((place.nodes[-1].entity, place.field.name))
+        table = place.field.values_from
         if table is not None:
             found: exp.Expr = _value_row(table, "SortOrder", column)
         elif place.field.type == "picklist" and place.field.picklist:
