@@ -104,7 +104,8 @@ class _Build(Transformer[Token, ast.Query]):
         self._text = text
 
     def query(self, c: list[Any]) -> ast.Query:
-        _, items, _, sources, using, where, mode, group_by, having, order_by, limit, offset, _, _, locked, all_rows = c
+        _, items, _, sources, (using, where, mode), (group_by, having, order_by), (limit, offset), closing = c
+        _, _, locked, all_rows = closing
         if mode is not None:  # Apex developer guide: "only available in Apex"; the words are unverified
             raise self._unexpected(mode)
         if all_rows is not None:
@@ -132,6 +133,8 @@ class _Build(Transformer[Token, ast.Query]):
 
     def select_list(self, c: list[Any]) -> list[Any]:
         return c
+
+    filtered = grouped = paged = closing = select_list
 
     def field_item(self, c: list[Any]) -> ast.Item:
         return ast.Item(_path(c[0]), self._alias(c[1], c[2]))
