@@ -14,6 +14,8 @@ from leakwatch.sandbox.org.facade import Org, OrgSettings
 from leakwatch.sandbox.org.schema import FEATURES, Field, Schema, SObject
 from sandbox.org.org_kit import Clock
 
+pytestmark = pytest.mark.documented("REST API Developer Guide, sObject Describe; Object Reference")
+
 WHOLE = Schema(multicurrency=True, currency="USD", features=FEATURES)
 CREATEABLE = sorted(one.name for one in WHOLE.objects.values() if one.allows("createable"))
 FLAGS = set("nCUFSGAIXQDRKVNWahqscdkP*")

@@ -13,6 +13,8 @@ from leakwatch.sandbox.org.schema import read_field
 from leakwatch.sandbox.org.soql.functions import date_part, local
 from sandbox.org.org_kit import Api, Clock, Company
 
+pytestmark = pytest.mark.documented("SOQL and SOSL Reference, Date Functions, FORMAT, toLabel, convertCurrency")
+
 DEAL = {"StageName": "Prospecting", "CloseDate": "2026-05-01"}
 
 

@@ -10,6 +10,8 @@ from leakwatch.sandbox.org.errors import OrgError
 from leakwatch.sandbox.org.facade import Org
 from sandbox.org.org_kit import Clock
 
+pytestmark = pytest.mark.documented("SOQL and SOSL Reference; SOQL and SOSL Limits")
+
 UNGROUPED = "Field must be grouped or aggregated: "
 REFUSED = [
     # clauses
