@@ -40,7 +40,7 @@ def bind(tree: exp.Expr, values: Mapping[str, Any]) -> exp.Expr:
     def replace(node: exp.Expr) -> exp.Expr:
         return value_literal(values[node.name]) if isinstance(node, exp.Placeholder) else node
 
-    return tree.copy().transform(replace)
+    return tree.transform(replace)  # which copies
 
 
 def fill_missing(tree: exp.Expr, missing: Mapping[str, frozenset[str] | None], catalog: Catalog) -> exp.Expr:
@@ -64,7 +64,7 @@ def fill_missing(tree: exp.Expr, missing: Mapping[str, frozenset[str] | None], c
             )
         return inner.subquery(node.alias_or_name, copy=False)
 
-    return tree.copy().transform(replace) if missing else tree
+    return tree.transform(replace) if missing else tree
 
 
 def render(tree: exp.Expr, *, dialect: str = "duckdb") -> str:

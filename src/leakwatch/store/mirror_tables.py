@@ -121,29 +121,27 @@ class LiveTables(MirrorMarks):
         run(f"CREATE OR REPLACE TEMP TABLE lw_batch AS SELECT {select} FROM {source.sql()}")
         # Read twice, typed once: typing costs tens of milliseconds of planning, whatever the number of rows.
         given = ", ".join(f"count({text})" for _, text in typed)
-        counts = run(f"SELECT count(*), {given} FROM {source.sql()}").fetchone() or (0,)
+        had = run(f"SELECT count(*), {given} FROM {source.sql()}").fetchone() or (0,)
         understood = ", ".join(f"count({quoted(item.column)})" for item, _ in typed)
-        kept = run(f"SELECT {understood} FROM lw_batch").fetchone() or ()
-        if counts[0] != written:
-            raise LeakwatchError(
-                f"{spec.name}: {written} rows were fetched but {counts[0]} read back; nothing was stored"
+        ids, kinds, *has = run(f"SELECT count(id), count(DISTINCT id), {understood} FROM lw_batch").fetchone() or (0, 0)
+        if had[0] != written:
+            raise LeakwatchError(f"{spec.name}: {written} rows were fetched but {had[0]} read back; nothing was stored")
+        if ids > kinds:
+            stamp = fields.get(spec.stamp or "")
+            order = f"{quoted(stamp.column)} DESC NULLS LAST" if stamp else "rowid DESC"
+            run(
+                "DELETE FROM lw_batch WHERE rowid IN (SELECT rowid FROM (SELECT rowid, row_number() OVER"
+                f" (PARTITION BY id ORDER BY {order}, rowid DESC) AS place FROM lw_batch"
+                " WHERE id IN (SELECT id FROM lw_batch GROUP BY id HAVING count(*) > 1)) WHERE place > 1)"
             )
-        stamp = fields.get(spec.stamp or "")
-        order = f"{quoted(stamp.column)} DESC NULLS LAST" if stamp else "rowid DESC"
-        run(
-            "DELETE FROM lw_batch WHERE rowid IN (SELECT rowid FROM (SELECT rowid, row_number() OVER"
-            f" (PARTITION BY id ORDER BY {order}, rowid DESC) AS place FROM lw_batch"
-            " WHERE id IN (SELECT id FROM lw_batch GROUP BY id HAVING count(*) > 1)) WHERE place > 1)"
-        )
         table = quoted(spec.table)
         run(f"DELETE FROM {table}" + ("" if whole else " WHERE id IN (SELECT id FROM lw_batch)"))
         names = ", ".join(quoted(item.column) for item in fields.values())
         run(f"INSERT INTO {table} ({names}) SELECT {names} FROM lw_batch WHERE id IS NOT NULL")
-        rows = run("SELECT count(*) FROM lw_batch WHERE id IS NOT NULL").fetchone()
         run("DROP TABLE lw_batch")
-        lost = zip((item.name for item, _ in typed), counts[1:], kept, strict=True)
-        unreadable = {name: int(had - has) for name, had, has in lost if had > has}
-        return MergeResult(int(rows[0]) if rows else 0, unreadable)
+        lost = zip((item.name for item, _ in typed), had[1:], has, strict=True)
+        unreadable = {name: int(before - after) for name, before, after in lost if before > after}
+        return MergeResult(int(kinds), unreadable)
 
     def _ensure(self, spec: ObjectSpec, fields: Mapping[str, FieldSpec]) -> None:
         """Give the table exactly the columns of `fields`."""
