@@ -13,8 +13,8 @@ DAYS = (0, 3, 7, 10)
 COMMANDS = ("mirror", "capture", "mirror again", "audit", "act")
 KILLED = {
     0: ("capture", "audit"),
-    3: ("mirror", "capture", "audit", "act"),
-    10: ("audit", "act"),
+    3: ("mirror", "capture", "mirror again", "audit", "act"),
+    10: ("capture", "audit", "act"),
 }
 WRITING = frozenset({"capture", "act"})
 
