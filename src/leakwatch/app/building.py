@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from leakwatch.clock import SystemClock
 from leakwatch.config import Settings, check_secret_file, shipped
 from leakwatch.errors import ConfigError, NotFoundError
-from leakwatch.model import Rule, Run
+from leakwatch.model import Rule, Run, Snapshot
 from leakwatch.ports import Clock
 
 if TYPE_CHECKING:  # each is heavy to import and not needed by every command
@@ -34,6 +34,7 @@ if TYPE_CHECKING:  # each is heavy to import and not needed by every command
     from leakwatch.store.journal import SqlJournal
     from leakwatch.store.mirror import Mirror
     from leakwatch.store.runs import SqlRunLog
+    from leakwatch.store.snapshots import HeldSnapshot
     from leakwatch.store.write_log import SqlWriteLog
 
 STATE_FILE = "state.db"
@@ -70,6 +71,9 @@ class Parts:
         client = self.__dict__.pop("client", None)
         if client is not None:
             client.close()
+        snapshot = self.__dict__.pop("_held_snapshot", None)
+        if snapshot is not None:
+            snapshot.close()
         while self._opened:
             self._opened.pop()()
 
@@ -142,6 +146,20 @@ class Parts:
 
         self.settings.store.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         return Mirror(self.mirror_folder, self.mirror_config)
+
+    def newest_snapshot(self) -> Snapshot | None:
+        """Return the newest snapshot of the mirror, or None; it is held open until these parts are closed.
+
+        Raises:
+            LeakwatchError: it is gone, or not a snapshot.
+        """
+        return self._held_snapshot.latest()
+
+    @cached_property
+    def _held_snapshot(self) -> HeldSnapshot:
+        from leakwatch.store.snapshots import HeldSnapshot
+
+        return HeldSnapshot(self.mirror_folder)
 
     # --- rules ---
 

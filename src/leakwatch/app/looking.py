@@ -57,9 +57,7 @@ class Status:
 
 def status_of(parts: Parts) -> Status:
     """Return where everything stands. Reads this machine's files only; asks no service."""
-    from leakwatch.store.snapshots import latest_snapshot
-
-    snapshot = latest_snapshot(parts.mirror_folder)
+    snapshot = parts.newest_snapshot()
     writes = parts.settings.writes
     known = parts.findings.findings()
     findings = Counter(str(finding.status.value) for finding in known)
@@ -140,9 +138,8 @@ def user_names(parts: Parts) -> Mapping[str, str]:
 
 def _people(parts: Parts) -> Mapping[str, Recipient]:
     from leakwatch.app.auditing import recipients
-    from leakwatch.store.snapshots import latest_snapshot
 
-    snapshot = latest_snapshot(parts.mirror_folder)
+    snapshot = parts.newest_snapshot()
     return recipients(snapshot) if snapshot is not None else {}
 
 

@@ -63,9 +63,7 @@ def refresh_if_older(parts: Parts, age: timedelta, *, should_stop: Callable[[], 
     Raises:
         AuthError, TransientError, BudgetError: as `run_mirror`.
     """
-    from leakwatch.store.snapshots import latest_snapshot as newest
-
-    known = newest(parts.mirror_folder)
+    known = parts.newest_snapshot()
     if known is None or parts.clock.now() - known.published_at >= age:
         run_mirror(parts, should_stop=should_stop)
 
@@ -76,9 +74,7 @@ def latest_snapshot(parts: Parts) -> Snapshot:
     Raises:
         SafetyError: there is none yet, so nothing may be concluded.
     """
-    from leakwatch.store.snapshots import latest_snapshot as newest
-
-    snapshot = newest(parts.mirror_folder)
+    snapshot = parts.newest_snapshot()
     if snapshot is None:
         raise SafetyError("there is no mirror yet; run `leakwatch mirror` first. Nothing was judged.")
     return snapshot

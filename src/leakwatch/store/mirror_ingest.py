@@ -107,7 +107,7 @@ def prepare_connection(connection: duckdb.DuckDBPyConnection, *, memory_limit: s
     connection.execute("SET preserve_insertion_order=false")  # keeps big loads in bounded memory
     connection.execute(f"SET memory_limit={literal(memory_limit)}")
     connection.execute(f"SET temp_directory={literal(str(temp_folder))}")
-    # A lambda, not five times the same CASE: ids of 15 letters are rare, but every id column would pay 4 ms of planning.
+    # A lambda instead of five CASEs: ids of 15 letters are rare, but each id column would pay 4 ms of planning.
     bit = "CASE WHEN x[start + i] BETWEEN 'A' AND 'Z' THEN 1 << i ELSE 0 END"
     group = f"CAST(list_sum(list_transform([0, 1, 2, 3, 4], lambda i: {bit})) AS INTEGER)"
     connection.execute(f"CREATE OR REPLACE TEMP MACRO lw_suffix(x, start) AS {literal(_SUFFIX_LETTERS)}[{group} + 1]")

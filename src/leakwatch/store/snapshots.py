@@ -22,9 +22,47 @@ def snapshot_folder(mirror_folder: Path) -> Path:
 
 
 def latest_snapshot(mirror_folder: Path) -> Snapshot | None:
-    """Return the newest snapshot, or None. Snapshots are named by their moment, so the last name is the newest."""
-    files = sorted(snapshot_folder(mirror_folder).glob("*.duckdb"))
-    return read_snapshot(files[-1]) if files else None
+    """Return the newest snapshot, or None."""
+    path = _newest(mirror_folder)
+    return read_snapshot(path) if path else None
+
+
+def _newest(mirror_folder: Path) -> Path | None:
+    """Return the newest snapshot's file. Snapshots are named by their moment, so the last name is the newest."""
+    return max(snapshot_folder(mirror_folder).glob("*.duckdb"), default=None)
+
+
+class HeldSnapshot:
+    """The newest snapshot of the mirror in `mirror_folder`, held open as long as it is the newest.
+
+    DuckDB opens a file that this process has open in 0.3 ms instead of 15 ms, and a run asks a snapshot twenty times.
+    """
+
+    def __init__(self, mirror_folder: Path) -> None:
+        self._mirror_folder = mirror_folder
+        self._held: tuple[Snapshot, duckdb.DuckDBPyConnection] | None = None
+
+    def latest(self) -> Snapshot | None:
+        """Return the newest snapshot, or None. Raises LeakwatchError as `open_snapshot` does."""
+        path = _newest(self._mirror_folder)
+        if self._held is not None and self._held[0].path == str(path):
+            return self._held[0]
+        self.close()
+        if path is None:
+            return None
+        connection = open_snapshot(path)
+        try:
+            self._held = read_snapshot(path), connection
+        except BaseException:
+            connection.close()
+            raise
+        return self._held[0]
+
+    def close(self) -> None:
+        """Let go of it."""
+        if self._held is not None:
+            self._held[1].close()
+            self._held = None
 
 
 def prune(folder: Path, *, keep: int) -> None:
