@@ -21,6 +21,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import babel.localedata
+
 import leakwatch.actions
 from leakwatch import config, faultpoints, log
 from leakwatch.app import auditing, capturing, mirroring
@@ -67,6 +69,8 @@ class Warm:
     def __init__(self, settings_file: Path, people: list[str]) -> None:
         for name in HEAVY:
             importlib.import_module(name)
+        for language in ("en", "tr"):
+            babel.localedata.load(language)  # which remembers it
         for info in pkgutil.iter_modules(leakwatch.actions.__path__):
             importlib.import_module(f"leakwatch.actions.{info.name}")
         log.configure(level="CRITICAL")
