@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import sqlglot
@@ -81,8 +82,21 @@ class Query:
 def lint(sql: str, *, catalog: Catalog, samples: Mapping[str, Any]) -> tuple[Query | None, list[Problem]]:
     """Return the query with no problems, or None with all the problems found.
 
-    `samples` gives each parameter that exists a value of its type.
+    `samples` gives each parameter that exists a value of its type. What was found is remembered: a daemon loads the
+    same rules for every job, which is 20 ms a query.
     """
+    tables = tuple((table, tuple(columns.items())) for table, columns in catalog.items())
+    values = tuple((name, type(value), value) for name, value in samples.items())  # True is 1, but not of its type
+    query, problems = _linted(sql, tables, values)
+    return query, list(problems)
+
+
+@lru_cache(maxsize=256)
+def _linted(
+    sql: str, tables: tuple[tuple[str, tuple[tuple[str, str], ...]], ...], values: tuple[tuple[str, type, Any], ...]
+) -> tuple[Query | None, list[Problem]]:
+    catalog = {table: dict(columns) for table, columns in tables}
+    samples = {name: value for name, _, value in values}
     try:
         statements = [statement for statement in sqlglot.parse(sql, dialect=DIALECT) if statement is not None]
     except (ParseError, TokenError) as error:
