@@ -16,6 +16,7 @@ from leakwatch.sandbox.org.automation import RULES, activities
 from leakwatch.sandbox.org.caller import DEFAULT_VERSION, Caller, caller_of
 from leakwatch.sandbox.org.engine import Engine
 from leakwatch.sandbox.org.errors import OrgError, bad, not_found
+from leakwatch.sandbox.org.replication import InFlight
 from leakwatch.sandbox.org.schema import Schema, SObject, read_field
 from leakwatch.sandbox.org.sessions import Sessions
 from leakwatch.sandbox.org.settings import CHANGEABLE, OrgSettings
@@ -46,6 +47,8 @@ class Org:
         self.sessions = Sessions(self)
         self.attempts = Counter[str]()
         """Rows that somebody asked to have written, refused ones too, by what and object."""
+        self.in_flight = InFlight()
+        """Transactions that are not over yet: what they change is committed later than its stamp says."""
         self._notes()
 
     def _fresh_schema(self) -> Schema:

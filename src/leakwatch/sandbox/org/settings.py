@@ -38,6 +38,14 @@ class OrgSettings:
     """Probe: who owns the Task that an EmailMessage makes."""
     open_transaction_minutes: int = 0
     """How long the oldest open transaction runs: getDeleted and getUpdated cover nothing after its beginning."""
+    deleted_window_days: int = 15
+    """Probe: how old the start of a getDeleted window may be. 15 days of deletions are documented; clients report
+    that the call itself is refused from 30 days on only."""
+    deleted_needs_covered_end: bool = False
+    """Probe: whether getDeleted refuses a window whose end lies after `latestDateCovered`, as the SOAP guide says
+    and as nobody reports."""
+    delete_log_limit: int = 0
+    """Entries that the delete log may hold before its oldest are purged; 0: 15,000 per licence."""
     session_seconds: int = 7200
     """Wall seconds an access token lives (the session policy's default is two hours)."""
     system_user_id: str = "0055e000000SystAAO"
@@ -49,6 +57,9 @@ CHANGEABLE: dict[str, type | tuple[str, ...]] = {
     "auto_task_owner": ("sender_user", "integration_user"),
     "composite_collections_allowed": bool,
     "daily_api_limit": int,
+    "delete_log_limit": int,
+    "deleted_needs_covered_end": bool,
+    "deleted_window_days": int,
     "email_message_key_unique": bool,
     "open_transaction_minutes": int,
     "page_size": int,

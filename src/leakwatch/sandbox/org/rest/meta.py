@@ -1,20 +1,16 @@
-"""Versions, resources, describe, limits, and what changed."""
+"""Versions, resources, describe and limits."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from typing import Any
 
-from leakwatch.sandbox.org import values
 from leakwatch.sandbox.org.describe import describe, global_describe
-from leakwatch.sandbox.org.errors import OrgError, bad
+from leakwatch.sandbox.org.errors import OrgError
 from leakwatch.sandbox.org.rest.http import Call, Reply, router
-from leakwatch.sandbox.org.store import quote
 
 FIRST_VERSION, LAST_VERSION = 31, 68
 RETIRED = range(21, 31)
 _SEASONS = ("Spring", "Summer", "Winter")
-_DAYS_BACK = {"updated": 30, "deleted": 15}
 
 
 def versions() -> list[dict[str, str]]:
@@ -89,58 +85,3 @@ def limits(call: Call) -> Reply:
     body: dict[str, Any] = {name: {"Max": value, "Remaining": value} for name, value in whole.items()}
     body["DailyApiRequests"] = {"Max": most, "Remaining": max(most - call.org.calls_used(), 0)}
     return Reply(body=dict(sorted(body.items())))
-
-
-def _window(call: Call, kind: str) -> tuple[datetime, datetime]:
-    found: list[datetime] = []
-    for name in ("start", "end"):
-        text = values.parse_instant(call.query.get(name, "").replace(" ", "+"))
-        if text is None:
-            raise bad("INVALID_REPLICATION_DATE", f"{name} is not a date and time: {call.query.get(name)}")
-        found.append(values.instant_of(text).replace(second=0))
-    start, end = found
-    now = call.org.clock.now()
-    if start < now - timedelta(days=_DAYS_BACK[kind]):
-        raise bad(
-            "INVALID_REPLICATION_DATE",
-            f"startDate before org replication enabled date or more than {_DAYS_BACK[kind]} days ago",
-        )
-    if end <= start:
-        raise bad("INVALID_REPLICATION_DATE", "end must be after start")
-    return start, end
-
-
-def _covered(call: Call, end: datetime) -> str:
-    """`latestDateCovered`: the window's end, the present minute, or where the oldest open transaction began."""
-    running = timedelta(minutes=call.org.settings.open_transaction_minutes)
-    return values.instant_text(min(end, (call.org.clock.now() - running).replace(second=0, microsecond=0)))
-
-
-@router.on("GET", r"sobjects/(?P<sobject>\w+)/updated")
-def updated(call: Call, sobject: str) -> Reply:
-    """Ids created or changed in a window; seconds are ignored."""
-    one = call.org.engine.object(sobject)
-    start, end = _window(call, "updated")
-    alive = " AND IsDeleted = 0" if one.has_bin else ""
-    sql = f"SELECT Id FROM {quote(one.name)} WHERE SystemModstamp >= ? AND SystemModstamp < ?{alive} ORDER BY Id"
-    rows = call.org.store.execute(sql, (values.instant_text(start), values.instant_text(end)))
-    found = [row["Id"] for row in rows]
-    return Reply(body={"ids": found, "latestDateCovered": _covered(call, end)})
-
-
-@router.on("GET", r"sobjects/(?P<sobject>\w+)/deleted")
-def deleted(call: Call, sobject: str) -> Reply:
-    """Ids deleted in a window, hard deletions included."""
-    one = call.org.engine.object(sobject)
-    start, end = _window(call, "deleted")
-    now = call.org.clock.now()
-    sql = "SELECT id, at FROM _deleted WHERE sobject = ? AND at >= ? AND at < ? ORDER BY at, id"
-    bounds = (one.name, values.instant_text(start), values.instant_text(end))
-    rows = [{"id": row["id"], "deletedDate": row["at"]} for row in call.org.store.execute(sql, bounds)]
-    earliest = values.instant_text(now - timedelta(days=_DAYS_BACK["deleted"]))
-    body = {
-        "deletedRecords": rows,
-        "earliestDateAvailable": earliest,
-        "latestDateCovered": _covered(call, end),
-    }
-    return Reply(body=body)
