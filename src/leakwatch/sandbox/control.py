@@ -7,6 +7,7 @@ GET  /world                     who and what there is: people, meanings, ids by 
 GET  /ledger  DELETE /ledger    calls by service and endpoint, rows asked to be written, quota units
 GET  /org/dump                  the org's records (?labels=true: {"rows", "labels"}, the label of each new id)
 GET  /org/settings  POST        how the org is set up, its probe switches too; see org/settings.py
+GET  /org/usage                 allocations used in 24 hours, requests running, what records weigh
 POST /org/rows                  {"sobject", "rows"}: rows as they are; with an old SystemModstamp: committed late
 POST /org/purge                 {"sobject", "ids"}: deleted for good, past the recycle bin or out of it
 POST /save  POST /restore       {"name"}: the whole state
@@ -116,6 +117,17 @@ class Desk:
         self.stage.org.change_settings(body)
         return asdict(self.stage.org.settings)
 
+    def get_usage(self, _request: Request, _body: Body) -> Any:
+        """How much of its allocations the org has used."""
+        org = self.stage.org
+        return {
+            "api_calls": org.calls_used(),
+            "used": org.meters.as_json(),
+            "running": org.running.count(),
+            "storage_bytes": org.storage.used(),
+            "storage": org.storage.by_object(),
+        }
+
     def post_rows(self, _request: Request, body: Body) -> Any:
         """Add rows as they are."""
         return {"added": self.stage.org.seed(str(body["sobject"]), cast(list[Body], body["rows"]))}
@@ -214,6 +226,7 @@ def build_app(desk: Desk) -> Starlette:
         ("GET", "/org/dump", desk.get_dump),
         ("GET", "/org/settings", desk.get_settings),
         ("POST", "/org/settings", desk.post_settings),
+        ("GET", "/org/usage", desk.get_usage),
         ("POST", "/org/rows", desk.post_rows),
         ("POST", "/org/purge", desk.post_purge),
         ("POST", "/save", desk.post_save),

@@ -4,7 +4,7 @@ A rule is a JSON object:
 
     service      "salesforce" | "google"
     match        a regular expression searched in `METHOD /path?query`; default: every call
-    do           "answer" (default) | "reset" | "truncate" | "empty_page" | "delay"
+    do           "answer" (default) | "reset" | "truncate" | "empty_page" | "delay" | "no_limit_info" (Salesforce)
     status       for "answer": 401, 403, 429, 500, 503 have the vendor's body; others need `body`
     body         an answer's JSON body, or a string sent as it is
     headers      an answer's headers (Retry-After, ...)
@@ -41,7 +41,7 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Any]
 Send = Callable[[MutableMapping[str, Any]], Any]
 
-DEEDS = ("answer", "reset", "truncate", "empty_page", "delay")
+DEEDS = ("answer", "reset", "truncate", "empty_page", "delay", "no_limit_info")
 
 #: status -> Salesforce's usual error (message, errorCode); None: no body, as its edge answers
 SALESFORCE_BODIES: dict[int, tuple[str, str] | None] = {
@@ -220,7 +220,7 @@ class FaultMiddleware:
         await self._play(rule, scope, receive, send)
 
     async def _play(self, rule: Rule, scope: Scope, receive: Receive, send: Send) -> None:
-        if rule.do in {"delay", "empty_page"}:
+        if rule.do in {"delay", "empty_page", "no_limit_info"}:
             await asyncio.sleep(rule.delay_ms / 1000)
             scope["sandbox.behaviour"] = rule.do
             await self.app(scope, receive, send)

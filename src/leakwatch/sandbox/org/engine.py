@@ -67,6 +67,8 @@ class Engine:
         self.settings = settings
         self.now = now
         self._rules = rules
+        self.room_for: Callable[[SObject], None] = lambda _sobject: None
+        """Called before a row is added; raises OrgError where there is no storage left."""
 
     def rules(self, sobject: SObject) -> Rules:
         """The rules of an object."""
@@ -113,6 +115,7 @@ class Engine:
         full |= row
         change = Change(sobject, full, None, given, caller, lists or {})
         self._ready(change)
+        self.room_for(sobject)
         full["Id"] = self.store.next_id(sobject.prefix, ids.CREATED_POD)
         self.store.insert(sobject.name, full)
         self._settle(change)

@@ -16,12 +16,15 @@ from leakwatch.sandbox.org.automation import RULES, activities
 from leakwatch.sandbox.org.caller import DEFAULT_VERSION, Caller, caller_of
 from leakwatch.sandbox.org.engine import Engine
 from leakwatch.sandbox.org.errors import OrgError, bad, not_found
+from leakwatch.sandbox.org.limits import count_for_app
+from leakwatch.sandbox.org.meters import Meters, Running
 from leakwatch.sandbox.org.replication import InFlight
 from leakwatch.sandbox.org.schema import Schema, SObject, read_field
 from leakwatch.sandbox.org.sessions import Sessions
 from leakwatch.sandbox.org.settings import CHANGEABLE, OrgSettings
 from leakwatch.sandbox.org.soql.filters import Calendar
 from leakwatch.sandbox.org.soql.results import Page, Runner
+from leakwatch.sandbox.org.storage import Storage
 from leakwatch.sandbox.org.store import Store, quote
 
 __all__ = ["Clock", "Org", "OrgError", "OrgSettings"]
@@ -43,10 +46,13 @@ class Org:
         self.clock = clock
         self.schema = self._fresh_schema()
         self.store = Store(Path(folder), self.schema)
+        self.storage = Storage(self)
         self.engine = self._engine()
         self.sessions = Sessions(self)
         self.attempts = Counter[str]()
         """Rows that somebody asked to have written, refused ones too, by what and object."""
+        self.meters = Meters(self.store, lambda: int(clock.now().timestamp() // 3600))
+        self.running = Running()
         self.in_flight = InFlight()
         """Transactions that are not over yet: what they change is committed later than its stamp says."""
         self._notes()
@@ -57,7 +63,9 @@ class Org:
         return Schema(multicurrency=settings.multicurrency, currency=settings.currency, features=switched)
 
     def _engine(self) -> Engine:
-        return Engine(self.store, self.schema, self.settings, self.now_text, RULES)
+        engine = Engine(self.store, self.schema, self.settings, self.now_text, RULES)
+        engine.room_for = self.storage.room_for
+        return engine
 
     def _notes(self) -> None:
         with self.store.transaction():
@@ -94,6 +102,7 @@ class Org:
             if one.name in defaults.REPLACEABLE and self.store.note(f"seeded:{one.name}") is None:
                 self.store.execute(f"DELETE FROM {quote(one.name)}")
                 self.store.set_note(f"seeded:{one.name}", "yes")
+            self.storage.forget()
             return self._seed(one, rows)
 
     def _seed(self, sobject: SObject, rows: Iterable[Mapping[str, Any]]) -> int:
@@ -275,8 +284,9 @@ class Org:
 
     # -- the daily limit ------------------------------------------------------------------------------
 
-    def count_call(self) -> None:
-        """Count one API call against the rolling 24 hours; refuse it when they are used up."""
+    def count_call(self, app: str = "") -> None:
+        """Count one API call against the rolling 24 hours of org and app; refuse it when they are used up."""
+        count_for_app(self, app)
         hour = int(self.clock.now().timestamp() // 3600)
         with self.lock:
             if self.calls_used() >= self.settings.daily_api_limit:
@@ -295,6 +305,7 @@ class Org:
 
     def save(self, folder: Path) -> None:
         """Copy the state into a folder."""
+        self.meters.write()
         self.store.copy_to(Path(folder))
 
     def restore(self, folder: Path) -> None:
@@ -303,6 +314,8 @@ class Org:
             self.schema = self._fresh_schema()
             self.store.copy_from(Path(folder), self.schema)
             self.engine = self._engine()
+            self.meters.load()
+            self.storage.forget()
 
     def dump(self) -> dict[str, list[dict[str, Any]]]:
         """Every row of every object, so that two end states can be compared with `==`.
@@ -318,6 +331,7 @@ class Org:
 
     def close(self) -> None:
         """Let go of the state's file."""
+        self.meters.write()
         self.store.close()
 
     def _object(self, name: str) -> SObject:

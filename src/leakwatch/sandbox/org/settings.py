@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 
@@ -26,6 +26,21 @@ class OrgSettings:
     language: str = "en_US"
     fiscal_year_start_month: int = 1
     daily_api_limit: int = 100_000
+    app_quotas: dict[str, int] = field(default_factory=dict[str, int])
+    """API calls a day that a connected app has for itself, by consumer key; most orgs set none."""
+    app_names: dict[str, str] = field(default_factory=dict[str, str])
+    """What connected apps are called, by consumer key."""
+    concurrent_long_limit: int = 25
+    """Requests of 20 seconds and more that may run at once; 5 in Developer Edition and trial orgs."""
+    long_requests: int = 0
+    """Such requests of others that are running: makes the limit reachable without waiting."""
+    data_storage_mb: int = 10_240
+    """Enterprise Edition: 10 GB, plus 20 MB a user which are not counted here."""
+    file_storage_mb: int = 10_240
+    storage_enforced: bool = False
+    """Whether a full data storage refuses new records. Off, a world may be larger than a real org would be."""
+    missing_permissions: list[str] = field(default_factory=list[str])
+    """User permissions, by API name, that no caller has: ViewSetup, ManageUsers, SendCustomNotifications."""
     page_size: int = 2000
     """Rows per query page; the real service may return fewer than 2,000 at will."""
     audit_fields: bool = False
@@ -53,15 +68,23 @@ class OrgSettings:
 
 
 CHANGEABLE: dict[str, type | tuple[str, ...]] = {
+    "app_names": dict,
+    "app_quotas": dict,
     "audit_fields": bool,
     "auto_task_owner": ("sender_user", "integration_user"),
     "composite_collections_allowed": bool,
+    "concurrent_long_limit": int,
     "daily_api_limit": int,
+    "data_storage_mb": int,
     "delete_log_limit": int,
     "deleted_needs_covered_end": bool,
     "deleted_window_days": int,
     "email_message_key_unique": bool,
+    "file_storage_mb": int,
+    "long_requests": int,
+    "missing_permissions": list,
     "open_transaction_minutes": int,
     "page_size": int,
+    "storage_enforced": bool,
 }
 """What may be changed while the org runs, with its type or its values."""

@@ -28,6 +28,7 @@ from starlette.routing import Route
 from leakwatch.sandbox.org import rest
 from leakwatch.sandbox.org.errors import OrgError, not_emulated, not_found
 from leakwatch.sandbox.org.facade import Org
+from leakwatch.sandbox.org.limits import usage_header
 from leakwatch.sandbox.org.rest import meta, token
 from leakwatch.sandbox.org.rest.body import MEMORY, Body, receive
 from leakwatch.sandbox.org.rest.http import JSON_REPLY, Call, Reply, router
@@ -145,14 +146,18 @@ class _Api:
 
     def _data(self, request: Request, body: Body, version: str) -> Reply:
         session = self._session(request)
+        settings = self.org.settings
         try:
-            with self.org.lock:
-                self.org.count_call()
+            with (
+                self.org.running.request(most=settings.concurrent_long_limit, others=settings.long_requests),
+                self.org.lock,
+            ):
+                self.org.count_call(session.app)
                 reply = self._dispatch(request, body, version, session)
         except OrgError as error:
             reply = Reply(error.status, error.body())
-        usage = f"api-usage={self.org.calls_used()}/{self.org.settings.daily_api_limit}"
-        reply.headers["Sforce-Limit-Info"] = usage
+        if request.scope.get("sandbox.behaviour") != "no_limit_info":
+            reply.headers["Sforce-Limit-Info"] = usage_header(self.org, session.app)
         return reply
 
     def _dispatch(self, request: Request, body: Body, version: str, session: Session) -> Reply:

@@ -156,7 +156,7 @@ def batch(call: Call) -> Reply:
             results.append({"statusCode": 412, "result": error.body()})
             continue
         if i:
-            call.org.count_call()
+            call.org.count_call(call.caller.app)
         url = str(one.get("url") or "").lstrip("/")
         spelled = {"url": f"/services/data/{url.removeprefix('services/data/')}", **_without_url(one)}
         try:

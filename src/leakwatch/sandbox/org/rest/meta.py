@@ -1,8 +1,6 @@
-"""Versions, resources, describe and limits."""
+"""Versions, resources and describe."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from leakwatch.sandbox.org.describe import describe, global_describe
 from leakwatch.sandbox.org.errors import OrgError
@@ -65,23 +63,3 @@ def basic_info(call: Call, sobject: str) -> Reply:
             "recentItems": [],
         }
     )
-
-
-@router.on("GET", r"limits")
-def limits(call: Call) -> Reply:
-    """What is left today; only DailyApiRequests moves here."""
-    most = call.org.settings.daily_api_limit
-    whole = {
-        "DailyAsyncApexExecutions": 250_000,
-        "DailyBulkApiBatches": 15_000,
-        "DailyBulkV2QueryJobs": 10_000,
-        "DailyBulkV2QueryFileStorageMB": 976_562,
-        "DailyDeliveredPlatformEvents": 25_000,
-        "DataStorageMB": 10_240,
-        "FileStorageMB": 10_240,
-        "HourlyPublishedPlatformEvents": 250_000,
-        "SingleEmail": 5_000,
-    }
-    body: dict[str, Any] = {name: {"Max": value, "Remaining": value} for name, value in whole.items()}
-    body["DailyApiRequests"] = {"Max": most, "Remaining": max(most - call.org.calls_used(), 0)}
-    return Reply(body=dict(sorted(body.items())))
