@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
@@ -14,16 +14,18 @@ from leakwatch.sandbox.org import defaults, deploy, ids, values
 from leakwatch.sandbox.org import dump as dumping
 from leakwatch.sandbox.org.automation import RULES, activities
 from leakwatch.sandbox.org.caller import DEFAULT_VERSION, Caller, caller_of
+from leakwatch.sandbox.org.cursors import Cursors
+from leakwatch.sandbox.org.database import Snapshot
 from leakwatch.sandbox.org.engine import Engine
 from leakwatch.sandbox.org.errors import OrgError, bad, not_found
-from leakwatch.sandbox.org.limits import count_for_app
+from leakwatch.sandbox.org.limits import CALLS, DAY, count_for_app
 from leakwatch.sandbox.org.meters import Meters, Running
 from leakwatch.sandbox.org.replication import InFlight
 from leakwatch.sandbox.org.schema import Schema, SObject, read_field
 from leakwatch.sandbox.org.sessions import Sessions
 from leakwatch.sandbox.org.settings import CHANGEABLE, OrgSettings
 from leakwatch.sandbox.org.soql.filters import Calendar
-from leakwatch.sandbox.org.soql.results import Page, Runner
+from leakwatch.sandbox.org.soql.results import Page, Runner, Stream
 from leakwatch.sandbox.org.storage import Storage
 from leakwatch.sandbox.org.store import Store, quote
 
@@ -46,6 +48,7 @@ class Org:
         self.clock = clock
         self.schema = self._fresh_schema()
         self.store = Store(Path(folder), self.schema)
+        self.cursors = Cursors(Path(folder))
         self.storage = Storage(self)
         self.engine = self._engine()
         self.sessions = Sessions(self)
@@ -78,17 +81,11 @@ class Org:
         """Business time in the form rows keep it."""
         return values.instant_text(self.clock.now())
 
-    @property
-    def lock(self) -> Any:
-        """Held for whatever must not be interleaved with other calls."""
-        return self.store.lock
-
     # -- set up ---------------------------------------------------------------------------------------
 
     def new_id(self, sobject: str) -> str:
         """A fresh 18-character id for a row to be seeded."""
-        with self.lock:
-            return self.store.next_id(self._object(sobject).prefix, ids.SEEDED_POD)
+        return self.store.next_id(self._object(sobject).prefix, ids.SEEDED_POD)
 
     def seed(self, sobject: str, rows: Iterable[Mapping[str, Any]]) -> int:
         """Load rows as they are, system fields included; no checks of content, no automation.
@@ -162,7 +159,7 @@ class Org:
                 raise ValueError(f"{name!r} can't be changed; what can: {', '.join(CHANGEABLE)}")
             if value not in known if isinstance(known, tuple) else type(value) is not known:
                 raise ValueError(f"{value!r} is no value of {name}")
-        with self.lock:
+        with self.store.writing():
             for name, value in changes.items():
                 setattr(self.settings, name, value)
             if "email_message_key_unique" in changes:
@@ -180,7 +177,7 @@ class Org:
     def register_app(self, client_id: str, certificate: str, usernames: Iterable[str]) -> None:
         """Register a connected app: the PEM of its certificate or public key, and whom it may act for."""
         allowed = json.dumps(sorted(name.casefold() for name in usernames))
-        with self.lock:
+        with self.store.writing():
             self.store.execute("INSERT OR REPLACE INTO _app VALUES (?, ?, ?)", (client_id, certificate, allowed))
 
     def expire_sessions(self) -> None:
@@ -190,8 +187,7 @@ class Org:
     def caller(self, user_id: str | None = None, *, app: str = "", version: str = DEFAULT_VERSION) -> Caller:
         """Who acts: a user through an app at an API version; without a user, the org itself."""
         user_id = user_id or self.settings.system_user_id
-        with self.lock:
-            user = self.store.get("User", user_id)
+        user = self.store.get("User", user_id)
         return replace(caller_of(user_id, user, self.settings), app=app, version=version)
 
     def _caller(self, who: str | Caller) -> Caller:
@@ -201,25 +197,25 @@ class Org:
 
     def create(self, sobject: str, fields: Mapping[str, Any], *, user_id: str | Caller) -> str:
         """Insert one row with every check and side effect; its id."""
-        self.attempts[f"create {sobject}"] += 1
-        with self.lock:
+        with self.store.writing():
+            self.attempts[f"create {sobject}"] += 1
             return self.engine.create(sobject, fields, self._caller(user_id))
 
     def update(self, sobject: str, record_id: str, fields: Mapping[str, Any], *, user_id: str | Caller) -> None:
         """Change one row with every check and side effect."""
-        self.attempts[f"update {sobject}"] += 1
-        with self.lock:
+        with self.store.writing():
+            self.attempts[f"update {sobject}"] += 1
             self.engine.update(sobject, record_id, fields, self._caller(user_id))
 
     def delete(self, sobject: str, record_id: str, *, user_id: str | Caller) -> None:
         """Delete one row."""
-        self.attempts[f"delete {sobject}"] += 1
-        with self.lock:
+        with self.store.writing():
+            self.attempts[f"delete {sobject}"] += 1
             self.engine.delete(sobject, record_id, self._caller(user_id))
 
     def purge(self, sobject: str, record_ids: Iterable[str]) -> None:
         """Delete rows for good, as the Bulk API's hardDelete does, or empty them out of the recycle bin."""
-        with self.lock, self.store.transaction():
+        with self.store.transaction():
             system = self.caller()
             for record_id in record_ids:
                 self.engine.purge(sobject, record_id, system)
@@ -228,8 +224,7 @@ class Org:
         """One row, deleted or not; None if there never was one."""
         one = self._object(sobject)
         normal = ids.normalise(record_id)
-        with self.lock:
-            row = self.store.get(one.name, normal) if normal else None
+        row = self.store.get(one.name, normal) if normal else None
         if row is None:
             return None
         return {name: values.outgoing(one.fields[name], value) for name, value in row.items()}
@@ -241,19 +236,29 @@ class Org:
 
     def query_page(self, soql: str, *, all_rows: bool, page_size: int, caller: Caller | None = None) -> Page:
         """The first page of a query, as the REST API answers it; without a caller, the sandbox itself asks."""
-        with self.lock:
+        with self.cursors.serving(), self.store.reading():
             return self._runner(caller or self.caller()).run(soql, all_rows=all_rows, page_size=page_size)
 
     def query_more(self, locator: str, *, page_size: int, caller: Caller | None = None) -> Page:
         """The page a locator leads to."""
-        with self.lock:
+        with self.cursors.serving(), self.store.reading():
             return self._runner(caller or self.caller()).more(locator, page_size=page_size)
+
+    def stream(self, soql: str, *, all_rows: bool = False, caller: Caller | None = None) -> Stream:
+        """All rows of a query, of the moment this is called, however long reading them takes."""
+        snapshot = self.store.snapshot()
+        try:
+            stream = self._runner(caller or self.caller()).stream(soql, snapshot, all_rows=all_rows)
+        except BaseException:
+            snapshot.close()
+            raise
+        return replace(stream, rows=_until_closed(stream.rows, snapshot))
 
     def records(
         self, sobject: SObject, record_ids: Sequence[str], fields: Iterable[str], *, caller: Caller
     ) -> list[dict[str, Any]]:
         """Known rows with these fields, as the REST API answers them."""
-        with self.lock:
+        with self.store.reading():
             soql = f"SELECT {', '.join(fields)} FROM {sobject.name}"
             return self._runner(caller).known(soql, list(record_ids))
 
@@ -267,7 +272,7 @@ class Org:
             caller.currency,
             caller.user_id,
         )
-        return Runner(self.store, self.schema, calendar, caller)
+        return Runner(self.store, self.cursors, self.schema, calendar, caller)
 
     def recompute_last_activity(self) -> None:
         """Set LastActivityDate everywhere from the activities there are: for worlds, after seeding.
@@ -287,32 +292,28 @@ class Org:
     def count_call(self, app: str = "") -> None:
         """Count one API call against the rolling 24 hours of org and app; refuse it when they are used up."""
         count_for_app(self, app)
-        hour = int(self.clock.now().timestamp() // 3600)
-        with self.lock:
-            if self.calls_used() >= self.settings.daily_api_limit:
-                raise OrgError(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
-            sql = "INSERT INTO _calls VALUES (?, 1) ON CONFLICT (hour) DO UPDATE SET n = n + 1"
-            self.store.execute(sql, (hour,))
+        if not self.meters.take(CALLS, self.settings.daily_api_limit, DAY):
+            raise OrgError(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
 
     def calls_used(self) -> int:
         """API calls in the last 24 hours of business time."""
-        hour = int(self.clock.now().timestamp() // 3600)
-        with self.lock:
-            row = self.store.execute("SELECT SUM(n) FROM _calls WHERE hour > ?", (hour - 24,)).fetchone()
-        return int(row[0] or 0)
+        return self.meters.used(CALLS)
 
     # -- whole states ---------------------------------------------------------------------------------
 
     def save(self, folder: Path) -> None:
         """Copy the state into a folder."""
-        self.meters.write()
-        self.store.copy_to(Path(folder))
+        with self.store.writing():
+            self.meters.write()
+            self.store.save(Path(folder))
+            self.cursors.save(Path(folder))
 
     def restore(self, folder: Path) -> None:
         """Go back to a saved state; sessions stay."""
-        with self.lock:
+        with self.store.writing():
             self.schema = self._fresh_schema()
-            self.store.copy_from(Path(folder), self.schema)
+            self.store.restore(Path(folder), self.schema)
+            self.cursors.restore(Path(folder))
             self.engine = self._engine()
             self.meters.load()
             self.storage.forget()
@@ -326,12 +327,14 @@ class Org:
 
     def labelled_dump(self) -> tuple[dict[str, list[dict[str, Any]]], dict[str, str]]:
         """`dump`, and which label stands for which id (15 characters)."""
-        with self.lock:
+        with self.store.reading():
             return dumping.dump(self.store, self.schema)
 
     def close(self) -> None:
         """Let go of the state's file."""
-        self.meters.write()
+        with self.store.writing():
+            self.meters.write()
+        self.cursors.close()
         self.store.close()
 
     def _object(self, name: str) -> SObject:
@@ -339,6 +342,11 @@ class Org:
         if found is None:
             raise not_found(f"There is no object {name}")
         return found
+
+
+def _until_closed(rows: Iterator[list[Any]], snapshot: Snapshot) -> Iterator[list[Any]]:
+    with snapshot:
+        yield from rows
 
 
 def _plain(record: dict[str, Any]) -> dict[str, Any]:

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sqlite3
-import threading
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from leakwatch.sandbox.org import ids
-from leakwatch.sandbox.org.schema import ACTIVITY_OBJECTS, SQL_TYPES, Field, Schema, SObject, read_field
+from leakwatch.sandbox.org.database import Database
+from leakwatch.sandbox.org.schema import ACTIVITY_OBJECTS, SQL_TYPES, Field, Schema, SObject, read_field, read_object
 from leakwatch.sandbox.org.soql import functions
 
 FILE_NAME = "org.sqlite"
 _META = """
 CREATE TABLE IF NOT EXISTS _meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS _counter (prefix TEXT, pod TEXT, n INTEGER NOT NULL, PRIMARY KEY (prefix, pod));
+CREATE TABLE IF NOT EXISTS _object (name TEXT PRIMARY KEY, spec TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS _field (sobject TEXT, name TEXT, spec TEXT NOT NULL, PRIMARY KEY (sobject, name));
 CREATE TABLE IF NOT EXISTS _deleted (sobject TEXT, id TEXT, at TEXT NOT NULL, PRIMARY KEY (sobject, id));
-CREATE TABLE IF NOT EXISTS _locator (id TEXT PRIMARY KEY, plan TEXT NOT NULL, at TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS _calls (hour INTEGER PRIMARY KEY, n INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS _app (client_id TEXT PRIMARY KEY, key TEXT NOT NULL, usernames TEXT NOT NULL);
 """
 
@@ -39,67 +36,58 @@ def quote(name: str) -> str:
     return f'"{name}"'
 
 
-class Store:
+def _register(db: sqlite3.Connection) -> None:
+    """Give a connection the functions that queries use."""
+    db.create_function("sf_fold", 1, fold, deterministic=True)
+    functions.register(db)
+
+
+class Store(Database):
     """Rows, counters and the deployed fields of one org."""
 
     def __init__(self, folder: Path, schema: Schema) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self.path = folder / FILE_NAME
-        self.lock = threading.RLock()
+        super().__init__(folder / FILE_NAME, _register)
         self._schema = schema
-        self._depth = 0
-        self._db = self._open()
+        self._prepare()
 
-    def _open(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, cached_statements=512)
-        db.execute("PRAGMA journal_mode=TRUNCATE")
-        db.execute("PRAGMA synchronous=OFF")  # safe when the process dies; a power cut may cost the sandbox
-        db.execute("PRAGMA temp_store=MEMORY")
-        db.create_function("sf_fold", 1, fold, deterministic=True)
-        functions.register(db)
-        db.row_factory = sqlite3.Row
-        if db.execute("SELECT 1 FROM sqlite_master WHERE name = '_meta'").fetchone() is None:
-            db.execute("BEGIN")
-            for statement in (*_META.split(";"), *self._tables()):
-                db.execute(statement)
-            db.execute("COMMIT")
-        for row in db.execute("SELECT sobject, spec FROM _field"):
-            if row["sobject"] in self._schema.objects:
-                self._schema.add(row["sobject"], read_field(json.loads(row["spec"])))
-        return db
+    def _prepare(self) -> None:
+        """Make the tables there are not yet; take up the deployed fields."""
+        with self.transaction():
+            for statement in _META.split(";"):
+                self.execute(statement)
+            for row in self.execute("SELECT spec FROM _object").fetchall():
+                self._schema.add_object(read_object(json.loads(row["spec"])))
+            for row in self.execute("SELECT sobject, spec FROM _field").fetchall():
+                if row["sobject"] in self._schema.objects:
+                    self._schema.add(row["sobject"], read_field(json.loads(row["spec"])))
+            for one in self._schema.objects.values():
+                self._make_table(one)
 
-    def _tables(self) -> Iterator[str]:
-        for one in self._schema.objects.values():
-            columns = ", ".join(_column(field) for field in one.stored_fields)
-            yield f"CREATE TABLE {quote(one.name)} ({columns}) WITHOUT ROWID"
-            for field in one.stored_fields:
-                yield from _indexes(one.name, field)
+    def _make_table(self, one: SObject) -> None:
+        """An object's table and indexes, or what an older folder lacks of them."""
+        known = {row["name"] for row in self.execute(f"SELECT name FROM pragma_table_info('{one.name}')")}
+        missing = [field for field in one.stored_fields if field.name not in known]
+        if not missing:
+            return
+        if known:
+            for field in missing:
+                self._add_column(one.name, field)
+            return
+        columns = ", ".join(_column(field) for field in one.stored_fields)
+        self.execute(f"CREATE TABLE {quote(one.name)} ({columns}) WITHOUT ROWID")
+        for statement in _alive_index(one):
+            self.execute(statement)
+        for field in one.stored_fields:
+            for statement in _indexes(one.name, field):
+                self.execute(statement)
 
-    # -- transactions ---------------------------------------------------------------------------------
-
-    @contextmanager
-    def transaction(self) -> Generator[None]:
-        """All or nothing; nests (an inner one that fails undoes only itself)."""
-        with self.lock:
-            name = f"s{self._depth}"
-            self._db.execute("BEGIN IMMEDIATE" if self._depth == 0 else f"SAVEPOINT {name}")
-            self._depth += 1
-            try:
-                yield
-            except BaseException:
-                self._depth -= 1
-                if self._depth == 0:
-                    self._db.execute("ROLLBACK")
-                else:
-                    self._db.execute(f"ROLLBACK TO {name}")
-                    self._db.execute(f"RELEASE {name}")
-                raise
-            self._depth -= 1
-            self._db.execute("COMMIT" if self._depth == 0 else f"RELEASE {name}")
-
-    def execute(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> sqlite3.Cursor:
-        """Run one statement with bound values."""
-        return self._db.execute(sql, parameters)
+    def _add_column(self, sobject: str, field: Field) -> None:
+        self.execute(f"ALTER TABLE {quote(sobject)} ADD COLUMN {_column(field)}")
+        if field.type == "boolean":
+            default = int(bool(field.default))
+            self.execute(f"UPDATE {quote(sobject)} SET {quote(field.name)} = ?", (default,))
+        for statement in _indexes(sobject, field):
+            self.execute(statement)
 
     # -- rows -----------------------------------------------------------------------------------------
 
@@ -126,8 +114,7 @@ class Store:
         sql = (
             f"INSERT INTO {quote(sobject.name)} ({', '.join(map(quote, names))}) VALUES ({', '.join('?' * len(names))})"
         )
-        with self.transaction():
-            return self._db.executemany(sql, (tuple(map(row.get, names)) for row in rows)).rowcount
+        return self.execute_many(sql, (tuple(map(row.get, names)) for row in rows))
 
     def update(self, sobject: str, record_id: str, changes: Mapping[str, Any]) -> None:
         """Change some columns of one row."""
@@ -164,36 +151,31 @@ class Store:
         with self.transaction():
             known = self.execute(f"SELECT name FROM pragma_table_info('{sobject}')")
             if field.name not in {row["name"] for row in known}:
-                self.execute(f"ALTER TABLE {quote(sobject)} ADD COLUMN {_column(field)}")
-                if field.type == "boolean":
-                    default = int(bool(field.default))
-                    self.execute(f"UPDATE {quote(sobject)} SET {quote(field.name)} = ?", (default,))
-                for statement in _indexes(sobject, field):
-                    self.execute(statement)
+                self._add_column(sobject, field)
             spec_text = json.dumps(dict(spec), sort_keys=True)
             self.execute("INSERT OR REPLACE INTO _field VALUES (?, ?, ?)", (sobject, field.name, spec_text))
             self._schema.add(sobject, field)
 
+    def add_object(self, spec: Mapping[str, Any]) -> None:
+        """Add a custom object, described as in the schema files: its table, its description."""
+        with self.transaction():
+            spec_text = json.dumps(dict(spec), sort_keys=True)
+            self.execute("INSERT OR REPLACE INTO _object VALUES (?, ?)", (spec["name"], spec_text))
+            self._schema.add_object(read_object(spec))
+            self._make_table(self._schema.objects[spec["name"]])
+
     # -- the file -------------------------------------------------------------------------------------
 
-    def copy_to(self, folder: Path) -> None:
+    def save(self, folder: Path) -> None:
         """Copy the state into a folder."""
-        with self.lock:
-            folder.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(self.path, folder / FILE_NAME)
+        self.copy_to(folder / FILE_NAME)
 
-    def copy_from(self, folder: Path, schema: Schema) -> None:
+    def restore(self, folder: Path, schema: Schema) -> None:
         """Go back to a copied state; `schema` is a fresh one, to take up the copy's own fields."""
-        with self.lock:
-            self._db.close()
-            shutil.copyfile(folder / FILE_NAME, self.path)
+        with self.writing():
+            self.copy_from(folder / FILE_NAME)
             self._schema = schema
-            self._db = self._open()
-
-    def close(self) -> None:
-        """Let go of the file."""
-        with self.lock:
-            self._db.close()
+            self._prepare()
 
 
 def _column(field: Field) -> str:
@@ -211,13 +193,47 @@ def _match(field: Field) -> str:
     return f"sf_fold({quote(field.name)}) = sf_fold(?)" if folded(field) else f"{quote(field.name)} = ?"
 
 
+_NO_INDEX = ("Id", "CreatedById", "LastModifiedById")
+_STAMPS = ("CreatedDate", "SystemModstamp")
+
+
 def _indexes(sobject: str, field: Field) -> Iterator[str]:
+    """As the real service has them: keys, lookups, creation and modification (its "indexed fields").
+
+    None may begin with IsDeleted: the planner would take it for the filter that nearly every row passes, and
+    sort, where it should walk the rows in their order.
+    """
     key = field.can("I") or field.can("X") or field.can("Q")
-    parents = ("AccountId", "OpportunityId", "WhoId", "WhatId", "EmailMessageId", "ActivityId", "RelationId")
-    if field.name == "Id" or not (key or field.name in (*parents, "SystemModstamp", "GroupId", "ParentId")):
+    if field.name in _NO_INDEX or not (key or field.type == "reference" or field.name in _STAMPS):
         return
     what = f"sf_fold({quote(field.name)})" if folded(field) else quote(field.name)
     yield f"CREATE INDEX {quote(f'{sobject}_{field.name}')} ON {quote(sobject)} ({what})"
+
+
+def _alive_index(one: SObject) -> Iterator[str]:
+    """The ids of rows that `query` shows, so that counting all of them, and listing their ids, reads no rows.
+
+    Written with IS, it serves only what is written so (`alive_ids`): for others the planner had better read the
+    table. The flags are columns of it, because SQLite before 3.42 looks them up in the row otherwise.
+    """
+    if flags := alive_flags(one):
+        columns = ", ".join(map(quote, ("Id", *flags)))
+        yield f"CREATE INDEX {quote(f'{one.name}_alive')} ON {quote(one.name)} ({columns}) WHERE {_alive_test(one)}"
+
+
+def _alive_test(one: SObject) -> str:
+    return " AND ".join(f"{quote(name)} IS 0" for name in alive_flags(one)) or "1"
+
+
+def alive_ids(one: SObject, what: str) -> str:
+    """A SELECT of `what` (`Id`, `COUNT(*)`) over the rows that `query` shows, fast for any number of them."""
+    return f"SELECT {what} FROM {quote(one.name)} WHERE {_alive_test(one)}"
+
+
+def alive_flags(one: SObject) -> tuple[str, ...]:
+    """The fields that hide a row from `query`: the recycle bin's, and for activities the archive's."""
+    archived = ("IsArchived",) if one.name in ACTIVITY_OBJECTS else ()
+    return tuple(name for name in ("IsDeleted", *archived) if name in one.fields)
 
 
 def shares_index(sobject: str, field: Field) -> Sequence[str]:

@@ -37,6 +37,7 @@ from leakwatch.sandbox.org.sessions import Session
 __all__ = ["build_app"]
 MAX_URI_AND_HEADERS = 16_384
 _DATA = re.compile(r"/services/data/v(\d+)\.0(?:/(.*))?\Z", re.DOTALL)
+_READS = ("GET", "HEAD")  # they see one state; every other call has the writer's place from beginning to end
 _METHODS = ["GET", "POST", "PATCH", "DELETE", "PUT", "HEAD"]
 
 
@@ -127,7 +128,7 @@ class _Api:
             return Reply(400, {"error": "invalid_request", "error_description": "must use HTTP POST"})
         text = body.read() if body.size <= MEMORY else b""
         form = dict(parse_qsl(text.decode("utf-8", "replace")))
-        with self.org.lock:
+        with self.org.store.reading():
             status, answer = token.issue(
                 self.org,
                 form,
@@ -148,12 +149,11 @@ class _Api:
         session = self._session(request)
         settings = self.org.settings
         try:
-            with (
-                self.org.running.request(most=settings.concurrent_long_limit, others=settings.long_requests),
-                self.org.lock,
-            ):
+            with self.org.running.request(most=settings.concurrent_long_limit, others=settings.long_requests):
                 self.org.count_call(session.app)
-                reply = self._dispatch(request, body, version, session)
+                store = self.org.store
+                with store.reading() if request.method in _READS else store.writing():
+                    reply = self._dispatch(request, body, version, session)
         except OrgError as error:
             reply = Reply(error.status, error.body())
         if request.scope.get("sandbox.behaviour") != "no_limit_info":

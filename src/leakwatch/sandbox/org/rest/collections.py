@@ -224,7 +224,7 @@ def _read(call: Call, name: str, wanted: list[str], fields: list[str]) -> Reply:
             raise bad("INVALID_FIELD", f"No such column '{one}' on sobject of type {sobject.name}")
     alive = " AND IsDeleted = 0" if sobject.has_bin else ""
     sql = f"SELECT Id FROM {quote(sobject.name)} WHERE Id IN (SELECT value FROM json_each(?)){alive}"
-    with call.org.lock:
+    with call.org.store.reading():
         living = [row["Id"] for row in call.org.store.execute(sql, (json.dumps(normal),))]
         records = call.org.records(sobject, living, dict.fromkeys(["Id", *names]), caller=call.caller)
     by_id = {record["Id"]: record for record in records}

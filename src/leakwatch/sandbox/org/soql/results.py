@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import json
-import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol
 
-from leakwatch.sandbox.org import ids, values
+from leakwatch.sandbox.org import values
 from leakwatch.sandbox.org.caller import Caller
+from leakwatch.sandbox.org.cursors import Cursor, Cursors
+from leakwatch.sandbox.org.database import Parameters
 from leakwatch.sandbox.org.errors import OrgError, bad
-from leakwatch.sandbox.org.schema import Schema
+from leakwatch.sandbox.org.schema import Field, Schema, SObject
 from leakwatch.sandbox.org.soql import ast
-from leakwatch.sandbox.org.soql.compile import Compiler, Plan
+from leakwatch.sandbox.org.soql.compile import Column, Compiler, Plan
 from leakwatch.sandbox.org.soql.filters import Calendar
 from leakwatch.sandbox.org.soql.parse import parse, too_complicated
 from leakwatch.sandbox.org.soql.tables import find_object, kind_of
-from leakwatch.sandbox.org.store import Store
+from leakwatch.sandbox.org.store import Store, alive_ids
 
-LOCATOR_LIFE = timedelta(days=2)
 MAX_PAGE = 2000
 Record = dict[str, Any]
 
@@ -34,11 +33,30 @@ class Page:
     locator: str | None = None
 
 
+class Source(Protocol):
+    """What rows are read from: the store, or a snapshot of it."""
+
+    def execute(self, sql: str, parameters: Parameters = ...) -> Iterable[Any]:
+        """Run one statement."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """All rows of a query."""
+
+    columns: list[Column]
+    """What was selected, in order; `names` is the path."""
+    rows: Iterator[list[Any]]
+    """The values of each row as the REST API answers them, one for each column."""
+
+
 @dataclass(slots=True)
 class Runner:
     """Answers queries over one store, for one caller (whose API version stands in the records' URLs)."""
 
     store: Store
+    cursors: Cursors
     schema: Schema
     calendar: Calendar
     caller: Caller
@@ -56,71 +74,104 @@ class Runner:
         compiler = Compiler(self.schema, self.calendar, all_rows, query, sobject)
         kind = kind_of(query)
         if kind == "count":
-            plan = compiler.count()
-            return Page(int(self.store.execute(plan.sql, plan.values).fetchone()[0]), [])
+            return Page(self._count(query, sobject, all_rows), [])
         if kind == "groups":
             return self._groups(compiler.groups())
         plan = compiler.rows()
-        rows = self.store.execute(plan.sql, plan.values).fetchmany(page_size + 1)
-        if len(rows) <= page_size and not plan.children:
-            records = self._shape(plan, rows)
+        whole = query.limit is None and query.offset is None
+        sql = f"{plan.sql} LIMIT {page_size + 1}" if whole else plan.sql  # sorting stops at what is wanted
+        rows = self.store.execute(sql, plan.values).fetchmany(page_size + 1)
+        more, rows = len(rows) > page_size, rows[:page_size]
+        records = self._shape(plan, rows)
+        taken = self._children(plan, rows, records, all_rows, page_size)
+        if taken == len(rows) and not more:
             return Page(len(records), records)
-        return self._first_page(query, plan, all_rows, page_size)
+        cursor = self._open_cursor(query, plan, all_rows)
+        return Page(cursor.total, records[:taken], f"{cursor.id}-{taken}")
 
     def more(self, locator: str, *, page_size: int) -> Page:
         """The page a locator leads to."""
         name, _, start_text = locator.partition("-")
-        kept = self.store.execute("SELECT plan, at FROM _locator WHERE id = ?", (name,)).fetchone()
-        if kept is None or not start_text.isdigit():
+        cursor = self.cursors.find(name, self.calendar.now)
+        start = int(start_text) if start_text.isdecimal() and len(start_text) < 10 else 0
+        if cursor is None or not 0 < start < cursor.total:
             raise _bad_locator()
-        if self.calendar.now - values.instant_of(kept["at"]) > LOCATOR_LIFE:
+        found = self.cursors.ids(cursor, start, page_size)
+        if not found:
             raise _bad_locator()
-        state = json.loads(kept["plan"])
-        query, start = parse(state["soql"]), int(start_text)
-        if start >= len(state["ids"]):
-            raise _bad_locator()
-        return self._page(query, state["all_rows"], state["ids"], start, page_size, name)
+        records, taken = self._known(parse(cursor.soql), cursor.all_rows, found, page_size)
+        end = start + taken
+        return Page(cursor.total, records, f"{name}-{end}" if end < cursor.total else None)
 
     def known(self, soql: str, found: list[str]) -> list[Record]:
         """The records of rows whose ids are known."""
-        return self._page(parse(soql), True, found, 0, len(found) or 1, None).records
+        return self._known(parse(soql), True, found, len(found) or 1)[0]
 
-    def _first_page(self, query: ast.Query, plan: Plan, all_rows: bool, page_size: int) -> Page:
-        compiler = Compiler(self.schema, self.calendar, all_rows, query, plan.sobject)
-        only = compiler.rows(only_ids=True)
-        found = [row[0] for row in self.store.execute(only.sql, only.values)]
-        return self._page(query, all_rows, found, 0, page_size, None)
+    def stream(self, soql: str, source: Source, *, all_rows: bool) -> Stream:
+        """All rows of a query without child subqueries or aggregates, one after the other, as they are in `source`.
 
-    def _page(
-        self, query: ast.Query, all_rows: bool, found: list[str], start: int, size: int, name: str | None
-    ) -> Page:
-        """One page of a known result; rows of child subqueries count too (REST guide, "Query")."""
+        The query is compiled, and refused, before this returns.
+        """
+        query = parse(soql)
         sobject = find_object(self.schema, query)
-        wanted = found[start : start + size]
+        plan = Compiler(self.schema, self.calendar, all_rows, query, sobject).rows()
+        places = _places(plan)
+        converters = [_converter(one.field) for one in plan.columns]
+
+        def rows() -> Iterator[list[Any]]:
+            for row in source.execute(plan.sql, plan.values):
+                yield [
+                    value if value is None or convert is None else convert(value)
+                    for value, convert in zip((row[i] for i in places), converters, strict=True)
+                ]
+
+        return Stream(plan.columns, rows())
+
+    def _open_cursor(self, query: ast.Query, plan: Plan, all_rows: bool) -> Cursor:
+        """A cursor over the rows that the thread's present state has."""
+        whole = _is_whole(query, all_rows)
+        only = Compiler(self.schema, self.calendar, all_rows, query, plan.sobject).rows(only_ids=True)
+        total = self._count(query, plan.sobject, all_rows) if whole else None
+        plain = whole and not query.order_by
+        snapshot = self.store.detached() if whole else None
+        return self.cursors.open(
+            snapshot or self.store,
+            f"{alive_ids(plan.sobject, 'Id')} ORDER BY Id" if plain else only.sql,
+            () if plain else only.values,
+            soql=query.text,
+            all_rows=all_rows,
+            total=total,
+            user_id=self.caller.user_id,
+            now=self.calendar.now,
+        )
+
+    def _count(self, query: ast.Query, sobject: SObject, all_rows: bool) -> int:
+        plan = Compiler(self.schema, self.calendar, all_rows, query, sobject).count()
+        sql, bound = plan.sql, plan.values
+        if _is_whole(query, all_rows):
+            sql, bound = alive_ids(sobject, "COUNT(*)"), {}
+        return int(self.store.execute(sql, bound).fetchone()[0])
+
+    def _known(self, query: ast.Query, all_rows: bool, wanted: list[str], size: int) -> tuple[list[Record], int]:
+        """The records of known rows that a page can hold, and how many of the ids they use up."""
+        sobject = find_object(self.schema, query)
         plan = Compiler(self.schema, self.calendar, all_rows, query, sobject).rows(of=("Id", "page"))
         rows = self.store.execute(plan.sql, {**plan.values, "page": json.dumps(wanted)}).fetchall()
         by_id = {row[0]: row for row in rows}
         rows = [by_id[one] for one in wanted if one in by_id]
         records = self._shape(plan, rows)
         taken = self._children(plan, rows, records, all_rows, size)
-        records, end = records[:taken], start + (taken if taken < len(rows) else len(wanted))
-        if end >= len(found):
-            return Page(len(found), records)
-        if name is None:
-            name = self._keep(query.text, all_rows, found)
-        return Page(len(found), records, f"{name}-{end}")
-
-    def _keep(self, soql: str, all_rows: bool, found: list[str]) -> str:
-        name = ids.make("01g", secrets.randbelow(62**6), "RO")
-        state = json.dumps({"soql": soql, "all_rows": all_rows, "ids": found})
-        at = values.instant_text(self.calendar.now)
-        self.store.execute("INSERT OR REPLACE INTO _locator VALUES (?, ?, ?)", (name, state, at))
-        return name
+        return records[:taken], wanted.index(rows[taken][0]) if taken < len(rows) else len(wanted)
 
     def _children(
         self, plan: Plan, rows: Sequence[Sequence[Any]], records: list[Record], all_rows: bool, size: int
     ) -> int:
-        """Put child rows into the records; return how many records the page can hold."""
+        """Put child rows into the records; return how many records the page can hold.
+
+        Rows of child subqueries count towards the page too (REST guide, "Query").
+        """
+        if not plan.children:
+            return len(rows)
         counts = [1] * len(rows)
         parents = json.dumps([row[0] for row in rows])
         for relationship, child_field, sub in plan.children:
@@ -175,17 +226,14 @@ class Runner:
         """One small function per output, in the order of the SELECT list."""
         steps: list[Callable[[Record, Sequence[Any]], None]] = []
         made: set[tuple[str, ...]] = set()
-        index = 1
-        for one in plan.columns:
+        for one, place in zip(plan.columns, _places(plan), strict=True):
             for i in range(1, len(one.names)):
                 parent = one.names[:i]
                 if parent not in made:
                     made.add(parent)
                     at, entity = plan.parents[parent]
                     steps.append(self._parent_step(parent, at, entity, url))
-                    index += 1
-            steps.append(_value_step(one.names, one.field, index))
-            index += 1
+            steps.append(_value_step(one.names, one.field, place))
         return steps
 
     def _parent_step(
@@ -210,9 +258,29 @@ class Runner:
         return step
 
 
-def _value_step(names: tuple[str, ...], field: Any, at: int) -> Callable[[Record, Sequence[Any]], None]:
+def _is_whole(query: ast.Query, all_rows: bool) -> bool:
+    """Whether the answer is all that an object shows."""
+    filters = (query.where, query.using, query.limit, query.offset)
+    return not all_rows and all(one is None for one in filters)
+
+
+def _places(plan: Plan) -> list[int]:
+    """Where each column stands in a row: behind the row's id and the ids of parents that came before it."""
+    places: list[int] = []
+    parents: set[tuple[str, ...]] = set()
+    for i, one in enumerate(plan.columns, 1):
+        parents |= {one.names[:depth] for depth in range(1, len(one.names))}
+        places.append(i + len(parents))
+    return places
+
+
+def _converter(field: Field) -> Callable[[Any], Any] | None:
+    return bool if field.type == "boolean" else json.loads if not field.stored else None
+
+
+def _value_step(names: tuple[str, ...], field: Field, at: int) -> Callable[[Record, Sequence[Any]], None]:
     *above, name = names
-    convert = bool if field.type == "boolean" else json.loads if not field.stored else None
+    convert = _converter(field)
 
     def step(record: Record, row: Sequence[Any]) -> None:
         holder: Record | None = record
