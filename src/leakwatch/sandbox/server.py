@@ -191,6 +191,7 @@ async def _run(options: Options, keys: Keys, stage: Stage, side: SalesforceSide)
     google = _google_service(stage, keys, ledger, options, token_uri)
     desk = Desk(stage, google, book, ledger, keys.secret("control"))
     org_app = side.build(urls[0], keys)
+    stage.org.agenda.watch()
     google_app = build_google(google, book.part_fault)
     apps: list[Any] = [
         FaultMiddleware(org_app, "salesforce", book, ledger, drop_connection),

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from leakwatch.sandbox.org import defaults, deploy, ids, values
 from leakwatch.sandbox.org import dump as dumping
+from leakwatch.sandbox.org.agenda import Agenda
 from leakwatch.sandbox.org.automation import RULES, activities
 from leakwatch.sandbox.org.caller import DEFAULT_VERSION, Caller, caller_of
 from leakwatch.sandbox.org.cursors import Cursors
@@ -59,6 +60,7 @@ class Org:
         self.in_flight = InFlight()
         """Transactions that are not over yet: what they change is committed later than its stamp says."""
         self._notes()
+        self.agenda = Agenda(self)
 
     def _fresh_schema(self) -> Schema:
         settings = self.settings
@@ -317,6 +319,7 @@ class Org:
             self.engine = self._engine()
             self.meters.load()
             self.storage.forget()
+            self.agenda.load()
 
     def dump(self) -> dict[str, list[dict[str, Any]]]:
         """Every row of every object, so that two end states can be compared with `==`.
@@ -332,6 +335,7 @@ class Org:
 
     def close(self) -> None:
         """Let go of the state's file."""
+        self.agenda.close()
         with self.store.writing():
             self.meters.write()
         self.cursors.close()

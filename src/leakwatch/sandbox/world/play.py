@@ -48,11 +48,19 @@ class Player:
         while self.played < len(script) and script[self.played][0] <= moment:
             at, event = script[self.played]
             if at > self.clock.now():
-                self.clock.move_to(at)
+                self._move_to(at)
             done.append(self._play(event))
             self.played += 1
-        self.clock.move_to(max(moment, self.clock.now()))
+        self._move_to(max(moment, self.clock.now()))
         return done
+
+    def _move_to(self, moment: datetime) -> None:
+        """Move the clock; what is on the org's agenda on the way happens at its time."""
+        agenda = self.org.agenda
+        while (at := agenda.next_at()) is not None and at <= moment:
+            self.clock.move_to(max(at, self.clock.now()))
+            agenda.run_due()
+        self.clock.move_to(moment)
 
     def _play(self, event: Json) -> Json:
         verb = str(event["do"])

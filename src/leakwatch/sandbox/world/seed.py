@@ -18,6 +18,18 @@ from leakwatch.sandbox.world.model import Json, World, instant
 CUSTOMER = "C0sandbox1"
 
 
+class AgendaLike(Protocol):
+    """What the player needs of the org's agenda."""
+
+    def next_at(self) -> datetime | None:
+        """When something is due next."""
+        ...
+
+    def run_due(self) -> int:
+        """Do what is due."""
+        ...
+
+
 class OrgLike(Protocol):
     """What the player needs of the emulated Salesforce org (`org.facade.Org`)."""
 
@@ -43,6 +55,11 @@ class OrgLike(Protocol):
 
     def new_id(self, sobject: str) -> str:
         """A fresh id."""
+        ...
+
+    @property
+    def agenda(self) -> AgendaLike:
+        """What happens later."""
         ...
 
 

@@ -149,6 +149,7 @@ class _Api:
         session = self._session(request)
         settings = self.org.settings
         try:
+            self.org.agenda.run_due(wait=False)
             with self.org.running.request(most=settings.concurrent_long_limit, others=settings.long_requests):
                 self.org.count_call(session.app)
                 store = self.org.store
