@@ -4,12 +4,14 @@ A rule is a JSON object:
 
     service      "salesforce" | "google"
     match        a regular expression searched in `METHOD /path?query`; default: every call
-    do           "answer" (default) | "reset" | "truncate" | "empty_page" | "delay" | "no_limit_info" (Salesforce)
+    do           "answer" (default) | "reset" | "truncate" | "empty_page" | "delay" | "no_limit_info" (Salesforce),
+                 or inside the org (see below) "lock_row" | "row_error" | "expire_locator" | "expire_session" | "skew"
     status       for "answer": 401, 403, 429, 500, 503 have the vendor's body; others need `body`
     body         an answer's JSON body, or a string sent as it is
     headers      an answer's headers (Retry-After, ...)
     retry_after  seconds; Salesforce: a Retry-After header; Google: the instant in Gmail's text, no header
     delay_ms     for "delay": wait, then go on
+    seconds      for "skew": what the Date header differs by
     effect       "before" (default: the call is not processed) | "after" (it is, and then its answer is lost)
     after        let this many matching calls pass first
     every        of those that follow, take every n-th
@@ -17,6 +19,10 @@ A rule is a JSON object:
     times        end after this many
 
 The first rule that takes a call wins. Parts of a Google batch are looked up one by one as well.
+
+What happens inside the org is matched against one line of text that each point has (`org/trouble.POINTS`), such
+as `update Opportunity 006... 001... 005...` for a row with all ids it refers to: a rule with "match": "001..."
+locks whatever hangs on that account. Rows are counted one by one, in Collections too.
 """
 
 from __future__ import annotations
@@ -24,6 +30,7 @@ from __future__ import annotations
 import asyncio
 import random
 import re
+import threading
 from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -36,6 +43,7 @@ from leakwatch.sandbox.clock import wall_seconds
 from leakwatch.sandbox.google import errors
 from leakwatch.sandbox.google.service import Reply
 from leakwatch.sandbox.ledger import Ledger, salesforce_endpoint
+from leakwatch.sandbox.org import trouble
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Any]
@@ -71,6 +79,7 @@ class Rule:
     headers: dict[str, str] = field(default_factory=dict[str, str])
     retry_after: float | None = None
     delay_ms: int = 0
+    seconds: float = 0
     effect: str = "before"
     after: int = 0
     every: int = 1
@@ -90,8 +99,10 @@ class Rule:
         rule = cls(**body)
         if rule.service not in {"salesforce", "google"}:
             raise FaultError("service must be 'salesforce' or 'google'")
-        if rule.do not in DEEDS:
-            raise FaultError(f"do must be one of {', '.join(DEEDS)}")
+        if rule.do not in (*DEEDS, *trouble.DEEDS):
+            raise FaultError(f"do must be one of {', '.join((*DEEDS, *trouble.DEEDS))}")
+        if rule.do in trouble.DEEDS and rule.service != "salesforce":
+            raise FaultError(f"{rule.do} is of service 'salesforce'")
         if rule.effect not in {"before", "after"}:
             raise FaultError("effect must be 'before' or 'after'")
         if rule.every < 1:
@@ -157,6 +168,7 @@ class FaultBook:
 
     rules: list[Rule] = field(default_factory=list[Rule])
     dice: random.Random = field(default_factory=lambda: random.Random(0))
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, rule: Rule) -> None:
         """Put a rule behind those already there."""
@@ -169,10 +181,17 @@ class FaultBook:
 
     def take(self, service: str, call: str) -> Rule | None:
         """The rule that hits this call, if any."""
-        for rule in self.rules:
-            if rule.service == service and rule.takes(call, self.dice):
-                return rule
-        return None
+        return self._first(call, lambda rule: rule.service == service and rule.do in DEEDS)
+
+    def take_at(self, point: str, text: str) -> Rule | None:
+        """The rule that hits a point inside the org (see `org/trouble`), if any."""
+        return self._first(text, lambda rule: rule.do in trouble.DEEDS and trouble.DEEDS[rule.do][0] == point)
+
+    def _first(self, text: str, wanted: Callable[[Rule], bool]) -> Rule | None:
+        if not self.rules:
+            return None
+        with self.lock:
+            return next((rule for rule in self.rules if wanted(rule) and rule.takes(text, self.dice)), None)
 
     def part_fault(self, method: str, target: str) -> Reply | str | None:
         """For one part of a Google batch (`reset` and `truncate` cannot hit a part alone)."""

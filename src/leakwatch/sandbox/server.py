@@ -11,7 +11,7 @@ import shutil
 import signal
 import socket
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from typing import Any
 from leakwatch.sandbox.clock import VirtualClock, format_instant
 from leakwatch.sandbox.control import Desk
 from leakwatch.sandbox.control import build_app as build_control
-from leakwatch.sandbox.faults import FaultBook, FaultMiddleware
+from leakwatch.sandbox.faults import FaultBook, FaultMiddleware, Rule
 from leakwatch.sandbox.google.app import build_app as build_google
 from leakwatch.sandbox.google.directory import Directory
 from leakwatch.sandbox.google.gmail import Gmail
@@ -180,6 +180,18 @@ def open_sockets(options: Options) -> list[socket.socket]:
     return sockets
 
 
+def _counted(book: FaultBook, ledger: Ledger) -> Callable[[str, str], Rule | None]:
+    """The book's answer to what goes on inside the org, counted in the ledger."""
+
+    def ask(point: str, text: str) -> Rule | None:
+        rule = book.take_at(point, text)
+        if rule is not None:
+            ledger.fault("salesforce", rule.do)
+        return rule
+
+    return ask
+
+
 async def _run(options: Options, keys: Keys, stage: Stage, side: SalesforceSide) -> None:
     sockets = open_sockets(options)
     scheme = "http" if options.insecure_http else "https"
@@ -191,6 +203,7 @@ async def _run(options: Options, keys: Keys, stage: Stage, side: SalesforceSide)
     google = _google_service(stage, keys, ledger, options, token_uri)
     desk = Desk(stage, google, book, ledger, keys.secret("control"))
     org_app = side.build(urls[0], keys)
+    stage.org.trouble.ask = _counted(book, ledger)
     stage.org.agenda.watch()
     google_app = build_google(google, book.part_fault)
     apps: list[Any] = [

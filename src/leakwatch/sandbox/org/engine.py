@@ -13,7 +13,7 @@ from typing import Any
 from leakwatch.sandbox.org import ids, values
 from leakwatch.sandbox.org.caller import Caller
 from leakwatch.sandbox.org.errors import OrgError, bad, no_column, not_emulated, not_found
-from leakwatch.sandbox.org.schema import Field, Schema, SObject
+from leakwatch.sandbox.org.schema import ID_TYPES, Field, Schema, SObject
 from leakwatch.sandbox.org.settings import OrgSettings
 from leakwatch.sandbox.org.store import Store, folded, quote, shares_index
 
@@ -56,19 +56,36 @@ class Rules:
     """Fill derived fields of a row, seeded or written, where they are missing."""
 
 
+def _calm(_point: str, _text: str) -> None:
+    """Nothing goes wrong."""
+
+
 class Engine:
     """Writes rows into one store."""
 
     def __init__(
-        self, store: Store, schema: Schema, settings: OrgSettings, now: Callable[[], str], rules: Mapping[str, Rules]
+        self,
+        store: Store,
+        schema: Schema,
+        settings: OrgSettings,
+        now: Callable[[], str],
+        rules: Mapping[str, Rules],
+        trouble: Callable[[str, str], Any] = _calm,
     ) -> None:
         self.store = store
         self.schema = schema
         self.settings = settings
         self.now = now
         self._rules = rules
+        self._trouble = trouble
         self.room_for: Callable[[SObject], None] = lambda _sobject: None
         """Called before a row is added; raises OrgError where there is no storage left."""
+
+    def _pass(self, point: str, verb: str, sobject: SObject, *rows: Row) -> None:
+        """Pass a point of `trouble` with the ids of the rows and of all they refer to."""
+        links = [field.name for field in sobject.stored_fields if field.type in ID_TYPES]
+        found = [row[name] for row in rows for name in links if row.get(name)]
+        self._trouble(point, " ".join([verb, sobject.name, *dict.fromkeys(found)]))
 
     def rules(self, sobject: SObject) -> Rules:
         """The rules of an object."""
@@ -90,7 +107,10 @@ class Engine:
             raise bad("INVALID_TYPE_FOR_OPERATION", f"entity type {sobject.name} does not support create")
         with self.store.transaction():
             row, lists = self._parse(sobject, fields, "C")
-            return self.insert(sobject, row, caller, frozenset(row), lists)
+            self._pass("row.write", "create", sobject, row)
+            record_id = self.insert(sobject, row, caller, frozenset(row), lists)
+            self._pass("row.written", "create", sobject, {"Id": record_id}, row)
+            return record_id
 
     def insert(
         self,
@@ -129,7 +149,9 @@ class Engine:
         with self.store.transaction():
             old = self.living(sobject, record_id)
             row, lists = self._parse(sobject, fields, "U")
+            self._pass("row.write", "update", sobject, old, row)
             self.change(sobject, old, row, caller, lists)
+            self._pass("row.written", "update", sobject, old, row)
 
     def change(
         self,
@@ -155,7 +177,10 @@ class Engine:
         if not sobject.allows("deletable"):
             raise bad("INVALID_TYPE_FOR_OPERATION", f"entity type {sobject.name} does not support delete")
         with self.store.transaction():
-            self.drop(sobject, self.living(sobject, record_id), caller, direct=True)
+            row = self.living(sobject, record_id)
+            self._pass("row.write", "delete", sobject, row)
+            self.drop(sobject, row, caller, direct=True)
+            self._pass("row.written", "delete", sobject, row)
 
     def purge(self, name: str, record_id: str, caller: Caller) -> None:
         """Take one row away for good, past the recycle bin or out of it, with what hangs on it."""

@@ -29,6 +29,7 @@ from leakwatch.sandbox.org.soql.filters import Calendar
 from leakwatch.sandbox.org.soql.results import Page, Runner, Stream
 from leakwatch.sandbox.org.storage import Storage
 from leakwatch.sandbox.org.store import Store, quote
+from leakwatch.sandbox.org.trouble import Trouble
 
 __all__ = ["Clock", "Org", "OrgError", "OrgSettings"]
 
@@ -47,6 +48,7 @@ class Org:
     def __init__(self, folder: Path, clock: Clock, *, settings: OrgSettings | None = None) -> None:
         self.settings = settings or OrgSettings()
         self.clock = clock
+        self.trouble = Trouble(self)
         self.schema = self._fresh_schema()
         self.store = Store(Path(folder), self.schema)
         self.cursors = Cursors(Path(folder))
@@ -68,7 +70,7 @@ class Org:
         return Schema(multicurrency=settings.multicurrency, currency=settings.currency, features=switched)
 
     def _engine(self) -> Engine:
-        engine = Engine(self.store, self.schema, self.settings, self.now_text, RULES)
+        engine = Engine(self.store, self.schema, self.settings, self.now_text, RULES, self.trouble.at)
         engine.room_for = self.storage.room_for
         return engine
 
@@ -243,6 +245,8 @@ class Org:
 
     def query_more(self, locator: str, *, page_size: int, caller: Caller | None = None) -> Page:
         """The page a locator leads to."""
+        cursor, _, start = locator.partition("-")
+        self.trouble.at("cursor.page", f"page {cursor} from {start}", cursor=cursor)
         with self.cursors.serving(), self.store.reading():
             return self._runner(caller or self.caller()).more(locator, page_size=page_size)
 

@@ -125,6 +125,11 @@ class Sessions:
             session = self._open.get(token)
         return session if session is not None and session.expires > self.wall_clock() else None
 
+    def expire(self, token: str) -> None:
+        """Close one session."""
+        with self._lock:
+            self._open.pop(token, None)
+
     def expire_all(self) -> None:
         """Close every session."""
         with self._lock:

@@ -11,6 +11,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 from email.utils import format_datetime
 from importlib import import_module
 from pkgutil import iter_modules
@@ -95,7 +96,9 @@ class _Api:
         return self._response(reply)
 
     def _response(self, reply: Reply) -> Response:
-        headers = {"Date": format_datetime(self.org.clock.now(), usegmt=True), **reply.headers}
+        skew = self.org.trouble.at("clock.date", "date")
+        now = self.org.clock.now() + timedelta(seconds=skew or 0)
+        headers = {"Date": format_datetime(now, usegmt=True), **reply.headers}
         if isinstance(reply.content, bytes):
             return Response(reply.content, reply.status, headers, media_type=reply.media_type)
         if reply.content is not None:
@@ -146,6 +149,9 @@ class _Api:
         return session
 
     def _data(self, request: Request, body: Body, version: str) -> Reply:
+        session = self._session(request)
+        line = f"call {request.method} {request.url.path} by {session.user_id}"
+        self.org.trouble.at("session.call", line, token=session.token)
         session = self._session(request)
         settings = self.org.settings
         try:
