@@ -11,7 +11,7 @@ def test_the_page_is_up_to_date() -> None:
 
 
 def test_every_test_of_the_org_names_its_source_or_is_about_the_sandbox_itself() -> None:
-    ours = {"test_org_foundations.py", "test_org_state.py", "test_org_witness.py"}
+    ours = {f"test_org_{name}.py" for name in ("agenda", "foundations", "state", "trouble", "witness")}
     named = {row.file for _, rows in conformance.behaviours() for row in rows}
     silent = {path.name for path in (conformance.TESTS / "org").glob("test_*.py")} - named - ours
     assert not silent, "say where it is documented: pytest.mark.documented, see tests/sandbox/conformance.py"

@@ -69,6 +69,7 @@ def test_a_call_counts_against_the_limit_although_somebody_writes(org: Org, cloc
     again.close()
 
 
+@pytest.mark.documented("REST API Developer Guide, Query", settled=False)
 def test_a_cursor_fixes_the_rows_and_shows_their_present_values(org: Org, company: Company) -> None:
     accounts(org, 2500)
     page = org.query_page(NAMES, all_rows=False, page_size=2000)
@@ -91,6 +92,7 @@ def test_filling_a_cursor_holds_one_chunk_of_ids_however_many_there_are(org: Org
     assert org.cursors.most_rows_held == CHUNK
 
 
+@pytest.mark.documented("REST API Developer Guide, Query")
 def test_a_filtered_and_sorted_answer_has_the_rows_of_an_unfiltered_one(org: Org, company: Company) -> None:
     accounts(org, 4100)
     asked = f"{NAMES} WHERE Name != 'nobody' ORDER BY Name DESC"
@@ -100,6 +102,7 @@ def test_a_filtered_and_sorted_answer_has_the_rows_of_an_unfiltered_one(org: Org
     assert page.total == 4102
 
 
+@pytest.mark.documented("SOQL and SOSL Reference, query cursors")
 def test_the_eleventh_cursor_of_a_user_releases_the_oldest(org: Org, company: Company) -> None:
     accounts(org, 250)
     caller = org.caller(company.rep)
@@ -110,6 +113,7 @@ def test_the_eleventh_cursor_of_a_user_releases_the_oldest(org: Org, company: Co
     assert all(org.query_more(str(page.locator), page_size=200).records for page in (*pages[1:], others))
 
 
+@pytest.mark.documented("REST API Developer Guide, Query")
 def test_a_cursor_past_its_life_is_pruned_by_the_next(org: Org, company: Company, clock: Clock) -> None:
     accounts(org, 250)
     org.query_page(NAMES, all_rows=False, page_size=200)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from leakwatch.sandbox.org.facade import Org
 
 DAY, MONTH = 24, 30 * 24
+CALLS = "calls"
+"""The meter of all API calls."""
 
 
 @dataclass(frozen=True, slots=True)
