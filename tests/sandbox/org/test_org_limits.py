@@ -14,6 +14,8 @@ from leakwatch.sandbox.org.meters import Running
 from leakwatch.sandbox.org.rest import build_app
 from sandbox.org.org_kit import Api, Clock, Company, TestClient
 
+pytestmark = pytest.mark.documented("REST API Developer Guide, Limits; API Request Limits and Allocations")
+
 APP = "3MVG9.some.app"
 
 

@@ -10,6 +10,8 @@ from leakwatch.sandbox.org import replication
 from leakwatch.sandbox.org.facade import Org
 from sandbox.org.org_kit import NOW, Api, Clock, Company
 
+pytestmark = pytest.mark.documented("REST API Developer Guide, sObject Get Updated, sObject Get Deleted")
+
 WINDOW = {"start": "2026-03-02T08:00:00Z", "end": "2026-03-02T09:05:00Z"}
 
 

@@ -46,6 +46,7 @@ class Org:
     """One emulated org, its state in `folder`; opening the folder again goes on where it was left."""
 
     def __init__(self, folder: Path, clock: Clock, *, settings: OrgSettings | None = None) -> None:
+        self._closed = False
         self.settings = settings or OrgSettings()
         self.clock = clock
         self.trouble = Trouble(self)
@@ -338,7 +339,10 @@ class Org:
             return dumping.dump(self.store, self.schema)
 
     def close(self) -> None:
-        """Let go of the state's file."""
+        """Let go of the state's file. Closing again does nothing."""
+        if self._closed:
+            return
+        self._closed = True
         self.agenda.close()
         with self.store.writing():
             self.meters.write()
