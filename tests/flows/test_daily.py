@@ -11,10 +11,9 @@ import pytest
 from leakwatch.app import daily, mirroring
 from leakwatch.errors import TransientError
 from leakwatch.model import Snapshot
-from leakwatch.store import snapshots
 
 NOW = datetime(2026, 3, 2, 6, tzinfo=UTC)
-PARTS: Any = SimpleNamespace(mirror_folder=None, clock=SimpleNamespace(now=lambda: NOW))
+PARTS: Any = SimpleNamespace(newest_snapshot=lambda: None, clock=SimpleNamespace(now=lambda: NOW))
 PACING: Any = None  # of Google, which an audit does not ask
 
 
@@ -29,7 +28,7 @@ def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def newest(monkeypatch: pytest.MonkeyPatch, age: timedelta | None) -> None:
     snapshot = None if age is None else Snapshot("s", "", NOW - age, "00D", {}, {})
-    monkeypatch.setattr(snapshots, "latest_snapshot", lambda _: snapshot)
+    monkeypatch.setattr(PARTS, "newest_snapshot", lambda: snapshot)
 
 
 @pytest.mark.parametrize("age", [timedelta(minutes=20), timedelta(days=1), None], ids=["20 min", "a day", "none yet"])

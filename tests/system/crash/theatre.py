@@ -233,10 +233,9 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _renamer(labels: dict[str, str]) -> Any:
-    if not labels:
-        return lambda text: text
-    pattern = re.compile("(" + "|".join(sorted(labels)) + r")(?:[A-Z0-5]{3})?(?![A-Za-z0-9])")
-    return lambda text: pattern.sub(lambda match: labels[match[1]], text)
+    """Return what puts labels in place of the ids of 15 or 18 letters in a text."""
+    pattern = re.compile(r"([A-Za-z0-9]{15})(?:[A-Z0-5]{3})?(?![A-Za-z0-9])")
+    return lambda text: pattern.sub(lambda match: labels.get(match[1], match[0]), text)
 
 
 def _rows(connection: sqlite3.Connection, table: str, renamed: Any) -> list[Any]:
