@@ -1,10 +1,15 @@
-"""describeGlobal and describe, in the shape of the REST API."""
+"""describeGlobal and describe, in the shape of the REST API: every key that a real body has.
+
+Attributes that Salesforce keeps for features that the sandbox has not got (`mask`, `highScaleNumber`, ...)
+hold what the bodies of real orgs hold for all their fields.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from leakwatch.sandbox.org.schema import NUMBER_TYPES, Field, Schema, SObject
+from leakwatch.sandbox.org.schema import NUMBER_TYPES, Child, Field, Schema, SObject
 from leakwatch.sandbox.org.store import Store, quote
 
 _SOAP = {
@@ -17,83 +22,159 @@ _SOAP = {
     "percent": "xsd:double",
     "date": "xsd:date",
     "datetime": "xsd:dateTime",
+    "time": "xsd:time",
+    "anyType": "xsd:anyType",
+    "base64": "xsd:base64Binary",
     "address": "urn:address",
     "junction": "urn:JunctionIdListNames",
 }
 _VERBS = (
-    "createable",
-    "updateable",
-    "deletable",
-    "queryable",
-    "replicateable",
-    "retrieveable",
-    "searchable",
-    "triggerable",
-    "undeletable",
-    "layoutable",
+    *("createable", "deletable", "layoutable", "queryable", "replicateable"),
+    *("retrieveable", "searchable", "triggerable", "undeletable", "updateable"),
 )
-_OFF_UNLESS_KNOWN = (
-    "activateable",
-    "customSetting",
-    "deprecatedAndHidden",
-    "hasSubtypes",
-    "isInterface",
-    "isSubtype",
-    "mergeable",
-)
+_ON_IF_SAID = ("activateable", "customSetting", "deepCloneable", "feedEnabled", "mergeable", "mruEnabled")
 _MASTER_RECORD_TYPE = "012000000000000AAA"
+_JUNCTIONS = {("EmailMessage", "EmailMessageRelation"): ["BccIds", "CcIds", "ToIds"]}
+_FLAGS = {
+    "aggregatable": "A",
+    "autoNumber": "a",
+    "calculated": "K",
+    "caseSensitive": "V",
+    "createable": "C",
+    "defaultedOnCreate": "D",
+    "externalId": "X",
+    "filterable": "F",
+    "groupable": "G",
+    "htmlFormatted": "h",
+    "idLookup": "I",
+    "nameField": "N",
+    "nillable": "n",
+    "permissionable": "W",
+    "queryByDistance": "q",
+    "restrictedPicklist": "R",
+    "searchPrefilterable": "s",
+    "sortable": "S",
+    "unique": "Q",
+    "updateable": "U",
+}
+_NULL_UNLESS_SAID = (
+    *("calculatedFormula", "controllerName", "defaultValueFormula", "extraTypeInfo", "filteredLookupInfo"),
+    *("inlineHelpText", "mask", "maskType", "referenceTargetField", "relationshipOrder"),
+)
+_OFF_UNLESS_SAID = (
+    *("aiPredictionField", "dependentPicklist", "deprecatedAndHidden", "displayLocationInDecimal", "encrypted"),
+    *("formulaTreatNullNumberAsZero", "highScaleNumber", "writeRequiresMasterRead"),
+)
+_URLS = {
+    "approvalLayouts": "{base}/describe/approvalLayouts",
+    "caseArticleSuggestions": "{base}/suggestedArticles",
+    "caseRowArticleSuggestions": "{base}/{{ID}}/suggestedArticles",
+    "compactLayouts": "{base}/describe/compactLayouts",
+    "defaultValues": "{base}/defaultValues?recordTypeId&fields",
+    "describe": "{base}/describe",
+    "eventSeriesUpdates": "{base}/{{ID}}/fromThisEventOnwards",
+    "layouts": "{base}/describe/layouts",
+    "listviews": "{base}/listviews",
+    "namedLayouts": "{base}/describe/namedLayouts/{{LayoutName}}",
+    "passwordUtilities": "{base}/{{ID}}/password",
+    "quickActions": "{base}/quickActions",
+    "rowTemplate": "{base}/{{ID}}",
+    "sobject": "{base}",
+}
+_WITH_LAYOUT = ("approvalLayouts", "compactLayouts", "layouts", "listviews", "quickActions")
+_IN_DESCRIBE_ONLY = frozenset(
+    ("caseArticleSuggestions", "caseRowArticleSuggestions", "defaultValues", "eventSeriesUpdates")
+)
+_ALWAYS = ("describe", "rowTemplate", "sobject")
 
 
 def global_describe(schema: Schema, version: str) -> dict[str, Any]:
     """`GET sobjects/`."""
     listed = sorted(schema.objects.values(), key=lambda one: one.name)
-    return {
-        "encoding": "UTF-8",
-        "maxBatchSize": 200,
-        "sobjects": [_summary(one, version) for one in listed],
-    }
+    return {"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": [summary(one, version) for one in listed]}
 
 
-def _summary(sobject: SObject, version: str) -> dict[str, Any]:
-    base = f"/services/data/v{version}/sobjects/{sobject.name}"
+def summary(sobject: SObject, version: str) -> dict[str, Any]:
+    """What describeGlobal says of one object."""
     return {
-        "name": sobject.name,
+        "activateable": "activateable" in sobject.on,
+        "associateEntityType": sobject.associated and sobject.associated[0],
+        "associateParentEntity": sobject.associated and sobject.associated[1],
+        "custom": sobject.custom,
+        "deprecatedAndHidden": False,
+        "hasSubtypes": False,
+        "isInterface": False,
+        "isSubtype": False,
+        "keyPrefix": sobject.prefix if sobject.allows("keyPrefix") else None,
         "label": sobject.label,
         "labelPlural": sobject.plural,
-        "keyPrefix": sobject.prefix,
-        "custom": sobject.name.endswith("__c"),
-        "feedEnabled": "feedEnabled" in sobject.on,
-        "mruEnabled": sobject.allows("layoutable"),
+        "name": sobject.name,
+        "urls": _urls(sobject, version, [name for name in sobject.urls if name not in _IN_DESCRIBE_ONLY]),
+        **{flag: flag in sobject.on for flag in _ON_IF_SAID},
         **{verb: sobject.allows(verb) for verb in _VERBS},
-        **dict.fromkeys(_OFF_UNLESS_KNOWN, False),
-        "urls": {"sobject": base, "describe": f"{base}/describe", "rowTemplate": f"{base}/{{ID}}"},
     }
 
 
-def describe(schema: Schema, store: Store, sobject: SObject, version: str) -> dict[str, Any]:
-    """`GET sobjects/X/describe`."""
-    fields = [_field(store, one) for one in sobject.fields.values()]
-    body = _summary(sobject, version)
-    body["fields"] = fields
-    body["childRelationships"] = [
-        {
-            "cascadeDelete": cascade,
-            "childSObject": child,
-            "deprecatedAndHidden": False,
-            "field": link,
-            "junctionIdListNames": ["BccIds", "CcIds", "ToIds"]
-            if (sobject.name, child) == ("EmailMessage", "EmailMessageRelation")
-            else [],
-            "junctionReferenceTo": [],
-            "relationshipName": name,
-            "restrictedDelete": False,
+def _urls(sobject: SObject, version: str, more: Iterable[str]) -> dict[str, str]:
+    base = f"/services/data/v{version}/sobjects/{sobject.name}"
+    names = [*_ALWAYS, *more]
+    if sobject.allows("layoutable"):
+        names += [name for name in _WITH_LAYOUT if sobject.allows(name)]
+    return {name: _URLS[name].format(base=base) for name in names}
+
+
+def describe(schema: Schema, store: Store, sobject: SObject, version: str, host: str) -> dict[str, Any]:
+    """`GET sobjects/X/describe`; `host` is the address of the org's pages, without a closing slash."""
+    urls = _urls(sobject, version, sobject.urls)
+    if sobject.allows("layoutable"):
+        urls |= {
+            "uiDetailTemplate": f"{host}/{{ID}}",
+            "uiEditTemplate": f"{host}/{{ID}}/e",
+            "uiNewRecord": f"{host}/{sobject.prefix}/e",
         }
-        for child, link, name, cascade in sobject.children
-        if child in schema.objects
-    ]
-    body["recordTypeInfos"] = _record_types(store, sobject, version)
-    body["supportedScopes"] = [{"label": f"All {sobject.plural.lower()}", "name": "everything"}]
-    return body
+    body = summary(sobject, version) | {
+        "actionOverrides": [],
+        "childRelationships": [_child(schema, sobject, child) for child in sobject.children],
+        "compactLayoutable": sobject.allows("layoutable") and sobject.allows("compactLayoutable"),
+        "defaultImplementation": None,
+        "extendedBy": None,
+        "extendsInterfaces": None,
+        "fields": [_field(store, one) for one in sobject.fields.values()],
+        "implementedBy": None,
+        "implementsInterfaces": None,
+        "listviewable": None,
+        "lookupLayoutable": None,
+        "namedLayoutInfos": [],
+        "networkScopeFieldName": None,
+        "recordTypeInfos": _record_types(store, sobject, version) if _has_record_types(sobject) else [],
+        "searchLayoutable": sobject.allows("searchable") and sobject.allows("searchLayoutable"),
+        "sobjectDescribeOption": "FULL",
+        "supportedScopes": _scopes(sobject),
+        "urls": urls,
+    }
+    return dict(sorted(body.items()))
+
+
+def _scopes(sobject: SObject) -> list[dict[str, str]]:
+    scopes = sobject.scopes or (("everything", f"All {sobject.plural.lower()}"),)
+    return [{"label": label, "name": name} for name, label in scopes]
+
+
+def _child(schema: Schema, parent: SObject, child: Child) -> dict[str, Any]:
+    return {
+        "cascadeDelete": child.cascade,
+        "childSObject": child.sobject,
+        "deprecatedAndHidden": False,
+        "field": child.field,
+        "junctionIdListNames": _JUNCTIONS.get((parent.name, child.sobject), []),
+        "junctionReferenceTo": [],
+        "relationshipName": child.relationship,
+        "restrictedDelete": schema.objects[child.sobject].fields[child.field].can("d"),
+    }
+
+
+def _has_record_types(sobject: SObject) -> bool:
+    return sobject.allows("layoutable") and sobject.allows("recordTypes")
 
 
 def _record_types(store: Store, sobject: SObject, version: str) -> list[dict[str, Any]]:
@@ -118,7 +199,7 @@ def _record_types(store: Store, sobject: SObject, version: str) -> list[dict[str
 
 def _field(store: Store, one: Field) -> dict[str, Any]:
     text = one.length and one.type not in NUMBER_TYPES
-    return {
+    body: dict[str, Any] = {
         "name": one.name,
         "label": one.label,
         "type": "reference" if one.type == "junction" else one.type,
@@ -128,58 +209,49 @@ def _field(store: Store, one: Field) -> dict[str, Any]:
         "precision": one.precision,
         "scale": one.scale,
         "digits": 8 if one.type == "int" else 0,
-        "nillable": one.can("n"),
-        "createable": one.can("C"),
-        "updateable": one.can("U"),
-        "filterable": one.can("F"),
-        "sortable": one.can("S"),
-        "groupable": one.can("G"),
-        "aggregatable": one.can("A"),
-        "idLookup": one.can("I"),
-        "externalId": one.can("X"),
-        "unique": one.can("Q"),
-        "caseSensitive": one.can("V"),
-        "defaultedOnCreate": one.can("D"),
-        "restrictedPicklist": one.can("R"),
-        "permissionable": one.can("W"),
-        "nameField": one.can("N"),
-        "calculated": one.can("K"),
         "custom": one.custom,
+        "cascadeDelete": one.custom and one.can("c"),
+        "restrictedDelete": one.custom and one.can("d"),
         "polymorphicForeignKey": one.polymorphic,
         "namePointing": one.polymorphic,
         "referenceTo": list(one.refers_to),
         "relationshipName": one.relationship,
         "compoundFieldName": one.compound,
-        "controllerName": None,
-        "calculatedFormula": None,
         "defaultValue": one.default if one.default is not None else (False if one.type == "boolean" else None),
-        "autoNumber": False,
-        "cascadeDelete": False,
-        "deprecatedAndHidden": False,
-        "dependentPicklist": False,
-        "encrypted": False,
-        "htmlFormatted": False,
-        "inlineHelpText": None,
         "picklistValues": _values(store, one),
+        **{name: letter in one.flags for name, letter in _FLAGS.items()},
+        **dict.fromkeys(_NULL_UNLESS_SAID),
+        **dict.fromkeys(_OFF_UNLESS_SAID, False),
+        **dict(one.extra),
     }
+    return dict(sorted(body.items()))
 
 
 def _values(store: Store, one: Field) -> list[dict[str, Any]]:
-    table = one.values_from
-    if table is not None:
-        rows = store.execute(f"SELECT * FROM {quote(table)} ORDER BY SortOrder, Id").fetchall()
-        has_default = bool(rows) and "IsDefault" in rows[0].keys()  # noqa: SIM118 - a sqlite3.Row
+    if one.values_from is None:
         return [
-            {
-                "active": bool(row["IsActive"]) if table == "OpportunityStage" else True,
-                "defaultValue": bool(row["IsDefault"]) if has_default else False,
-                "label": row["MasterLabel"],
-                "validFor": None,
-                "value": row["ApiName"],
-            }
-            for row in rows
+            {"active": True, "defaultValue": value == one.default, "label": label, "validFor": None, "value": value}
+            for value, label in one.picklist
         ]
+    rows = store.execute(f"SELECT * FROM {quote(one.values_from)} ORDER BY SortOrder, Id").fetchall()
     return [
-        {"active": True, "defaultValue": value == one.default, "label": label, "validFor": None, "value": value}
-        for value, label in one.picklist
+        {
+            "active": _is(row, "IsActive", otherwise=True),
+            "defaultValue": _is(row, "IsDefault", otherwise=False),
+            "label": row["MasterLabel"],
+            "validFor": None,
+            "value": row["ApiName"],
+        }
+        for row in rows
     ]
+
+
+def _is(row: Any, name: str, *, otherwise: bool) -> bool:
+    return bool(row[name]) if name in row.keys() else otherwise  # noqa: SIM118 - a sqlite3.Row
+
+
+def changed_at(store: Store) -> str:
+    """When what describe says last changed: by a deployment, or by a new or changed value of a picklist."""
+    tables = ("RecordType", "OpportunityStage", "LeadStatus", "CaseStatus", "TaskStatus", "TaskPriority")
+    stamps = [store.execute(f"SELECT MAX(SystemModstamp) FROM {quote(name)}").fetchone()[0] for name in tables]
+    return max(stamp for stamp in (*stamps, store.note("deployed")) if stamp)

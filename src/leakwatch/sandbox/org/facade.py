@@ -80,6 +80,8 @@ class Org:
             if self.store.note("settings") is None:
                 for sobject, row in defaults.rows(self.settings):
                     self._seed(self.schema.objects[sobject], [row])
+            if self.store.note("deployed") is None:
+                self.store.set_note("deployed", self.now_text())
             self.store.set_note("settings", json.dumps(asdict(self.settings), sort_keys=True))
 
     def now_text(self) -> str:
@@ -154,6 +156,7 @@ class Org:
                     raw["f"] = raw["f"].replace("Q", "")
                     notes.append(f"{target}.{raw['n']}: this org allows no unique field here; it is not unique")
                 self.store.add_field(target, read_field(raw), raw)
+            self.store.set_note("deployed", self.now_text())
         return notes
 
     def change_settings(self, changes: Mapping[str, Any]) -> None:

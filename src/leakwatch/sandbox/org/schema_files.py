@@ -71,6 +71,7 @@ def read_object(raw: Mapping[str, Any], features: frozenset[str] = frozenset()) 
         scopes=tuple(raw.get("scopes", {}).items()),
         urls=tuple(raw.get("urls", ())),
         unknown=frozenset(raw.get("unknown", ())),
+        associated=(raw["associated"][0], raw["associated"][1]) if "associated" in raw else None,
         fields={one.name: one for one in fields},
     )
 

@@ -100,6 +100,8 @@ class SObject:
     """Keys of describe's `urls` beyond the usual ones."""
     unknown: frozenset[str] = frozenset()
     """Attributes of the object that no source states."""
+    associated: tuple[str, str] | None = None
+    """`associateEntityType` and `associateParentEntity`: what kind of companion it is, and whose."""
     by_lower: dict[str, Field] = field(default_factory=dict[str, Field])
     by_relationship: dict[str, Field] = field(default_factory=dict[str, Field])
 

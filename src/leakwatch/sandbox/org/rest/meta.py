@@ -1,8 +1,7 @@
-"""Versions, resources and describe."""
+"""Versions and resources."""
 
 from __future__ import annotations
 
-from leakwatch.sandbox.org.describe import describe, global_describe
 from leakwatch.sandbox.org.errors import OrgError
 from leakwatch.sandbox.org.rest.http import Call, Reply, router
 
@@ -36,30 +35,3 @@ def resources(call: Call) -> Reply:
     """What this version offers."""
     names = ("sobjects", "query", "queryAll", "limits", "composite", "actions")
     return Reply(body={name: f"{call.root}/{name}" for name in names})
-
-
-@router.on("GET", r"sobjects")
-def global_list(call: Call) -> Reply:
-    """DescribeGlobal."""
-    return Reply(body=global_describe(call.org.schema, call.version))
-
-
-@router.on("GET", r"sobjects/(?P<sobject>\w+)/describe")
-def describe_object(call: Call, sobject: str) -> Reply:
-    """Describe one object."""
-    org = call.org
-    return Reply(body=describe(org.schema, org.store, org.engine.object(sobject), call.version))
-
-
-@router.on("GET", r"sobjects/(?P<sobject>\w+)")
-def basic_info(call: Call, sobject: str) -> Reply:
-    """Basic information; the sandbox keeps no recent items."""
-    org = call.org
-    body = describe(org.schema, org.store, org.engine.object(sobject), call.version)
-    lists = ("fields", "childRelationships", "recordTypeInfos", "supportedScopes")
-    return Reply(
-        body={
-            "objectDescribe": {name: value for name, value in body.items() if name not in lists},
-            "recentItems": [],
-        }
-    )

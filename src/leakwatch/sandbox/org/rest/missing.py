@@ -6,7 +6,11 @@ from leakwatch.sandbox.org.rest.http import router
 
 for _pattern, _what in (
     (r"jobs/", "the Bulk API 2.0"),
-    (r"sobjects/\w+/describe/", "describe of layouts, compact layouts and the like"),
+    (r"sobjects/\w+/describe/layouts", "describe of page layouts"),
+    (r"sobjects/\w+/describe/compactLayouts", "describe of compact layouts"),
+    (r"sobjects/\w+/describe/approvalLayouts", "describe of approval layouts"),
+    (r"sobjects/\w+/describe/namedLayouts", "describe of named layouts"),
+    (r"sobjects/\w+/describe/", "this part of describe"),
     (r"sobjects/\w+/listviews", "list views"),
     (r"composite/tree", "sObject Tree"),
     (r"composite/graph", "Composite Graph"),
