@@ -13,7 +13,6 @@ from typing import Any
 
 from leakwatch.sandbox.org import values
 from leakwatch.sandbox.org.describe import changed_at, describe, global_describe, summary
-from leakwatch.sandbox.org.errors import not_emulated
 from leakwatch.sandbox.org.rest.http import Call, Reply, router
 
 NOT_MODIFIED, PRECONDITION_FAILED = 304, 412
@@ -39,12 +38,6 @@ def basic_info(call: Call, sobject: str) -> Reply:
     """Basic information; the sandbox keeps no recent items."""
     described = summary(call.org.engine.object(sobject), call.version)
     return Reply(body={"objectDescribe": described, "recentItems": []})
-
-
-@router.on("GET", r"sobjects/\w+/quickActions(/.*)?")
-def quick_actions(_call: Call) -> Reply:
-    """Named, since the path could be taken for a row's."""
-    raise not_emulated("an object's quick actions")
 
 
 def _conditional(call: Call, body: Callable[[], Any]) -> Reply:

@@ -10,6 +10,8 @@ for _pattern, _what in (
     (r"sobjects/\w+/describe/compactLayouts", "describe of compact layouts"),
     (r"sobjects/\w+/describe/approvalLayouts", "describe of approval layouts"),
     (r"sobjects/\w+/describe/namedLayouts", "describe of named layouts"),
+    (r"sobjects/\w+/quickActions", "an object's quick actions"),
+    (r"sobjects/\w+/defaultValues", "default values of a page layout"),
     (r"sobjects/\w+/describe/", "this part of describe"),
     (r"sobjects/\w+/listviews", "list views"),
     (r"composite/tree", "sObject Tree"),

@@ -16,7 +16,7 @@ from leakwatch.sandbox.org.soql.scope import unknown_field
 
 CREATED_BODY_SINCE = 46.0
 _LIKE_A_HOST = re.compile(r"@.*\.[A-Za-z]{2,4}\Z")
-_NOT_A_ROW = r"(?!(?:describe|updated|deleted|listviews)(?:/|\Z))"
+_NOT_A_ROW = r"(?!(?:describe|updated|deleted|listviews|quickActions|defaultValues)(?:/|\Z))"
 _ROW = rf"sobjects/(?P<sobject>\w+)/{_NOT_A_ROW}(?P<record_id>[^/]+)"
 _KEY = rf"sobjects/(?P<sobject>\w+)/{_NOT_A_ROW}(?P<key>\w+)/(?P<value>[^/]+)"
 
