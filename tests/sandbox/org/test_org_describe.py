@@ -12,6 +12,10 @@ from leakwatch.sandbox.org.describe import describe, global_describe
 from leakwatch.sandbox.org.facade import Org, OrgError, OrgSettings
 from sandbox.org.org_kit import Api, Clock
 
+pytestmark = pytest.mark.documented(
+    "REST API Developer Guide, Describe Global, sObject Describe; SOAP API Developer Guide, describeSObjects"
+)
+
 REAL: dict[str, Any] = json.loads((Path(__file__).parent / "data" / "describe.json").read_text(encoding="utf-8"))
 OBJECTS: dict[str, Any] = REAL["objects"]
 FEATURE_BEHIND = {"DandbCompanyId": "Data.com", "OperatingHoursId": "Field Service", "IndividualId": "data privacy"}

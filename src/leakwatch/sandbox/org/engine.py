@@ -137,6 +137,7 @@ class Engine:
         self._ready(change)
         self.room_for(sobject)
         full["Id"] = self.store.next_id(sobject.prefix, ids.CREATED_POD)
+        self._name(sobject, full)
         self.store.insert(sobject.name, full)
         self._settle(change)
         return str(full["Id"])
@@ -293,6 +294,14 @@ class Engine:
         for field in change.sobject.stored_fields:
             if field.can("Q") and change.row.get(field.name) is not None and change.changed(field.name):
                 self._unique(change, field)
+
+    def _name(self, sobject: SObject, row: Row) -> None:
+        """Give a new row its auto-numbers; a custom object's row without a name is called by its id (15 characters)."""
+        for field in sobject.numbered:
+            number = self.store.next_number(f"{sobject.name}.{field.name}", field.number_start)
+            row[field.name] = values.numbered(field.number_format, number, self.now())
+        if sobject.custom and "Name" in row and row["Name"] is None:
+            row["Name"] = row["Id"][:15]
 
     def _settle(self, change: Change) -> None:
         if settle := self.rules(change.sobject).settle:

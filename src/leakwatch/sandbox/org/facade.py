@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from leakwatch.sandbox.org import defaults, deploy, ids, values
+from leakwatch.sandbox.org import defaults, deploy, ids, metadata, values
 from leakwatch.sandbox.org import dump as dumping
 from leakwatch.sandbox.org.agenda import Agenda
 from leakwatch.sandbox.org.automation import RULES, activities
@@ -140,11 +140,32 @@ class Org:
         return self.store.insert_many(sobject, map(full, rows))
 
     def deploy(self, folder: Path) -> list[str]:
-        """Deploy the custom fields of an SFDX project; what could not be deployed as written is listed."""
-        notes: list[str] = []
-        for sobject, spec in deploy.project_fields(Path(folder)):
-            notes += self.add_custom_field(sobject, spec)
+        """Deploy the custom objects and fields of an SFDX project; what could not be deployed as written is listed.
+
+        Permission sets are checked and kept (`permission_set`), and grant nothing: every user may do everything.
+
+        Raises:
+            MetadataError: For what Salesforce would not deploy, with the file and the element.
+            OrgError: 501 for what the sandbox does not emulate.
+        """
+        project = metadata.read_project(Path(folder))
+        deploy.check(self.schema, project)
+        notes = list(project.notes)
+        currency = self.settings.currency if self.settings.multicurrency else None
+        for raw in deploy.objects(project, self.store.prefixes(), currency):
+            self.store.add_object(raw)
+        for one in project.fields:
+            notes += self.add_custom_field(one.sobject, one.spec)
+        with self.store.transaction():
+            for name, granted in project.permission_sets.items():
+                self.store.set_note(f"permission_set:{name}", json.dumps(granted, sort_keys=True))
+            self.store.set_note("deployed", self.now_text())
         return notes
+
+    def permission_set(self, name: str) -> dict[str, list[dict[str, Any]]] | None:
+        """What a deployed permission set grants: `fieldPermissions` and `objectPermissions`; None without it."""
+        kept = self.store.note(f"permission_set:{name}")
+        return json.loads(kept) if kept else None
 
     def add_custom_field(self, sobject: str, spec: Mapping[str, Any]) -> list[str]:
         """Add one custom field; keys as in the Metadata API's CustomField (see `deploy`)."""

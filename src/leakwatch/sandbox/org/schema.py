@@ -67,7 +67,7 @@ class Schema:
         """Add or replace a custom object; activities, feeds and the like can then point to it."""
         self._put(one)
         for name, link in [(other.name, link) for other in self.objects.values() for link in other.fields.values()]:
-            if link.can("*") and one.name not in link.refers_to:
+            if link.can("*") and one.name not in link.refers_to and _takes(name, one):
                 self.add(name, replace(link, refers_to=(*link.refers_to, one.name)))
         for link in one.fields.values():
             if link.type == "reference" and not link.can("k"):
@@ -86,3 +86,8 @@ class Schema:
         self.objects[one.name] = self._by_lower[one.name.lower()] = one
         if one.allows("keyPrefix"):
             self._by_prefix[one.prefix] = one
+
+
+def _takes(holder: str, one: SObject) -> bool:
+    """Whether rows of a custom object can be what activities, mails or posts are about."""
+    return "feedEnabled" in one.on if holder in ("FeedItem", "FeedComment") else "activities" in one.marks

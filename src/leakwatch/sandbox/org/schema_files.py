@@ -48,6 +48,9 @@ def read_field(raw: Mapping[str, Any]) -> Field:
         values_from=raw.get("from"),
         child_name=raw.get("kids"),
         extra=tuple(raw.get("x", {}).items()),
+        number_format=raw.get("fmt", ""),
+        number_start=raw.get("start", 1),
+        tracked=raw.get("trk", False),
         unknown=frozenset(raw.get("u", ())),
     )
 

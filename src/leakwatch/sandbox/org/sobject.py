@@ -50,6 +50,11 @@ class Field:
     """What the parent calls the child relationship that this reference makes."""
     extra: tuple[tuple[str, Any], ...] = ()
     """Attributes of describe that are neither computed nor flags, by describe's own names."""
+    number_format: str = ""
+    """How an auto-number is written, such as `A-{0000}`."""
+    number_start: int = 1
+    tracked: bool = False
+    """Whether the object's history keeps its changes."""
     unknown: frozenset[str] = frozenset()
     """Attributes that no source states, by describe's own names; what stands there is a guess."""
 
@@ -93,7 +98,7 @@ class SObject:
     """Object flags that are on although most objects have them off."""
     marks: frozenset[str] = frozenset()
     """How rows behave: `auditFields` may be set on insert, `hardDeleted` rows skip the recycle bin when deleted
-    by themselves, `noCurrency` rows carry no CurrencyIsoCode."""
+    by themselves, `noCurrency` rows carry no CurrencyIsoCode, `activities` may be related to tasks and events."""
     scopes: tuple[tuple[str, str], ...] = ()
     """`supportedScopes` as (name, label)."""
     urls: tuple[str, ...] = ()
@@ -104,12 +109,15 @@ class SObject:
     """`associateEntityType` and `associateParentEntity`: what kind of companion it is, and whose."""
     by_lower: dict[str, Field] = field(default_factory=dict[str, Field])
     by_relationship: dict[str, Field] = field(default_factory=dict[str, Field])
+    numbered: tuple[Field, ...] = ()
+    """The auto-number fields."""
 
     def __post_init__(self) -> None:
         self.index()
 
     def index(self) -> None:
         """Rebuild the look-ups after a field came."""
+        self.numbered = tuple(one for one in self.fields.values() if one.can("a"))
         self.by_lower = {name.lower(): one for name, one in self.fields.items()}
         self.by_relationship = {one.relationship.lower(): one for one in self.fields.values() if one.relationship}
 

@@ -58,7 +58,7 @@ class Store(Database):
         with self.transaction():
             for statement in _META.split(";"):
                 self.execute(statement)
-            for row in self.execute("SELECT spec FROM _object").fetchall():
+            for row in self.execute("SELECT spec FROM _object ORDER BY rowid").fetchall():
                 self._schema.add_object(read_object(json.loads(row["spec"])))
             for row in self.execute("SELECT sobject, spec FROM _field").fetchall():
                 if row["sobject"] in self._schema.objects:
@@ -160,12 +160,28 @@ class Store(Database):
             self._schema.add(sobject, field)
 
     def add_object(self, spec: Mapping[str, Any]) -> None:
-        """Add a custom object, described as in the schema files: its table, its description."""
+        """Add a custom object, described as in the schema files: its table, its description.
+
+        One that is there keeps its fields and rows; a new description takes hold when the folder is opened again.
+        """
+        name = spec["name"]
         with self.transaction():
-            spec_text = json.dumps(dict(spec), sort_keys=True)
-            self.execute("INSERT OR REPLACE INTO _object VALUES (?, ?)", (spec["name"], spec_text))
-            self._schema.add_object(read_object(spec))
-            self._make_table(self._schema.objects[spec["name"]])
+            sql = "INSERT INTO _object VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET spec = excluded.spec"
+            self.execute(sql, (name, json.dumps(dict(spec), sort_keys=True)))
+            if name not in self._schema.objects:
+                self._schema.add_object(read_object(spec))
+                self._make_table(self._schema.objects[name])
+
+    def prefixes(self) -> dict[str, str]:
+        """The key prefixes of the deployed custom objects."""
+        rows = self.execute("SELECT name FROM _object ORDER BY rowid").fetchall()
+        found = {row["name"]: self._schema.objects[row["name"]] for row in rows}
+        return {name: one.prefix for name, one in found.items() if one.allows("keyPrefix")}
+
+    def next_number(self, counter: str, start: int) -> int:
+        """The next number of an auto-number field."""
+        sql = "INSERT INTO _counter VALUES (?, '#', ?) ON CONFLICT DO UPDATE SET n = n + 1 RETURNING n"
+        return int(self.execute(sql, (counter, start)).fetchone()[0])
 
     # -- the file -------------------------------------------------------------------------------------
 

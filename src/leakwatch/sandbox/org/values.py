@@ -24,6 +24,7 @@ FIRST_YEAR, FIRST_YEAR_AFTER = 1700, 4001
 """Dates that a record can hold (Salesforce help, "Supported Date Format"); the code of the refusal is unverified."""
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
 _INSTANT = re.compile(r"(\d{4}-\d{2}-\d{2})T(\d{2}:\d{2}:\d{2})(?:\.\d{1,9})?(Z|[+-]\d{2}:?\d{2})\Z", re.IGNORECASE)
+_PLACE = re.compile(r"\{(0+|YYYY|YY|MM|DD)\}")
 _TIME = re.compile(r"(\d{2}):([0-5]\d)(?::([0-5]\d)(?:\.(\d{1,9}))?)?(?:Z|\+00:00)?\Z", re.IGNORECASE)
 _EMAIL = re.compile(r"[^\s@<>(),;:\\\"\[\]]+@(?:[^\s@<>(),;:\\\"\[\]._]+(?:[-_]+[^\s@.]+)*\.)+[^\s@.\d]{2,}\Z")
 
@@ -67,6 +68,15 @@ def parse_time(text: str) -> str | None:
     if not match or match.group(1) > "23":
         return None
     return f"{match.group(1)}:{match.group(2)}:{match.group(3) or '00'}.{(match.group(4) or '').ljust(3, '0')[:3]}Z"
+
+
+def numbered(written: str, number: int, now: str) -> str:
+    """An auto-number as its display format writes it: `{0000}` the number, `{YYYY}`, `{YY}`, `{MM}`, `{DD}` today.
+
+    `now` is a kept instant; without a format the number stands alone.
+    """
+    parts = {"YYYY": now[:4], "YY": now[2:4], "MM": now[5:7], "DD": now[8:10]}
+    return _PLACE.sub(lambda match: parts.get(match[1]) or str(number).zfill(len(match[1])), written or "{0}")
 
 
 def local_date(instant: str, zone: ZoneInfo) -> str:
