@@ -134,12 +134,14 @@ def describe(schema: Schema, store: Store, sobject: SObject, version: str, host:
         }
     body = summary(sobject, version) | {
         "actionOverrides": [],
-        "childRelationships": [_child(schema, sobject, child) for child in sobject.children],
+        "childRelationships": schema.remember(
+            "children", sobject.name, lambda: [_child(schema, sobject, child) for child in sobject.children]
+        ),
         "compactLayoutable": sobject.allows("layoutable") and sobject.allows("compactLayoutable"),
         "defaultImplementation": None,
         "extendedBy": None,
         "extendsInterfaces": None,
-        "fields": [_field(store, one) for one in sobject.fields.values()],
+        "fields": _fields(schema, store, sobject),
         "implementedBy": None,
         "implementsInterfaces": None,
         "listviewable": None,
@@ -197,7 +199,18 @@ def _record_types(store: Store, sobject: SObject, version: str) -> list[dict[str
     ]
 
 
-def _field(store: Store, one: Field) -> dict[str, Any]:
+def _fields(schema: Schema, store: Store, sobject: SObject) -> list[dict[str, Any]]:
+    """The fields; only the picklists that are rows of a table are read anew."""
+    bodies: list[dict[str, Any]] = schema.remember(
+        "fields", sobject.name, lambda: [_field(one) for one in sobject.fields.values()]
+    )
+    return [
+        body | {"picklistValues": _rows(store, one.values_from)} if one.values_from else body
+        for one, body in zip(sobject.fields.values(), bodies, strict=True)
+    ]
+
+
+def _field(one: Field) -> dict[str, Any]:
     text = one.length and one.type not in NUMBER_TYPES
     body: dict[str, Any] = {
         "name": one.name,
@@ -218,7 +231,10 @@ def _field(store: Store, one: Field) -> dict[str, Any]:
         "relationshipName": one.relationship,
         "compoundFieldName": one.compound,
         "defaultValue": one.default if one.default is not None else (False if one.type == "boolean" else None),
-        "picklistValues": _values(store, one),
+        "picklistValues": [
+            {"active": True, "defaultValue": value == one.default, "label": label, "validFor": None, "value": value}
+            for value, label in one.picklist
+        ],
         **{name: letter in one.flags for name, letter in _FLAGS.items()},
         **dict.fromkeys(_NULL_UNLESS_SAID),
         **dict.fromkeys(_OFF_UNLESS_SAID, False),
@@ -227,13 +243,8 @@ def _field(store: Store, one: Field) -> dict[str, Any]:
     return dict(sorted(body.items()))
 
 
-def _values(store: Store, one: Field) -> list[dict[str, Any]]:
-    if one.values_from is None:
-        return [
-            {"active": True, "defaultValue": value == one.default, "label": label, "validFor": None, "value": value}
-            for value, label in one.picklist
-        ]
-    rows = store.execute(f"SELECT * FROM {quote(one.values_from)} ORDER BY SortOrder, Id").fetchall()
+def _rows(store: Store, table: str) -> list[dict[str, Any]]:
+    rows = store.execute(f"SELECT * FROM {quote(table)} ORDER BY SortOrder, Id").fetchall()
     return [
         {
             "active": _is(row, "IsActive", otherwise=True),

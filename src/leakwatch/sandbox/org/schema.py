@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import Any
 
 from leakwatch.sandbox.org.schema_files import read_field, read_object, standard
 from leakwatch.sandbox.org.sobject import (
@@ -42,10 +43,16 @@ class Schema:
     def __init__(self, *, multicurrency: bool, currency: str, features: Iterable[str] = ()) -> None:
         switched = frozenset(features) | (frozenset(("multicurrency",)) if multicurrency else frozenset[str]())
         self.objects: dict[str, SObject] = dict(standard(switched, currency))
-        self.changes = 0
-        """How often something was deployed; what is computed from the schema holds until it grows."""
+        self._remembered: dict[tuple[str, str], Any] = {}
         self._by_lower = {name.lower(): one for name, one in self.objects.items()}
         self._by_prefix = {one.prefix: one for one in self.objects.values() if one.allows("keyPrefix")}
+
+    def remember(self, what: str, sobject: str, make: Callable[[], Any]) -> Any:
+        """What `make` gives, computed once until something is deployed; nobody may change it."""
+        key = (what, sobject)
+        if key not in self._remembered:
+            self._remembered[key] = make()
+        return self._remembered[key]
 
     def find(self, name: str) -> SObject | None:
         """The object of that name, whatever its case."""
@@ -82,7 +89,7 @@ class Schema:
     def _put(self, one: SObject) -> None:
         """Take an object in, in place of the shared or former one of its name."""
         one.index()
-        self.changes += 1
+        self._remembered.clear()
         self.objects[one.name] = self._by_lower[one.name.lower()] = one
         if one.allows("keyPrefix"):
             self._by_prefix[one.prefix] = one
