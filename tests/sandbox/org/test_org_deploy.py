@@ -120,6 +120,15 @@ def test_a_detail_has_no_owner_and_goes_with_its_master(custom: Api) -> None:
     assert custom.get(f"sobjects/Partner_Fee__c/{fee}").status_code == 404
 
 
+def test_a_queue_may_own_rows_of_a_custom_object_once_it_serves_it(custom: Api, company: Company) -> None:
+    partner = custom.call("POST", "sobjects/Partner__c", {}).json()["id"]
+    refused = custom.call("PATCH", f"sobjects/Partner__c/{partner}", {"OwnerId": company.queue})
+    assert refused.status_code == 400
+    link = {"QueueId": company.queue, "SobjectType": "Partner__c"}
+    assert custom.call("POST", "sobjects/QueueSobject", link).status_code == 201
+    assert custom.call("PATCH", f"sobjects/Partner__c/{partner}", {"OwnerId": company.queue}).status_code == 204
+
+
 def test_an_object_with_activities_and_history_has_both_relationships(custom: Api) -> None:
     partner = custom.call("POST", "sobjects/Partner__c", {"Name": "Acme"}).json()["id"]
     task = custom.call("POST", "sobjects/Task", {"Subject": "Call", "WhatId": partner})

@@ -76,6 +76,9 @@ class Schema:
         for name, link in [(other.name, link) for other in self.objects.values() for link in other.fields.values()]:
             if link.can("*") and one.name not in link.refers_to and _takes(name, one):
                 self.add(name, replace(link, refers_to=(*link.refers_to, one.name)))
+        served = self.objects["QueueSobject"].fields["SobjectType"]
+        if "OwnerId" in one.fields and (one.name, one.name) not in served.picklist:
+            self.add("QueueSobject", replace(served, picklist=(*served.picklist, (one.name, one.name))))
         for link in one.fields.values():
             if link.type == "reference" and not link.can("k"):
                 for parent in link.refers_to:
