@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from leakwatch.sandbox.google.quota import PROFILES
+from leakwatch.sandbox.org.errors import OrgError
 from leakwatch.sandbox.server import Options, ServeError, serve
 from leakwatch.sandbox.wire import PortError
 from leakwatch.sandbox.world.check import WorldError
@@ -40,7 +41,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--google-port", type=int, default=0)
     run.add_argument("--control-port", type=int, default=0)
     run.add_argument("--mail", type=Path, metavar="MBOX", help="import real mail into one more mailbox")
-    run.add_argument("--deploy", type=Path, metavar="SFDX_FOLDER", help="deploy these fields (default: ours)")
+    run.add_argument("--deploy", type=Path, metavar="SFDX_FOLDER", help="deploy its objects and fields (default: ours)")
     run.add_argument("--no-deploy", action="store_true", help="an org without our fields")
     run.add_argument("--insecure-http", action="store_true", help="plain HTTP, for clients without a CA option")
     run.add_argument("--info", type=Path, metavar="FILE", help="write sandbox.json here as well")
@@ -109,6 +110,9 @@ def main(arguments: list[str] | None = None) -> int:
         )
     except WorldError as error:
         sys.stderr.write(f"{error}\n")
+        return EXIT_WORLD
+    except OrgError as error:  # what is to be deployed can't be
+        sys.stderr.write(f"{error.message}\n")
         return EXIT_WORLD
     except (ServeError, PortError) as error:
         sys.stderr.write(f"{error}\n")
