@@ -18,7 +18,7 @@ from leakwatch.core.tables import FieldSpec, FieldType
 from leakwatch.errors import LeakwatchError
 from leakwatch.store.mirror import Mirror, MirrorReader
 from leakwatch.store.mirror_marks import marks_of
-from leakwatch.store.snapshots import open_snapshot
+from leakwatch.store.snapshots import HeldSnapshot, open_snapshot
 from mirror_data import ISTANBUL, NOON, fields_of, publish, shipped_config
 
 ID = "00600000000000%dAAA"
@@ -297,6 +297,28 @@ def test_only_the_last_snapshots_are_kept_and_their_names_rise(tmp_path: Path) -
     kept = sorted(path.stem for path in (tmp_path / "snapshots").glob("*.duckdb"))
     assert names == sorted(set(names))
     assert kept == names[-3:]
+
+
+def test_a_held_snapshot_gives_way_to_a_newer_one_and_can_be_asked_again_after_it_was_let_go(tmp_path: Path) -> None:
+    held = HeldSnapshot(tmp_path)
+    assert held.latest() is None
+    first = publish(tmp_path, {"Opportunity": [deal(1)]})
+    assert held.latest() == first
+    second = publish(tmp_path, {"Opportunity": [deal(1), deal(2)]}, now=NOON + timedelta(minutes=1))
+    assert held.latest() == second
+    held.close()
+    assert held.latest() == second
+    held.close()
+
+
+def test_a_held_snapshot_that_is_no_snapshot_is_named_and_not_kept(tmp_path: Path) -> None:
+    snapshot = publish(tmp_path, {"Opportunity": [deal(1)]})
+    Path(snapshot.path).chmod(0o600)
+    Path(snapshot.path).write_bytes(b"not a database")
+    held = HeldSnapshot(tmp_path)
+    for _ in range(2):
+        with pytest.raises(LeakwatchError):
+            held.latest()
 
 
 def test_a_reader_goes_on_reading_its_snapshot_while_newer_ones_are_published(tmp_path: Path) -> None:
