@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from leakwatch import config
+from leakwatch.cli.config_sample import sample
 from leakwatch.errors import ConfigError
 
 
@@ -120,7 +121,7 @@ def test_a_secret_file_that_others_can_read_is_a_problem(tmp_path):
 
 def test_the_sample_configuration_is_current_and_loads():
     path = config.shipped("config") / "leakwatch.yaml"
-    assert path.read_text(encoding="utf-8") == config.sample(), "run: leakwatch config sample > config/leakwatch.yaml"
+    assert path.read_text(encoding="utf-8") == sample(), "run: leakwatch config sample > config/leakwatch.yaml"
     assert config.load(path).company == config.load(None).company
 
 

@@ -209,7 +209,8 @@ def config_sample(
     as_json: AsJson = False,
 ) -> None:
     """Print every setting with its default, or a file that a setting names, as a file to copy."""
-    from leakwatch.config import sample, shipped
+    from leakwatch.cli.config_sample import sample
+    from leakwatch.config import shipped
 
     text = sample() if which == "settings" else (shipped("config") / f"{which}.yaml").read_text(encoding="utf-8")
     if as_json:
