@@ -42,6 +42,8 @@ class Schema:
 
     def __init__(self, *, multicurrency: bool, currency: str, features: Iterable[str] = ()) -> None:
         switched = frozenset(features) | (frozenset(("multicurrency",)) if multicurrency else frozenset[str]())
+        self.key = (switched, currency)
+        """Schemas with the same key are the same until something is deployed."""
         self.objects: dict[str, SObject] = dict(standard(switched, currency))
         self._remembered: dict[tuple[str, str], Any] = {}
         self._by_lower = {name.lower(): one for name, one in self.objects.items()}

@@ -45,13 +45,26 @@ def _register(db: sqlite3.Connection) -> None:
     functions.register(db)
 
 
+_EMPTY: dict[tuple[frozenset[str], str], bytes] = {}
+"""Files without rows by kind of schema, so that a process makes the tables of its second org by copying them."""
+
+
 class Store(Database):
     """Rows, counters and the deployed fields of one org."""
 
     def __init__(self, folder: Path, schema: Schema) -> None:
-        super().__init__(folder / FILE_NAME, _register)
+        path = folder / FILE_NAME
+        fresh = not path.exists()
+        empty = _EMPTY.get(schema.key) if fresh else None
+        if empty is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(empty)
+        super().__init__(path, _register)
         self._schema = schema
-        self._prepare()
+        if empty is None:
+            self._prepare()
+        if fresh and empty is None:
+            _EMPTY[schema.key] = self._writer.serialize()
 
     def _prepare(self) -> None:
         """Make the tables there are not yet; take up the deployed fields."""
