@@ -192,3 +192,12 @@ def changeable(one: SObject, given: dict[str, Any]) -> dict[str, Any]:
     if one.name == "EmailMessage":
         return {}  # a sent mail is read-only
     return {name: value for name, value in given.items() if one.fields[name].can("U")}
+
+
+def test_a_polymorphic_reference_names_a_row_by_its_objects_own_name_field(whole: Org) -> None:
+    user = owner(whole)
+    case = whole.create("Case", {"Subject": "Broken"}, user_id=user)
+    number = whole.query(f"SELECT CaseNumber FROM Case WHERE Id = '{case}'")[0]["CaseNumber"]
+    whole.create("Task", {"Subject": "Call", "WhatId": case}, user_id=user)
+    found = whole.query(f"SELECT What.Name, What.Type FROM Task WHERE WhatId = '{case}'")[0]["What"]
+    assert (found["Name"], found["Type"], len(number)) == (number, "Case", 8)

@@ -109,6 +109,8 @@ class SObject:
     """`associateEntityType` and `associateParentEntity`: what kind of companion it is, and whose."""
     by_lower: dict[str, Field] = field(default_factory=dict[str, Field])
     by_relationship: dict[str, Field] = field(default_factory=dict[str, Field])
+    name_field: str | None = None
+    """The field that names a row: `Name` of most, CaseNumber of a case, Subject of an activity."""
     numbered: tuple[Field, ...] = ()
     """The auto-number fields."""
 
@@ -117,6 +119,7 @@ class SObject:
 
     def index(self) -> None:
         """Rebuild the look-ups after a field came."""
+        self.name_field = next((one.name for one in self.fields.values() if one.can("N")), None)
         self.numbered = tuple(one for one in self.fields.values() if one.can("a"))
         self.by_lower = {name.lower(): one for name, one in self.fields.items()}
         self.by_relationship = {one.relationship.lower(): one for one in self.fields.values() if one.relationship}

@@ -228,11 +228,17 @@ def _looked_up(node: Node, one: Field) -> exp.Expr:
     if node.ref is None or one.name == "Id":
         return node.ref.copy() if node.ref else exp.Null()
     ref = node.ref.sql(dialect="sqlite")
-    having = (target for target in node.targets if one.name in target.fields and target.fields[one.name].stored)
+    having = ((target, _own(target, one.name)) for target in node.targets)
     return _by_object(
         node,
-        [(of.prefix, f'(SELECT n."{one.name}" FROM "{of.name}" AS n WHERE n."Id" = {ref})') for of in having],
+        [(of.prefix, f'(SELECT n."{own}" FROM "{of.name}" AS n WHERE n."Id" = {ref})') for of, own in having if own],
     )
+
+
+def _own(target: SObject, name: str) -> str | None:
+    """The column that an object keeps a field of `Name` in, None for none; a case is named by its number."""
+    own = target.name_field if name == "Name" else name
+    return own if own in target.fields and target.fields[own].stored else None
 
 
 def _by_object(node: Node, choices: list[tuple[str, str]]) -> exp.Expr:
