@@ -36,7 +36,7 @@ class Desk:
         self.findings = SqlFindingStore(self.engine)
         self.runs_known: list[Any] = []
         self.parts: Any = SimpleNamespace(
-            mirror_folder=path,
+            newest_snapshot=lambda: None,  # nothing mirrored yet
             settings=SimpleNamespace(
                 writes=SimpleNamespace(capture=False, salesforce_task=True, chatter_post=False),
                 audit=SimpleNamespace(stale_after_hours=24),
