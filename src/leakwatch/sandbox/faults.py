@@ -28,13 +28,15 @@ locks whatever hangs on that account. Rows are counted one by one, in Collection
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import re
 import threading
 from collections.abc import Callable, MutableMapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -169,15 +171,40 @@ class FaultBook:
     rules: list[Rule] = field(default_factory=list[Rule])
     dice: random.Random = field(default_factory=lambda: random.Random(0))
     lock: threading.Lock = field(default_factory=threading.Lock)
+    path: Path | None = None
+    """Where the book is kept, so that it holds after a restart."""
+
+    @classmethod
+    def kept(cls, path: Path, seed: int) -> FaultBook:
+        """The book of a folder; where there is none yet, an empty one whose dice are thrown by the seed."""
+        book = cls(path=path, dice=random.Random(seed))
+        if path.exists():
+            body = json.loads(path.read_text(encoding="utf-8"))
+            book.rules = [Rule(**one) for one in body["rules"]]
+            version, state, gauss = body["dice"]
+            book.dice.setstate((version, tuple(state), gauss))
+        return book
+
+    def keep(self) -> None:
+        """Write down the rules, how often each has hit, and the dice."""
+        if self.path is None:
+            return
+        with self.lock:
+            body = {"rules": [asdict(rule) for rule in self.rules], "dice": self.dice.getstate()}
+        temporary = self.path.with_name(self.path.name + ".new")
+        temporary.write_text(json.dumps(body), encoding="utf-8")
+        temporary.replace(self.path)
 
     def add(self, rule: Rule) -> None:
         """Put a rule behind those already there."""
         self.rules.append(rule)
+        self.keep()
 
     def clear(self, seed: int = 0) -> None:
         """Drop all rules and throw the dice anew."""
         self.rules.clear()
         self.dice = random.Random(seed)
+        self.keep()
 
     def take(self, service: str, call: str) -> Rule | None:
         """The rule that hits this call, if any."""

@@ -44,8 +44,19 @@ LINGER = 0.3
 #: Where a folder keeps the ports it was first served on: settings that name them stay good.
 PORTS_FILE = "ports.json"
 
+#: Where a folder keeps the rules of faults.
+FAULTS_FILE = "faults.json"
+
 #: What makes up the state of a folder; `--reset` removes it and leaves the keys.
-STATE_FILES = ("world.json", "stage.json", "clock", "google.sqlite", "google.sqlite-wal", "google.sqlite-shm")
+STATE_FILES = (
+    "world.json",
+    "stage.json",
+    "clock",
+    "google.sqlite",
+    "google.sqlite-wal",
+    "google.sqlite-shm",
+    FAULTS_FILE,
+)
 
 
 class ServeError(RuntimeError):
@@ -196,8 +207,7 @@ async def _run(options: Options, keys: Keys, stage: Stage, side: SalesforceSide)
     sockets = open_sockets(options)
     scheme = "http" if options.insecure_http else "https"
     urls = [f"{scheme}://localhost:{sock.getsockname()[1]}" for sock in sockets]
-    ledger, book = Ledger(), FaultBook()
-    book.clear(stage.world.seed)
+    ledger, book = Ledger(), FaultBook.kept(options.folder / FAULTS_FILE, stage.world.seed)
     token_uri = f"{urls[1]}/token"
     keys.write_service_account(token_uri)
     google = _google_service(stage, keys, ledger, options, token_uri)
@@ -226,6 +236,7 @@ async def _run(options: Options, keys: Keys, stage: Stage, side: SalesforceSide)
         await asyncio.sleep(0.005)
     _announce(options, _card(stage, side, keys, urls, desk))
     await asyncio.gather(*tasks)
+    book.keep()
 
 
 def _card(stage: Stage, side: SalesforceSide, keys: Keys, urls: list[str], desk: Desk) -> dict[str, Any]:

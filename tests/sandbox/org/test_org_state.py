@@ -6,6 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from leakwatch.sandbox.faults import FaultBook, Rule
 from leakwatch.sandbox.org.facade import Org, OrgSettings
 from sandbox.org.org_kit import Clock, Company
 
@@ -75,3 +78,33 @@ def test_a_large_org_is_paged_whole(org: Org, company: Company) -> None:
         page = org.query_more(page.locator, page_size=2000)
         names |= {row["Name"] for row in page.records}
     assert names >= {f"Deal {i}" for i in range(10_000)}
+
+
+def test_settings_changed_while_running_hold_after_a_restart_and_wrong_ones_are_not_kept(
+    org: Org, clock: Clock, tmp_path: Path
+) -> None:
+    org.change_settings({"page_size": 500, "auto_task_owner": "sender_user"})
+    for wrong in ({"page_size": "many"}, {"auto_task_owner": "nobody"}, {"org_id": "x"}):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            org.change_settings(wrong)
+    org.close()
+    again = Org(tmp_path / "org", clock, settings=OrgSettings(page_size=1000, audit_fields=True))
+    settings = again.settings
+    assert (settings.page_size, settings.auto_task_owner, settings.audit_fields) == (500, "sender_user", True)
+    again.close()
+
+
+def test_faults_hold_after_a_restart_with_their_counts_and_their_dice(tmp_path: Path) -> None:
+    def draws(book: FaultBook, count: int) -> list[bool]:
+        return [book.take("salesforce", "GET /x") is not None for _ in range(count)]
+
+    body = {"service": "salesforce", "match": "GET", "probability": 0.5, "after": 2, "times": 20}
+    whole = FaultBook.kept(tmp_path / "whole.json", 7)
+    whole.add(Rule.from_json(body))
+    first = FaultBook.kept(tmp_path / "faults.json", 7)
+    first.add(Rule.from_json(body))
+    before = draws(first, 9)
+    first.keep()
+    again = FaultBook.kept(tmp_path / "faults.json", 8)
+    assert before + draws(again, 30) == draws(whole, 39)
+    assert any(before)

@@ -24,7 +24,7 @@ from leakwatch.sandbox.org.meters import Meters, Running
 from leakwatch.sandbox.org.replication import InFlight
 from leakwatch.sandbox.org.schema import Schema, SObject, read_field
 from leakwatch.sandbox.org.sessions import Sessions
-from leakwatch.sandbox.org.settings import CHANGEABLE, OrgSettings
+from leakwatch.sandbox.org.settings import CHANGEABLE, OrgSettings, check
 from leakwatch.sandbox.org.soql.filters import Calendar
 from leakwatch.sandbox.org.soql.results import Page, Runner, Stream
 from leakwatch.sandbox.org.storage import Storage
@@ -32,6 +32,9 @@ from leakwatch.sandbox.org.store import Store, quote
 from leakwatch.sandbox.org.trouble import Trouble
 
 __all__ = ["Clock", "Org", "OrgError", "OrgSettings"]
+
+
+CHANGES_FILE = "settings.json"
 
 
 class Clock(Protocol):
@@ -49,6 +52,13 @@ class Org:
         self._closed = False
         self.settings = settings or OrgSettings()
         self.clock = clock
+        self._changes_file = Path(folder) / CHANGES_FILE
+        self._changed: dict[str, Any] = {}
+        if self._changes_file.exists():
+            self._changed = json.loads(self._changes_file.read_text(encoding="utf-8"))
+            check(CHANGEABLE, self._changed)
+            for name, value in self._changed.items():
+                setattr(self.settings, name, value)
         self.trouble = Trouble(self)
         self.schema = self._fresh_schema()
         self.store = Store(Path(folder), self.schema)
@@ -181,14 +191,14 @@ class Org:
         return notes
 
     def change_settings(self, changes: Mapping[str, Any]) -> None:
-        """Change settings while running: those of `CHANGEABLE`. Others raise ValueError, and nothing is changed."""
-        for name, value in changes.items():
-            known = CHANGEABLE.get(name)
-            if known is None:
-                raise ValueError(f"{name!r} can't be changed; what can: {', '.join(CHANGEABLE)}")
-            if value not in known if isinstance(known, tuple) else type(value) is not known:
-                raise ValueError(f"{value!r} is no value of {name}")
+        """Change settings while running: those of `CHANGEABLE`. Others raise ValueError, and nothing is changed.
+
+        The changes hold when the folder is opened again; they are no part of a saved state.
+        """
+        check(CHANGEABLE, changes)
         with self.store.writing():
+            self._changed |= changes
+            self._changes_file.write_text(json.dumps(self._changed, sort_keys=True), encoding="utf-8")
             for name, value in changes.items():
                 setattr(self.settings, name, value)
             if "email_message_key_unique" in changes:

@@ -1,0 +1,29 @@
+"""Settings of calls: sessions, pages, and what replication covers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from leakwatch.sandbox.org.settings.switch import switch
+
+
+@dataclass(kw_only=True)
+class CallSettings:
+    """How the service answers."""
+
+    session_seconds: int = 7200
+    """Wall seconds an access token lives (the session policy's default is two hours)."""
+    page_size: int = switch(2000)
+    """Rows per query page; the real service may return fewer than 2,000 at will."""
+    composite_collections_allowed: bool = switch(True)
+    """Probe: whether Collections may be subrequests of Composite."""
+    open_transaction_minutes: int = switch(0)
+    """How long the oldest open transaction runs: getDeleted and getUpdated cover nothing after its beginning."""
+    deleted_window_days: int = switch(15)
+    """Probe: how old the start of a getDeleted window may be. 15 days of deletions are documented; clients report
+    that the call itself is refused from 30 days on only."""
+    deleted_needs_covered_end: bool = switch(False)
+    """Probe: whether getDeleted refuses a window whose end lies after `latestDateCovered`, as the SOAP guide says
+    and as nobody reports."""
+    delete_log_limit: int = switch(0)
+    """Entries that the delete log may hold before its oldest are purged; 0: 15,000 per licence."""

@@ -1,0 +1,28 @@
+"""Settings of the company: what a world brings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(kw_only=True)
+class CompanySettings:
+    """What an admin finds under Company Information, and the features that were switched on."""
+
+    org_id: str = "00D5e000000LeakEAA"
+    name: str = "Sandbox Org"
+    currency: str = "USD"
+    """Default (corporate) currency."""
+    multicurrency: bool = False
+    """Without it there is no CurrencyIsoCode field and no CurrencyType object, as in the real service."""
+    person_accounts: bool = False
+    """Brings Account's fields of a person; writing a person's account is not emulated."""
+    shared_activities: bool = False
+    """Brings TaskRelation and its kin, as plain rows; relating several people to a task is not emulated."""
+    time_zone: str = "UTC"
+    """IANA name; the day of relative date literals and of activities hangs on it, for users without their own."""
+    locale: str = "en_US"
+    language: str = "en_US"
+    fiscal_year_start_month: int = 1
+    system_user_id: str = "0055e000000SystAAO"
+    """Stands as creator of what nobody created."""

@@ -1,0 +1,20 @@
+"""Settings of what is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from leakwatch.sandbox.org.settings.switch import switch
+
+
+@dataclass(kw_only=True)
+class WriteSettings:
+    """What a written row may hold, and what follows from it."""
+
+    audit_fields: bool = switch(False)
+    """Whether CreatedDate and its kin may be set on insert ("Set Audit Fields upon Record Creation")."""
+    email_message_key_unique: bool = switch(True)
+    """Probe: whether a unique key deploys on EmailMessage; if not, it deploys as not unique."""
+    auto_task_owner: Literal["sender_user", "integration_user"] = switch("integration_user", "sender_user")
+    """Probe: who owns the Task that an EmailMessage makes."""
