@@ -19,7 +19,7 @@ HEAVY = (
     "duckdb", "sqlalchemy", "googleapiclient", "google.auth", "msgraph", "dbos", "pandas", "jinja2", "starlette",
     "pydantic", "requests", "yaml", "sqlglot", "simple_salesforce", "babel", "alembic",
 )  # fmt: skip
-ORG = "00D5e000000leakEAA"  # of the shipped worlds
+ORG = "00D5e000000LeakEAC"  # of the shipped worlds
 HELP_CPU_S = 0.4
 SERVING = {("leakwatch", "run"), ("leakwatch", "sandbox", "serve")}  # until they are stopped: other tests try them
 

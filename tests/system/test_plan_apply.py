@@ -13,7 +13,7 @@ from system.cli_stage import Desk
 
 KEYS = "SELECT Id, Leakwatch_Key__c FROM {} WHERE Leakwatch_Key__c LIKE 'lw1:%'"
 ALERT = "lw1:f:"
-ORG = "00D5e000000leakEAA"  # of the shipped worlds
+ORG = "00D5e000000LeakEAC"  # of the shipped worlds
 
 
 def keys(desk: Desk, sobject: str) -> set[str]:

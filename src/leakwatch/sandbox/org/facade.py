@@ -19,11 +19,12 @@ from leakwatch.sandbox.org.cursors import Cursors
 from leakwatch.sandbox.org.database import Snapshot
 from leakwatch.sandbox.org.engine import Engine
 from leakwatch.sandbox.org.errors import OrgError, bad, not_found
+from leakwatch.sandbox.org.identity.apps import App
+from leakwatch.sandbox.org.identity.authority import Authority
 from leakwatch.sandbox.org.limits import CALLS, DAY, count_for_app
 from leakwatch.sandbox.org.meters import Meters, Running
 from leakwatch.sandbox.org.replication import InFlight
 from leakwatch.sandbox.org.schema import Schema, SObject, read_field
-from leakwatch.sandbox.org.sessions import Sessions
 from leakwatch.sandbox.org.settings import CHANGEABLE, OrgSettings, check
 from leakwatch.sandbox.org.soql.filters import Calendar
 from leakwatch.sandbox.org.soql.results import Page, Runner, Stream
@@ -65,7 +66,8 @@ class Org:
         self.cursors = Cursors(Path(folder))
         self.storage = Storage(self)
         self.engine = self._engine()
-        self.sessions = Sessions(self)
+        self.identity = Authority(self, Path(folder))
+        self.sessions = self.identity.sessions
         self.attempts = Counter[str]()
         """Rows that somebody asked to have written, refused ones too, by what and object."""
         self.meters = Meters(self.store, lambda: int(clock.now().timestamp() // 3600))
@@ -213,11 +215,12 @@ class Org:
                     raw["f"] = raw["f"].replace("Q", "") + ("Q" if unique else "")
                     self.store.add_field(sobject, read_field(raw), raw)
 
-    def register_app(self, client_id: str, certificate: str, usernames: Iterable[str]) -> None:
-        """Register a connected app: the PEM of its certificate or public key, and whom it may act for."""
-        allowed = json.dumps(sorted(name.casefold() for name in usernames))
-        with self.store.writing():
-            self.store.execute("INSERT OR REPLACE INTO _app VALUES (?, ?, ?)", (client_id, certificate, allowed))
+    def register_app(self, client_id: str, certificate: str, usernames: Iterable[str], **more: Any) -> None:
+        """Register a connected app: the PEM of its certificate or public key, and whom it may act for.
+
+        `more` are other fields of `identity.apps.App`.
+        """
+        self.identity.apps.put(App(client_id, certificate, users=tuple(usernames), **more))
 
     def expire_sessions(self) -> None:
         """Make every access token useless at once."""
@@ -373,7 +376,7 @@ class Org:
             return dumping.dump(self.store, self.schema)
 
     def close(self) -> None:
-        """Let go of the state's file. Closing again does nothing."""
+        """Let go of the state's files. Closing again does nothing."""
         if self._closed:
             return
         self._closed = True
@@ -382,6 +385,7 @@ class Org:
             self.meters.write()
         self.cursors.close()
         self.store.close()
+        self.identity.book.close()
 
     def _object(self, name: str) -> SObject:
         found = self.schema.find(name)

@@ -119,7 +119,7 @@ def _block(most: int, used: int) -> dict[str, Any]:
 
 def _by_app(org: Org, quotas: dict[str, int]) -> dict[str, Any]:
     """A block for each connected app, 0 of 0 for one without a quota of its own, as the real service shows it."""
-    apps = {row["client_id"] for row in org.store.execute("SELECT client_id FROM _app")} | quotas.keys()
+    apps = {app.client_id for app in org.identity.apps.all()} | quotas.keys()
     return {app_name(org, app): _block(quotas.get(app, 0), app_calls(org, app)) for app in sorted(apps)}
 
 

@@ -29,11 +29,12 @@ from starlette.routing import Route
 from leakwatch.sandbox.org import rest
 from leakwatch.sandbox.org.errors import OrgError, not_emulated, not_found
 from leakwatch.sandbox.org.facade import Org
+from leakwatch.sandbox.org.identity.hosts import Hosts
+from leakwatch.sandbox.org.identity.sessions import Session
 from leakwatch.sandbox.org.limits import usage_header
-from leakwatch.sandbox.org.rest import meta, token
-from leakwatch.sandbox.org.rest.body import MEMORY, Body, receive
+from leakwatch.sandbox.org.rest import meta, oauth
+from leakwatch.sandbox.org.rest.body import Body, receive
 from leakwatch.sandbox.org.rest.http import JSON_REPLY, Call, Reply, router
-from leakwatch.sandbox.org.sessions import Session
 
 __all__ = ["build_app"]
 MAX_URI_AND_HEADERS = 16_384
@@ -56,13 +57,14 @@ def build_app(
         instance_url: What the token endpoint gives as `instance_url`; a callable where the port is not
             known yet.
         login_hosts: Base URLs of the login host (`https://localhost:8443`): accepted as `aud`, and shown
-            in the identity URL.
+            in the identity URL. A request whose `Host` is one of them is a request to the login host.
         wall_clock: Wall time in seconds, for tokens only.
     """
     for module in iter_modules(rest.__path__):
         import_module(f"{rest.__name__}.{module.name}")
     org.sessions.wall_clock = wall_clock
-    api = _Api(org, instance_url, tuple(host.rstrip("/") for host in login_hosts))
+    org.identity.hosts = Hosts(instance_url, tuple(login_hosts))
+    api = _Api(org)
     return Starlette(
         routes=[Route("/{path:path}", api.endpoint, methods=_METHODS)],
         middleware=[Middleware(GZipMiddleware, minimum_size=1000, compresslevel=1)],
@@ -70,15 +72,8 @@ def build_app(
 
 
 class _Api:
-    def __init__(self, org: Org, instance_url: str | Callable[[], str], login_hosts: tuple[str, ...]) -> None:
+    def __init__(self, org: Org) -> None:
         self.org = org
-        self._instance_url = instance_url
-        self._login_hosts = login_hosts
-
-    @property
-    def instance_url(self) -> str:
-        url = self._instance_url if isinstance(self._instance_url, str) else self._instance_url()
-        return url.rstrip("/")
 
     async def endpoint(self, request: Request) -> Response:
         body = await receive(request.stream())
@@ -111,11 +106,8 @@ class _Api:
         path = request.url.path
         if path.rstrip("/") == "/services/data":
             return Reply(body=meta.versions())
-        if path == "/services/oauth2/token":
-            return self._token(request, body)
-        if path == "/services/oauth2/userinfo" or path.startswith("/id/"):
-            login = self._login_hosts[0] if self._login_hosts else self.instance_url
-            return Reply(body=token.user_info(self.org, self._session(request), login))
+        if path.startswith(oauth.ROOTS):
+            return oauth.answer(self.org, request, body)
         if path.startswith("/services/Soap/"):
             raise not_emulated("the SOAP API")
         if path.startswith("/services/async/"):
@@ -126,33 +118,15 @@ class _Api:
         meta.check_version(int(match[1]))
         return self._data(request, body, f"{match[1]}.0")
 
-    def _token(self, request: Request, body: Body) -> Reply:
-        if request.method != "POST":
-            return Reply(400, {"error": "invalid_request", "error_description": "must use HTTP POST"})
-        text = body.read() if body.size <= MEMORY else b""
-        form = dict(parse_qsl(text.decode("utf-8", "replace")))
-        with self.org.store.reading():
-            status, answer = token.issue(
-                self.org,
-                form,
-                instance_url=self.instance_url,
-                login_url=self._login_hosts[0] if self._login_hosts else self.instance_url,
-                audiences=(*self._login_hosts, self.instance_url),
-            )
-        return Reply(status, answer, {"Cache-Control": "no-store"})
-
-    def _session(self, request: Request) -> Session:
-        scheme, _, value = request.headers.get("authorization", "").partition(" ")
-        session = self.org.sessions.find(value.strip()) if scheme in ("Bearer", "OAuth") else None
-        if session is None:
-            raise OrgError(401, "INVALID_SESSION_ID", "Session expired or invalid")
-        return session
+    def _session(self, request: Request, *, counts: bool) -> Session:
+        site = self.org.identity.hosts.site(request.headers.get("host", ""))
+        return self.org.identity.admit(request.headers.get("authorization"), site, counts=counts)
 
     def _data(self, request: Request, body: Body, version: str) -> Reply:
-        session = self._session(request)
+        session = self._session(request, counts=False)
         line = f"call {request.method} {request.url.path} by {session.user_id}"
         self.org.trouble.at("session.call", line, token=session.token)
-        session = self._session(request)
+        session = self._session(request, counts=True)
         settings = self.org.settings
         try:
             self.org.agenda.run_due(wait=False)

@@ -6,7 +6,12 @@ from leakwatch.sandbox.org.errors import OrgError
 from leakwatch.sandbox.org.rest.http import Call, Reply, router
 
 FIRST_VERSION, LAST_VERSION = 31, 68
-RETIRED = range(21, 31)
+RETIRED = range(1, FIRST_VERSION)
+RESOURCES = (
+    "actions", "analytics", "appMenu", "chatter", "composite", "event", "jobs", "limits", "metadata",
+    "parameterizedSearch", "process", "query", "queryAll", "quickActions", "recent", "search", "sobjects", "tabs",
+    "theme", "tooling", "ui-api",
+)  # fmt: skip
 _SEASONS = ("Spring", "Summer", "Winter")
 
 
@@ -22,9 +27,9 @@ def versions() -> list[dict[str, str]]:
 
 
 def check_version(number: int) -> None:
-    """Refuse retired and unknown versions."""
+    """Refuse retired and unknown versions: 7 to 20 since Summer '22, 21 to 30 since Summer '25."""
     if number in RETIRED:
-        # that REST answers 410 is documented; the exact words are unverified
+        # that REST answers 410 GONE is documented; the code and the exact words are unverified
         raise OrgError(410, "UNSUPPORTED_API_VERSION", f"GONE: API version {number}.0 is retired")
     if not FIRST_VERSION <= number <= LAST_VERSION:
         raise OrgError(404, "NOT_FOUND", "The requested resource does not exist")
@@ -32,6 +37,7 @@ def check_version(number: int) -> None:
 
 @router.on("GET", r"")
 def resources(call: Call) -> Reply:
-    """What this version offers."""
-    names = ("sobjects", "query", "queryAll", "limits", "composite", "actions")
-    return Reply(body={name: f"{call.root}/{name}" for name in names})
+    """What this version offers: only what is answered here, be it by a named 501."""
+    site = call.org.identity.hosts.site(call.headers.get("host", ""))
+    identity = site.identity_url(call.org.settings.org_id, call.user_id)
+    return Reply(body={name: f"{call.root}/{name}" for name in RESOURCES} | {"identity": identity})

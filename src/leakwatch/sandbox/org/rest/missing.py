@@ -5,7 +5,7 @@ from __future__ import annotations
 from leakwatch.sandbox.org.rest.http import router
 
 for _pattern, _what in (
-    (r"jobs/", "the Bulk API 2.0"),
+    (r"jobs(/|\Z)", "the Bulk API 2.0"),
     (r"sobjects/\w+/describe/layouts", "describe of page layouts"),
     (r"sobjects/\w+/describe/compactLayouts", "describe of compact layouts"),
     (r"sobjects/\w+/describe/approvalLayouts", "describe of approval layouts"),
@@ -17,8 +17,8 @@ for _pattern, _what in (
     (r"composite/tree", "sObject Tree"),
     (r"composite/graph", "Composite Graph"),
     (r"composite/", "this composite resource"),
-    (r"actions/", "this invocable action"),
-    (r"chatter/", "the Connect (Chatter) REST API"),
+    (r"actions(/|\Z)", "this invocable action"),
+    (r"chatter(/|\Z)", "the Connect (Chatter) REST API"),
     (r"(search|parameterizedSearch)", "SOSL search"),
     (r"tooling", "the Tooling API"),
     (r"metadata", "the Metadata API"),

@@ -11,8 +11,12 @@ from leakwatch.sandbox.org.settings.switch import switch
 class CallSettings:
     """How the service answers."""
 
-    session_seconds: int = 7200
+    session_seconds: int = switch(7200)
     """Wall seconds an access token lives (the session policy's default is two hours)."""
+    jwt_seconds_ahead: int = switch(300, 180)
+    """Probe: how far ahead (seconds) the `exp` of an assertion may lie: 180 or 300."""
+    my_domain_audience: bool = switch(True)
+    """Probe: whether My Domain, besides the login hosts, is taken as `aud` of an assertion."""
     page_size: int = switch(2000)
     """Rows per query page; the real service may return fewer than 2,000 at will."""
     composite_collections_allowed: bool = switch(True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class CompanySettings:
     """What an admin finds under Company Information, and the features that were switched on."""
 
-    org_id: str = "00D5e000000LeakEAA"
+    org_id: str = "00D5e000000LeakEAC"
     name: str = "Sandbox Org"
     currency: str = "USD"
     """Default (corporate) currency."""
@@ -24,5 +24,5 @@ class CompanySettings:
     locale: str = "en_US"
     language: str = "en_US"
     fiscal_year_start_month: int = 1
-    system_user_id: str = "0055e000000SystAAO"
+    system_user_id: str = "0055e000000SystAAC"
     """Stands as creator of what nobody created."""
