@@ -134,14 +134,17 @@ def test_a_continuation_link_to_another_place_is_refused_before_the_token_leaves
         assert len(mock.calls) == before
 
 
-def test_a_refused_login_says_what_to_do_and_is_not_retried(mock, clock):
-    mock.add(
-        responses.POST,
-        LOGIN,
-        status=400,
-        json={"error": "invalid_grant", "error_description": "user hasn't approved this consumer"},
-    )
-    with pytest.raises(AuthError, match="Permit the External Client App"):
+@pytest.mark.parametrize(
+    ("error", "description", "hint"),
+    [
+        ("invalid_grant", "user hasn't approved this consumer", "Permit the External Client App"),
+        ("invalid_app_access", "user is not admin approved to access this app", "Assign a permission set"),
+        ("app_not_found", "External client app is not installed in this org", "salesforce.login_url"),
+    ],
+)
+def test_a_refused_login_says_what_to_do_and_is_not_retried(mock, clock, error, description, hint):
+    mock.add(responses.POST, LOGIN, status=400, json={"error": error, "error_description": description})
+    with pytest.raises(AuthError, match=hint):
         make_client(clock).request("GET", "limits")
     assert len(mock.calls) == 1
 

@@ -32,6 +32,10 @@ _FINAL_CODES = frozenset({"UNSUPPORTED_API_VERSION"})
 _TOKEN_HINTS = {
     "user hasn't approved this consumer": "Permit the External Client App for the user of salesforce.username "
     "(permission set or profile), and check that name.",
+    "user is not admin approved to access this app": "Assign a permission set or profile of the External Client App "
+    "to the user of salesforce.username.",
+    "External client app is not installed in this org": "Check that salesforce.login_url leads to the org that has the "
+    "External Client App.",
     "invalid assertion": "Check that the app holds the certificate of salesforce.private_key_file.",
     "audience is invalid": "salesforce.audience must be https://login.salesforce.com or https://test.salesforce.com.",
     "client identifier invalid": "Check salesforce.client_id (the app's consumer key).",
