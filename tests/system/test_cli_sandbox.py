@@ -70,8 +70,10 @@ def test_a_folder_is_served_on_its_ports_again_and_a_taken_port_is_named(tmp_pat
         assert "name another one" in err
         assert "Traceback" not in err
 
-    again = serve(folder, "--json")
-    assert urls(card(again, folder)) == before
+    again = serve(folder, "--json", "--info", str(tmp_path / "info.json"))
+    found = card(again, folder)
+    assert urls(found) == before
+    assert json.loads((tmp_path / "info.json").read_text(encoding="utf-8")) == found
     second = serve(folder)
     _, err = second.communicate(timeout=READY_WITHIN_S)
     assert second.returncode == 1
@@ -80,7 +82,11 @@ def test_a_folder_is_served_on_its_ports_again_and_a_taken_port_is_named(tmp_pat
     assert (code, err) == (0, "")
     told = json.loads(out)
     assert (told["salesforce"], told["google"], told["control"]) == before
-    assert told["info"] == str(folder / "sandbox.json")
+    org = found["salesforce"]
+    assert (told["login"], told["username"], told["info"]) == (
+        org["login_url"], org["username"], str(tmp_path / "info.json"),
+    )  # fmt: skip
+    assert not [name for name in ("access_token", "refresh_token", "client_secret") if org[name] in out]
 
 
 def going_on_with(monkeypatch: pytest.MonkeyPatch, folder: Path, called: str, *, found: str | None) -> list[str]:

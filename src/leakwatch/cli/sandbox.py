@@ -11,6 +11,7 @@ import typer
 
 from leakwatch.cli import output
 
+_PORT = "0: the port of before, or a free one."
 sandbox_app = typer.Typer(no_args_is_help=True, help="The emulated Salesforce org and Google Workspace.")
 
 
@@ -56,16 +57,31 @@ def demo(
 
 
 @sandbox_app.command("serve")
-def serve(
+def serve(  # noqa: PLR0913, PLR0917  each is an option of the command line
     folder: Annotated[
         Path, typer.Option("--dir", help="Where its state lives; the same one goes on where it stopped.")
     ] = Path("sandbox"),
     world: Annotated[str, typer.Option(help="small, medium, or a world file of yours.")] = "small",
     seed: Annotated[int, typer.Option(help="Seed of a generated world.")] = 7,
     mail: Annotated[Path | None, typer.Option(help="Import an mbox file into one more mailbox.")] = None,
-    salesforce_port: Annotated[int, typer.Option(help="0: the port of before, or a free one.")] = 0,
-    google_port: Annotated[int, typer.Option(help="0: the port of before, or a free one.")] = 0,
-    control_port: Annotated[int, typer.Option(help="0: the port of before, or a free one.")] = 0,
+    salesforce_port: Annotated[int, typer.Option("--port", "--salesforce-port", help=f"The org's port. {_PORT}")] = 0,
+    login_port: Annotated[int, typer.Option(help=f"The login host's port. {_PORT}")] = 0,
+    google_port: Annotated[int, typer.Option(help=_PORT)] = 0,
+    control_port: Annotated[int, typer.Option(help=_PORT)] = 0,
+    proxy_port: Annotated[
+        int | None,
+        typer.Option(
+            help="Serve a proxy that brings login.salesforce.com and *.my.salesforce.com to the sandbox, for clients "
+            f"that hard-code these names. Default: none. {_PORT}"
+        ),
+    ] = None,
+    google: Annotated[bool, typer.Option(help="Serve Google Workspace too, or the org alone.")] = True,
+    insecure_http: Annotated[
+        bool, typer.Option("--insecure-http", help="Plain HTTP, for tools that can't be given a CA.")
+    ] = False,
+    info: Annotated[
+        Path | None, typer.Option(help="Write here too what to connect to and with what: JSON, for your eyes only.")
+    ] = None,
     deploy: Annotated[bool, typer.Option(help="Deploy leakwatch's own fields, or leave them out.")] = True,
     quota: Annotated[Literal["real", "legacy", "generous", "off"], typer.Option(help="Gmail's quota.")] = "generous",
     reset: Annotated[bool, typer.Option("--reset", help="Forget the folder's state; keep its keys and ports.")] = False,
@@ -75,8 +91,12 @@ def serve(
 ) -> None:
     """Start the emulators alone and serve until Ctrl-C. What to connect to stands in DIR/sandbox.json."""
     arguments = ["--dir", str(folder), "--world", world, "--seed", str(seed), "--quota", quota]
-    ports = {"salesforce": salesforce_port, "google": google_port, "control": control_port}
+    ports = {"salesforce": salesforce_port, "login": login_port, "google": google_port, "control": control_port}
+    ports |= {} if proxy_port is None else {"proxy": proxy_port}
     arguments += [word for name, port in ports.items() for word in (f"--{name}-port", str(port))]
+    arguments += [] if google else ["--no-google"]
+    arguments += ["--insecure-http"] if insecure_http else []
+    arguments += ["--info", str(info)] if info is not None else []
     arguments += ["--mail", str(mail)] if mail is not None else []
     arguments += [] if deploy else ["--no-deploy"]
     arguments += ["--reset"] if reset else []

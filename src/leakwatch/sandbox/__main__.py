@@ -37,9 +37,12 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--world", default="small", help="small, medium or a leakwatch-world/1 file")
     run.add_argument("--dir", type=Path, required=True, help="where the state lives; the same one continues")
     run.add_argument("--seed", type=int, help="seed of a generated world (default 7)")
-    run.add_argument("--salesforce-port", type=int, default=0)
+    run.add_argument("--port", "--salesforce-port", type=int, default=0, dest="salesforce_port", help="of the org")
+    run.add_argument("--login-port", type=int, default=0, help="of the login host")
     run.add_argument("--google-port", type=int, default=0)
     run.add_argument("--control-port", type=int, default=0)
+    run.add_argument("--proxy-port", type=int, help="serve a proxy for Salesforce's own host names (0: a free port)")
+    run.add_argument("--no-google", action="store_true", help="serve the org alone")
     run.add_argument("--mail", type=Path, metavar="MBOX", help="import real mail into one more mailbox")
     run.add_argument("--deploy", type=Path, metavar="SFDX_FOLDER", help="deploy its objects and fields (default: ours)")
     run.add_argument("--no-deploy", action="store_true", help="an org without our fields")
@@ -97,8 +100,11 @@ def main(arguments: list[str] | None = None) -> int:
                 folder=given.dir.absolute(),
                 seed=given.seed,
                 salesforce_port=given.salesforce_port,
+                login_port=given.login_port,
                 google_port=given.google_port,
                 control_port=given.control_port,
+                proxy_port=given.proxy_port,
+                google=not given.no_google,
                 mail=given.mail,
                 deploy=deploy,
                 insecure_http=given.insecure_http,

@@ -16,10 +16,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
+from leakwatch.sandbox.proxy import NAMES
+
 #: RSA size for signing JWTs: what both vendors issue and accept.
 RSA_BITS = 2048
 
 PROJECT = "leakwatch-sandbox"
+#: Whom the servers' certificate is good for: this machine, and the names that the sandbox's proxy sends to it.
+SERVER_NAMES = ("localhost", "127.0.0.1", "::1", *NAMES)
 SERVICE_ACCOUNT_EMAIL = f"leakwatch@{PROJECT}.iam.gserviceaccount.com"
 SERVICE_ACCOUNT_ID = "108000000000000000001"
 
@@ -79,7 +83,7 @@ class Keys:
     def ensure(self) -> None:
         """Create what is missing."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        if not self.ca.exists() or not self.server.exists():
+        if not self.ca.exists() or not self.server.exists() or not self._has_every_name():
             self._make_ca()
         if not self.client_key.exists() or not self.client_certificate.exists():
             key, certificate = _key_pair("leakwatch sandbox client")
@@ -88,9 +92,18 @@ class Keys:
         if not self.service_account_key.exists():
             write_private(self.service_account_key, _pem(_new_key()))
 
+    def _has_every_name(self) -> bool:
+        """Whether the certificate is good for `SERVER_NAMES`: that of an older folder is not."""
+        pem = self.server.read_bytes()
+        leaf = x509.load_pem_x509_certificate(pem[pem.index(b"-----BEGIN CERTIFICATE") :])
+        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        known = {*names.get_values_for_type(x509.DNSName), *map(str, names.get_values_for_type(x509.IPAddress))}
+        return known >= set(SERVER_NAMES)
+
     def _make_ca(self) -> None:
+        """A CA for this folder alone: its key is thrown away once it has signed the servers' certificate."""
         authority = trustme.CA(organization_name="leakwatch sandbox")
-        leaf = authority.issue_cert("localhost", "127.0.0.1", "::1")
+        leaf = authority.issue_cert(*SERVER_NAMES)
         write_private(self.ca, authority.cert_pem.bytes())
         write_private(self.server, leaf.private_key_and_cert_chain_pem.bytes())
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from leakwatch.sandbox.clock import VirtualClock
 from leakwatch.sandbox.keys import Keys
 from leakwatch.sandbox.org.facade import Org, OrgSettings
+from leakwatch.sandbox.org.identity.apps import App
 from leakwatch.sandbox.world.model import Json, World
 
 #: The consumer key of the sandbox's connected app.
 CLIENT_ID = "3MVG9.leakwatch.sandbox.client"
+_SCOPES = ("id", "api", "refresh_token")
 
 
 @dataclass(slots=True)
@@ -28,27 +30,41 @@ class SalesforceSide:
         user = next((u for u in self.world.users if u["role"] == "integration"), self.world.users[0])
         return str(user.get("username", user["email"]))
 
-    def build(self, url: str, keys: Keys) -> Any:
-        """The ASGI application of token endpoint and data API, for this address."""
-        certificate = keys.client_certificate.read_text(encoding="ascii")
-        self.org.register_app(CLIENT_ID, certificate, [self.username])
+    def build(self, url: str, login_url: str, keys: Keys) -> Any:
+        """The ASGI application of login host and org, which are told apart by the address that is called."""
         from leakwatch.sandbox.org.rest import build_app
 
-        return build_app(self.org, instance_url=url, login_hosts=[url])
+        certificate = keys.client_certificate.read_text(encoding="ascii")
+        apps = self.org.identity.apps
+        before = apps.get(CLIENT_ID)
+        if before is None:  # set up as Salesforce recommends: an administrator approves who may use it
+            users = (self.username,)
+            before = App(CLIENT_ID, users=users, run_as=self.username, policy="admin_approved", scopes=_SCOPES)
+        apps.put(replace(before, certificate=certificate, secret=keys.secret("salesforce-client")))
+        return build_app(self.org, instance_url=url, login_hosts=[login_url])
 
-    def card(self, url: str, keys: Keys) -> Json:
-        """The part of sandbox.json that is about Salesforce."""
-        rows = self.org.query(f"SELECT Id FROM User WHERE Username = '{self.username}'")
+    def card(self, url: str, login_url: str, keys: Keys) -> Json:
+        """The part of sandbox.json that is about Salesforce, with a fresh access token and refresh token."""
+        users = self.org.query("SELECT Id, Username, Name, IsActive FROM User WHERE Username != null ORDER BY Username")
+        user_id = next(user["Id"] for user in users if user["Username"].casefold() == self.username.casefold())
+        refresh = self.org.identity.refresh_tokens.issue(user_id, CLIENT_ID, " ".join(_SCOPES))
+        session = self.org.sessions.open(user_id, CLIENT_ID, scope=refresh.scope)
         return {
-            "login_url": url,
+            "login_url": login_url,
             "instance_url": url,
             "client_id": CLIENT_ID,
+            "client_secret": keys.secret("salesforce-client"),
             "username": self.username,
             "private_key_file": str(keys.client_key),
-            "audience": url,
+            "audience": login_url,
             "org_id": self.org.settings.org_id,
-            "user_id": rows[0]["Id"],
-            "access_token": self.org.sessions.open(rows[0]["Id"], CLIENT_ID).token,
+            "user_id": user_id,
+            "access_token": session.token,
+            "refresh_token": refresh.token,
+            "users": [
+                {"id": user["Id"], "username": user["Username"], "name": user["Name"], "active": user["IsActive"]}
+                for user in users
+            ],
         }
 
 

@@ -1,4 +1,4 @@
-"""Serving a sandbox: one process, three HTTPS servers on loopback, told apart by port."""
+"""Serving a sandbox: one process, HTTPS servers on loopback (login host, org, Google, control), told apart by port."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import fcntl
 import json
-import os
 import shutil
 import signal
 import socket
@@ -16,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from leakwatch.sandbox.clock import VirtualClock, format_instant
+from leakwatch.sandbox import card
+from leakwatch.sandbox.clock import VirtualClock
 from leakwatch.sandbox.control import Desk
 from leakwatch.sandbox.control import build_app as build_control
 from leakwatch.sandbox.faults import FaultBook, FaultMiddleware, Rule
@@ -28,10 +28,11 @@ from leakwatch.sandbox.google.quota import Quota, QuotaSettings
 from leakwatch.sandbox.google.service import GoogleService
 from leakwatch.sandbox.google.store import MailStore
 from leakwatch.sandbox.google.tokens import ServiceAccount, TokenOffice
-from leakwatch.sandbox.keys import SERVICE_ACCOUNT_EMAIL, SERVICE_ACCOUNT_ID, Keys, write_private
+from leakwatch.sandbox.keys import SERVICE_ACCOUNT_EMAIL, SERVICE_ACCOUNT_ID, Keys
 from leakwatch.sandbox.ledger import Ledger
+from leakwatch.sandbox.proxy import ConnectProxy, Targets
 from leakwatch.sandbox.salesforce import SalesforceSide, open_org
-from leakwatch.sandbox.stage import Stage, load_stage, read_kept_world, resume_stage
+from leakwatch.sandbox.stage import SEEDED, Stage, load_stage, read_kept_world, resume_stage
 from leakwatch.sandbox.wire import PortError, abort_connections, drop_connection, https_server, listen
 from leakwatch.sandbox.world.model import World
 from leakwatch.sandbox.world.play import Player
@@ -71,8 +72,13 @@ class Options:
     folder: Path
     seed: int | None = None
     salesforce_port: int = 0
+    login_port: int = 0
     google_port: int = 0
     control_port: int = 0
+    proxy_port: int | None = None
+    """None: no proxy; 0: on the port of before, or a free one."""
+    google: bool = True
+    """Whether Google Workspace is served too."""
     mail: Path | None = None
     deploy: Path | None = None
     insecure_http: bool = False
@@ -111,7 +117,7 @@ def open_stage(options: Options) -> tuple[Stage, SalesforceSide]:
     if options.reset:
         for name in STATE_FILES:
             (folder / name).unlink(missing_ok=True)
-        for name in ("org", "saves"):
+        for name in ("org", "saves", SEEDED):
             shutil.rmtree(folder / name, ignore_errors=True)
     fresh = not (folder / "stage.json").exists()
     world = _choose_world(options) if fresh else read_kept_world(folder)
@@ -152,6 +158,8 @@ def _google_service(stage: Stage, keys: Keys, ledger: Ledger, options: Options, 
 
 def serve(options: Options) -> int:
     """Serve until told to stop; the exit code."""
+    if options.insecure_http and options.proxy_port is not None:
+        raise ServeError("--proxy-port needs TLS, which the clients behind a proxy speak; leave --insecure-http out")
     with folder_lock(options.folder):
         keys = Keys(options.folder)
         keys.ensure()
@@ -164,29 +172,37 @@ def serve(options: Options) -> int:
     return 0
 
 
-def open_sockets(options: Options) -> list[socket.socket]:
-    """Listening sockets for Salesforce, Google and the control API: on the ports asked for, else on those of before.
+def asked_ports(options: Options) -> dict[str, int]:
+    """The servers that were asked for, with their ports (0: the one of before, or a free one)."""
+    asked = {"salesforce": options.salesforce_port, "login": options.login_port, "control": options.control_port}
+    if options.google:
+        asked["google"] = options.google_port
+    if options.proxy_port is not None:
+        asked["proxy"] = options.proxy_port
+    return asked
+
+
+def open_sockets(options: Options) -> dict[str, socket.socket]:
+    """Listening sockets by server: on the ports asked for, else on those of before.
 
     A port of before that somebody else took meanwhile is replaced by a free one, and that is said.
     """
-    names = ("salesforce", "google", "control")
-    asked = (options.salesforce_port, options.google_port, options.control_port)
     path = options.folder / PORTS_FILE
     try:
         before: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         before = {}
-    sockets: list[socket.socket] = []
-    for name, port in zip(names, asked, strict=True):
+    sockets: dict[str, socket.socket] = {}
+    for name, port in asked_ports(options).items():
         try:
-            sockets.append(listen(port or int(before.get(name, 0))))
+            sockets[name] = listen(port or int(before.get(name, 0)))
         except PortError as error:
             if port:
                 raise
-            sockets.append(listen(0))
-            fresh = sockets[-1].getsockname()[1]
+            sockets[name] = listen(0)
+            fresh = sockets[name].getsockname()[1]
             sys.stderr.write(f"{error}; {name} is served on {fresh} now: settings made for this folder name the old\n")
-    ports = {name: sock.getsockname()[1] for name, sock in zip(names, sockets, strict=True)}
+    ports = before | {name: sock.getsockname()[1] for name, sock in sockets.items()}
     path.write_text(json.dumps(ports), encoding="utf-8")
     return sockets
 
@@ -203,90 +219,69 @@ def _counted(book: FaultBook, ledger: Ledger) -> Callable[[str, str], Rule | Non
     return ask
 
 
+def _urls(options: Options, sockets: dict[str, socket.socket]) -> dict[str, str]:
+    scheme = "http" if options.insecure_http else "https"
+    found = {name: f"{scheme}://localhost:{sock.getsockname()[1]}" for name, sock in sockets.items()}
+    if "proxy" in found:  # a proxy itself is spoken to in plain HTTP
+        found["proxy"] = found["proxy"].replace("https://", "http://")
+    return found
+
+
 async def _run(options: Options, keys: Keys, stage: Stage, side: SalesforceSide) -> None:
     sockets = open_sockets(options)
-    scheme = "http" if options.insecure_http else "https"
-    urls = [f"{scheme}://localhost:{sock.getsockname()[1]}" for sock in sockets]
+    urls = _urls(options, sockets)
     ledger, book = Ledger(), FaultBook.kept(options.folder / FAULTS_FILE, stage.world.seed)
-    token_uri = f"{urls[1]}/token"
-    keys.write_service_account(token_uri)
+    token_uri = f"{urls.get('google', 'https://localhost')}/token"
+    if options.google:
+        keys.write_service_account(token_uri)
     google = _google_service(stage, keys, ledger, options, token_uri)
     desk = Desk(stage, google, book, ledger, keys.secret("control"))
-    org_app = side.build(urls[0], keys)
     stage.org.trouble.ask = _counted(book, ledger)
     stage.org.agenda.watch()
-    google_app = build_google(google, book.part_fault)
-    apps: list[Any] = [
-        FaultMiddleware(org_app, "salesforce", book, ledger, drop_connection),
-        FaultMiddleware(google_app, "google", book, ledger, drop_connection),
-        build_control(desk),
-    ]
-    servers = [https_server(app, None if options.insecure_http else keys.server) for app in apps]
+    org_app = FaultMiddleware(
+        side.build(urls["salesforce"], urls["login"], keys), "salesforce", book, ledger, drop_connection
+    )
+    apps: dict[str, Any] = {"salesforce": org_app, "login": org_app, "control": build_control(desk)}
+    if options.google:
+        google_app = build_google(google, book.part_fault)
+        apps["google"] = FaultMiddleware(google_app, "google", book, ledger, drop_connection)
+    servers = {name: https_server(app, None if options.insecure_http else keys.server) for name, app in apps.items()}
+    proxy = await _proxy(sockets)
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
-        for server in servers:
+        for server in servers.values():
             server.should_exit = True
+        if proxy is not None:
+            proxy.stop()
         loop.call_later(LINGER, abort_connections)
 
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop)
-    tasks = [asyncio.create_task(server.serve(sockets=[sock])) for server, sock in zip(servers, sockets, strict=True)]
-    while not all(server.started for server in servers) and not any(task.done() for task in tasks):
+    tasks = [asyncio.create_task(server.serve(sockets=[sockets[name]])) for name, server in servers.items()]
+    while not all(server.started for server in servers.values()) and not any(task.done() for task in tasks):
         await asyncio.sleep(0.005)
-    _announce(options, _card(stage, side, keys, urls, desk))
+    _announce(options, card.card(stage, side.card(urls["salesforce"], urls["login"], keys), keys, urls, desk.token))
     await asyncio.gather(*tasks)
     book.keep()
 
 
-def _card(stage: Stage, side: SalesforceSide, keys: Keys, urls: list[str], desk: Desk) -> dict[str, Any]:
-    world = stage.world
-    admin = next((u for u in world.users if (u.get("google") or {}).get("admin")), None)
-    return {
-        "ca_file": str(keys.ca),
-        "salesforce": side.card(urls[0], keys),
-        "google": {
-            "service_account_file": str(keys.service_account),
-            "api_url": urls[1],
-            "batch_url": f"{urls[1]}/batch/gmail/v1",
-            "token_uri": f"{urls[1]}/token",
-            "admin_email": admin["email"] if admin else None,
-            "customer": CUSTOMER,
-            "domain": world.company["domains"][0],
-            "domains": world.company["domains"],
-            "scopes": world.delegation,
-        },
-        "control": {"url": urls[2], "token": desk.token},
-        "world": {
-            "name": world.name,
-            "seed": world.seed,
-            "start": format_instant(world.start),
-            "now": format_instant(stage.clock.now()),
-            "days": world.days,
-            "time_zone": world.company["time_zone"],
-        },
-        "pid": os.getpid(),
-    }
+async def _proxy(sockets: dict[str, socket.socket]) -> ConnectProxy | None:
+    if "proxy" not in sockets:
+        return None
+    ports = {name: int(sock.getsockname()[1]) for name, sock in sockets.items()}
+    proxy = ConnectProxy(Targets(login=ports["login"], instance=ports["salesforce"]))
+    await proxy.start(sockets["proxy"])
+    return proxy
 
 
-def _announce(options: Options, card: dict[str, Any]) -> None:
-    content = json.dumps(card, indent=2, ensure_ascii=False).encode()
-    for path in (options.info, options.folder / "sandbox.json"):  # the last is the one that is waited for
-        if path is not None:
-            temporary = path.with_name(path.name + ".new")
-            write_private(temporary, content)
-            temporary.replace(path)
-    world = card["world"]
-    served = {
-        "salesforce": card["salesforce"]["instance_url"],
-        "google": card["google"]["api_url"],
-        "control": card["control"]["url"],
-        "info": str(options.info or options.folder / "sandbox.json"),
-    }
+def _announce(options: Options, content: dict[str, Any]) -> None:
+    own = options.folder / "sandbox.json"
+    card.write(content, *([options.info] if options.info is not None else []), own)
+    info = options.info or own
     if options.as_json:
-        text = json.dumps({"world": world, "pid": card["pid"], **served}, ensure_ascii=False, indent=2)
+        text = json.dumps(card.served(content, info), ensure_ascii=False, indent=2)
     else:
-        head = f"sandbox ready: world {world['name']} (seed {world['seed']}), clock {world['now']}"
-        text = "\n".join([head, *(f"{name:<12}{place}" for name, place in served.items())])
+        text = card.words(content, info)
     sys.stdout.write(text + "\n")
     sys.stdout.flush()

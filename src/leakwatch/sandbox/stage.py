@@ -19,6 +19,8 @@ from leakwatch.sandbox.world.model import World
 from leakwatch.sandbox.world.play import Player
 from leakwatch.sandbox.world.reader import parse_world
 
+#: The folder with the state as it was seeded.
+SEEDED = "seeded"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,60}")
 
 
@@ -67,7 +69,13 @@ class Stage:
 
     def save(self, name: str) -> None:
         """Keep the whole state under a name; an older one of that name is replaced."""
-        target = self._save_folder(name)
+        self._save_to(self._save_folder(name))
+
+    def keep_as_seeded(self) -> None:
+        """Keep the state that `reset` goes back to: costs the disk space of the state once more."""
+        self._save_to(self.folder / SEEDED)
+
+    def _save_to(self, target: Path) -> None:
         shutil.rmtree(target, ignore_errors=True)
         (target / "org").mkdir(parents=True)
         self.org.save(target / "org")
@@ -80,6 +88,16 @@ class Stage:
         source = self._save_folder(name)
         if not (source / "stage.json").exists():
             raise StageError(f"no saved state is called {name!r}")
+        self._restore_from(source)
+
+    def reset(self) -> None:
+        """Go back to the world as it was seeded, imported mail included."""
+        source = self.folder / SEEDED
+        if not (source / "stage.json").exists():
+            raise StageError("this folder was seeded by an older version; start the sandbox with --reset instead")
+        self._restore_from(source)
+
+    def _restore_from(self, source: Path) -> None:
         state = json.loads((source / "stage.json").read_text(encoding="utf-8"))
         self.org.restore(source / "org")
         self.store.restore(source / "google.sqlite")
@@ -111,6 +129,7 @@ def load_stage(stage: Stage, mail: Path | None) -> None:
     if mail is not None:
         stage.mail_import = mbox.import_mbox(mail, stage)
     stage.keep()
+    stage.keep_as_seeded()
 
 
 def resume_stage(stage: Stage) -> None:

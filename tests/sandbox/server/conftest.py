@@ -10,7 +10,7 @@ from sandbox.server.harness import Running
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """One served small world for the tests of a module."""
-    server = Running(tmp_path_factory.mktemp("server"), "--world", "small")
+    server = Running(tmp_path_factory.mktemp("server"), "--world", "small", "--proxy-port", "0")
     server.control("POST", "/save", {"name": "fresh"})
     yield server
     server.stop()

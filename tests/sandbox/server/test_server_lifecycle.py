@@ -90,10 +90,12 @@ def test_keys_are_for_their_owner_only(served: Running) -> None:
     assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
 
 
-def test_plain_http_serves_clients_without_a_ca_option(tmp_path: Path) -> None:
-    running = Running(tmp_path / "box", "--world", "small", "--insecure-http")
+def test_plain_http_serves_the_org_alone_to_clients_without_a_ca_option(tmp_path: Path) -> None:
+    running = Running(tmp_path / "box", "--world", "small", "--insecure-http", "--no-google")
     try:
-        assert running.info["google"]["api_url"].startswith("http://")
+        assert running.info["google"] is None
+        assert running.salesforce("limits").status_code == 200
+        assert running.info["salesforce"]["login_url"].startswith("http://")
         assert running.control("GET", "/clock")["now"] == "2026-03-02T02:00:00Z"
     finally:
         assert running.stop() == 0
@@ -103,6 +105,7 @@ def test_plain_http_serves_clients_without_a_ca_option(tmp_path: Path) -> None:
     ("arguments", "code", "words"),
     [
         (["serve", "--dir", "{}", "--world", "smal"], 1, "no file smal"),
+        (["serve", "--dir", "{}", "--insecure-http", "--proxy-port", "0"], 1, "--proxy-port needs TLS"),
         (["serve", "--world", "small"], 2, "--dir"),
         (["serve", "--dir", "{}", "--world", "{}/w.json"], 3, "users[0]: unknown key 'nmae', did you mean"),
         (["check", "{}/w.json"], 3, "needs the key 'start'"),
