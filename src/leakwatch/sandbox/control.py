@@ -10,10 +10,13 @@ GET  /org/settings  POST        how the org is set up, its probe switches too; s
 GET  /org/usage                 allocations used in 24 hours, requests running, what records weigh
 POST /org/rows                  {"sobject", "rows"}: rows as they are; with an old SystemModstamp: committed late
 POST /org/purge                 {"sobject", "ids"}: deleted for good, past the recycle bin or out of it
+GET  /rows/{sobject}/{id}       one row of the org as it is, deleted or not
 POST /save  POST /restore       {"name"}: the whole state
+POST /reset                     back to the world as it was seeded; no faults, an empty ledger; sessions, apps and
+                                settings stay
 GET  /faults  POST /faults      one rule or {"rules": [...]}; see faults.py
 DELETE /faults                  drop them all (?seed=N throws the dice anew)
-POST /sessions/expire           {"service"?}: every token minted so far is refused
+/sessions /apps /users /org/api logging in: see control_identity.py
 GET  /quota  POST /quota        Gmail's quota: {"profile": "real"|"legacy"|"generous"|"off"} or single settings
 POST /history/expire            {"mailbox"?, "days"?}: forget Gmail history, or set how long it is kept
 POST /accounts                  {"address", "suspended"}: suspend a Google account or let it back in
@@ -33,6 +36,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from leakwatch.sandbox import control_identity
 from leakwatch.sandbox.clock import ClockError, format_instant, parse_instant
 from leakwatch.sandbox.faults import FaultBook, FaultError, Rule
 from leakwatch.sandbox.google.quota import PROFILES, QuotaSettings
@@ -132,6 +136,14 @@ class Desk:
         """Add rows as they are."""
         return {"added": self.stage.org.seed(str(body["sobject"]), cast(list[Body], body["rows"]))}
 
+    def get_row(self, request: Request, _body: Body) -> Any:
+        """One row."""
+        given = request.path_params
+        row = self.stage.org.get(given["sobject"], given["id"])
+        if row is None:
+            raise StageError(f"there is no {given['sobject']} {given['id']}")
+        return row
+
     def post_purge(self, _request: Request, body: Body) -> Any:
         """Delete rows for good."""
         self.stage.org.purge(str(body["sobject"]), cast(list[str], body["ids"]))
@@ -148,6 +160,13 @@ class Desk:
         """Take up a kept state."""
         self.stage.restore(str(body.get("name", "")))
         return {"restored": body["name"], "now": format_instant(self.stage.clock.now())}
+
+    def post_reset(self, _request: Request, _body: Body) -> Any:
+        """Go back to the world as it was seeded."""
+        self.stage.reset()
+        self.book.clear(self.stage.world.seed)
+        self.delete_ledger(_request, {})
+        return {"now": format_instant(self.stage.clock.now())}
 
     # -- trouble -----------------------------------------------------------------------------------
 
@@ -166,15 +185,6 @@ class Desk:
     def delete_faults(self, request: Request, _body: Body) -> Any:
         """Drop all rules."""
         self.book.clear(int(request.query_params.get("seed", "0")))
-        return {}
-
-    def post_expire(self, _request: Request, body: Body) -> Any:
-        """Withdraw tokens."""
-        service = body.get("service")
-        if service in {None, "salesforce"}:
-            self.stage.org.expire_sessions()
-        if service in {None, "google"}:
-            self.google.tokens.expire_all()
         return {}
 
     def get_quota(self, _request: Request, _body: Body) -> Any:
@@ -234,13 +244,28 @@ def build_app(desk: Desk) -> Starlette:
         ("GET", "/faults", desk.get_faults),
         ("POST", "/faults", desk.post_faults),
         ("DELETE", "/faults", desk.delete_faults),
-        ("POST", "/sessions/expire", desk.post_expire),
+        ("GET", "/rows/{sobject}/{id}", desk.get_row),
+        ("POST", "/reset", desk.post_reset),
+        *_identity(desk),
         ("GET", "/quota", desk.get_quota),
         ("POST", "/quota", desk.post_quota),
         ("POST", "/history/expire", desk.post_history),
         ("POST", "/accounts", desk.post_account),
     ]
     return Starlette(routes=[Route(path, _endpoint(desk, handler), methods=[verb]) for verb, path, handler in routes])
+
+
+def _identity(desk: Desk) -> list[tuple[str, str, Handler]]:
+    """The routes of `control_identity`."""
+    org, google = desk.stage.org, desk.google
+    return [
+        ("GET", "/sessions", lambda _request, _body: control_identity.sessions(org)),
+        ("POST", "/sessions/expire", lambda _request, body: control_identity.expire(org, google, body)),
+        ("GET", "/apps", lambda _request, _body: control_identity.apps(org)),
+        ("POST", "/apps", lambda _request, body: control_identity.change_app(org, body)),
+        ("POST", "/users", lambda _request, body: control_identity.change_user(org, body)),
+        ("POST", "/org/api", lambda _request, body: control_identity.switch_api(org, body)),
+    ]
 
 
 def _endpoint(desk: Desk, handler: Handler) -> Callable[[Request], Awaitable[Response]]:

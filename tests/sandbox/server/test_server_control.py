@@ -409,3 +409,102 @@ def test_an_edit_that_the_org_refuses_is_told_and_the_play_goes_on(running: Runn
     refused = [event for event in played if "error" in event]
     assert [event["record"] for event in refused] == [item["record"]]
     assert played.index(refused[0]) < len(played) - 1
+
+
+# -- logging in --------------------------------------------------------------------------------------
+
+
+def login(running: Running) -> str:
+    """A token of its own, by client credentials."""
+    org = running.info["salesforce"]
+    form = {"grant_type": "client_credentials", "client_id": org["client_id"], "client_secret": org["client_secret"]}
+    answer = running.web.post(f"{org['instance_url']}/services/oauth2/token", data=form, timeout=20)
+    assert answer.status_code == 200, answer.text
+    return answer.json()["access_token"]
+
+
+def works(running: Running, token: str) -> int:
+    """The status of a call with this token."""
+    url = f"{running.info['salesforce']['instance_url']}/services/data/v66.0/limits"
+    return running.web.get(url, headers={"Authorization": f"Bearer {token}"}, timeout=20).status_code
+
+
+def test_the_login_host_is_apart_from_the_org(running: Running) -> None:
+    org = running.info["salesforce"]
+    assert org["login_url"] != org["instance_url"]
+    form = {"grant_type": "client_credentials", "client_id": org["client_id"], "client_secret": org["client_secret"]}
+    answer = running.web.post(f"{org['login_url']}/services/oauth2/token", data=form, timeout=20)
+    assert answer.json()["error_description"] == "request not supported on this domain"
+    assert {"username", "id", "name", "active"} == set(org["users"][0])
+    assert org["username"] in {user["username"] for user in org["users"]}
+
+
+def test_one_session_ends_by_its_token_or_name_or_after_some_calls(running: Running) -> None:
+    first, second, third = login(running), login(running), login(running)
+    assert running.control("POST", "/sessions/expire", {"token": first}) == {"sessions": 1}
+    named = running.control("GET", "/sessions")["sessions"]
+    assert second not in str(named)
+    running.control("POST", "/sessions/expire", {"session": named[-2]["session"]})
+    running.control("POST", "/sessions/expire", {"token": third, "after_calls": 1})
+    assert [works(running, token) for token in (first, second, third, third)] == [401, 401, 200, 401]
+    assert running.salesforce("limits").status_code == 200
+
+
+def test_a_user_can_be_locked_and_lose_the_api_and_the_org_too(running: Running) -> None:
+    token, user = login(running), running.info["salesforce"]["username"]
+    assert running.control("POST", "/users", {"user": user, "locked": True, "api": False})["api"] is False
+    assert works(running, token) == 403
+    running.control("POST", "/users", {"user": user, "locked": False, "api": True})
+    running.control("POST", "/org/api", {"enabled": False})
+    assert works(running, token) == 403
+    running.control("POST", "/org/api", {"enabled": True})
+    assert works(running, token) == 200
+
+
+def test_an_app_is_set_up_otherwise_and_shows_no_secret(running: Running) -> None:
+    app = running.control("GET", "/apps")["apps"][0]
+    assert (app["policy"], "secret" in app) == ("admin_approved", False)
+    changed = running.control("POST", "/apps", {"client_id": app["client_id"], "rotation": False})
+    assert changed == app | {"rotation": False}
+    running.control("POST", "/apps", {"client_id": app["client_id"], "rotation": True})
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "words"),
+    [
+        ("/sessions/expire", {"session": "nonsense"}, "no living session"),
+        ("/sessions/expire", {"service": "graph"}, "salesforce or google"),
+        ("/sessions/expire", {"service": "google", "user": "x"}, "for the org's sessions only"),
+        ("/sessions/expire", {"sesion": "x"}, "not known here"),
+        ("/sessions/expire", {"user": "nobody"}, "there is no user"),
+        ("/sessions/expire", {"user": "x", "token": "y"}, "say one of"),
+        ("/sessions/expire", {"after_calls": "2"}, "a number of calls"),
+        ("/users", {"user": "nobody", "locked": True}, "there is no user"),
+        ("/users", {"locked": 1}, "there is no user"),
+        ("/org/api", {"enabled": "no"}, "true or false"),
+        ("/apps", {"client_id": "x", "installed": False}, "there is no app"),
+    ],
+)
+def test_what_makes_no_sense_about_logging_in_is_refused(
+    running: Running, path: str, body: dict[str, Any], words: str
+) -> None:
+    answer = running.raw_control("POST", path, body)
+    assert answer.status_code == 400
+    assert words in answer.json()["error"]
+
+
+def test_a_reset_goes_back_to_the_world_as_seeded_and_keeps_people_logged_in(running: Running) -> None:
+    before = running.control("GET", "/org/dump")
+    token = login(running)
+    account = running.soql("SELECT Id, Name FROM Account LIMIT 1")[0]
+    running.control("POST", "/clock", {"advance_seconds": 2 * 86_400})
+    assert running.salesforce(f"sobjects/Account/{account['Id']}", "PATCH", {"Name": "Changed"}).status_code == 204
+    assert running.control("GET", f"/rows/Account/{account['Id']}")["Name"] == "Changed"
+    running.control("POST", "/faults", {"service": "salesforce", "match": "never"})
+    assert running.control("POST", "/reset") == {"now": "2026-03-02T02:00:00Z"}
+    assert running.control("GET", f"/rows/Account/{account['Id']}")["Name"] == account["Name"]
+    assert running.control("GET", "/org/dump") == before
+    assert running.control("GET", "/faults")["rules"] == []
+    assert works(running, token) == 200
+    missing = running.raw_control("GET", "/rows/Account/001000000000000AAA")
+    assert (missing.status_code, "there is no Account" in missing.json()["error"]) == (400, True)
