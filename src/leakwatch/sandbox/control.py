@@ -8,6 +8,7 @@ GET  /ledger  DELETE /ledger    calls by service and endpoint, rows asked to be 
 GET  /org/dump                  the org's records (?labels=true: {"rows", "labels"}, the label of each new id)
 GET  /org/settings  POST        how the org is set up, its probe switches too; see org/settings.py
 GET  /org/usage                 allocations used in 24 hours, requests running, what records weigh
+GET  /org/notifications         the custom notifications that were sent
 POST /org/rows                  {"sobject", "rows"}: rows as they are; with an old SystemModstamp: committed late
 POST /org/purge                 {"sobject", "ids"}: deleted for good, past the recycle bin or out of it
 GET  /rows/{sobject}/{id}       one row of the org as it is, deleted or not
@@ -42,6 +43,7 @@ from leakwatch.sandbox.faults import FaultBook, FaultError, Rule
 from leakwatch.sandbox.google.quota import PROFILES, QuotaSettings
 from leakwatch.sandbox.google.service import GoogleService
 from leakwatch.sandbox.ledger import Ledger
+from leakwatch.sandbox.org import notifications
 from leakwatch.sandbox.org.errors import OrgError
 from leakwatch.sandbox.stage import Stage, StageError
 from leakwatch.sandbox.world.expect import truth_now, world_card
@@ -131,6 +133,10 @@ class Desk:
             "storage_bytes": org.storage.used(),
             "storage": org.storage.by_object(),
         }
+
+    def get_notifications(self, _request: Request, _body: Body) -> Any:
+        """The outbox of custom notifications."""
+        return {"notifications": notifications.outbox(self.stage.org)}
 
     def post_rows(self, _request: Request, body: Body) -> Any:
         """Add rows as they are."""
@@ -237,6 +243,7 @@ def build_app(desk: Desk) -> Starlette:
         ("GET", "/org/settings", desk.get_settings),
         ("POST", "/org/settings", desk.post_settings),
         ("GET", "/org/usage", desk.get_usage),
+        ("GET", "/org/notifications", desk.get_notifications),
         ("POST", "/org/rows", desk.post_rows),
         ("POST", "/org/purge", desk.post_purge),
         ("POST", "/save", desk.post_save),

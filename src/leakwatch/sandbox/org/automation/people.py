@@ -1,4 +1,4 @@
-"""Leads, contacts, users and posts."""
+"""Leads, contacts and users."""
 
 from __future__ import annotations
 
@@ -17,15 +17,6 @@ def refuse_converted(_engine: Engine, change: Change) -> None:
         raise bad("CANNOT_UPDATE_CONVERTED_LEAD", "cannot reference converted lead")
 
 
-def prepare_post(_engine: Engine, change: Change) -> None:
-    """A text post has a body; who wrote it is who inserted it, unless audit fields say otherwise."""
-    if change.row.get("Type") == "TextPost" and not change.row.get("Body"):
-        raise bad("REQUIRED_FIELD_MISSING", "Required fields are missing: [Body]", "Body")
-    if change.creating:
-        change.row["InsertedById"] = change.caller.user_id
-
-
 PERSON = Rules(derive=derive_name)
 LEAD = Rules(prepare=refuse_converted, derive=derive_name)
-FEED_ITEM = Rules(prepare=prepare_post)
-RULES = {"Contact": PERSON, "User": PERSON, "Lead": LEAD, "FeedItem": FEED_ITEM}
+RULES = {"Contact": PERSON, "User": PERSON, "Lead": LEAD}

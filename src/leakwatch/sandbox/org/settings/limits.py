@@ -27,3 +27,7 @@ class LimitSettings:
     """Whether a full data storage refuses new records. Off, a world may be larger than a real org would be."""
     missing_permissions: list[str] = collection(list[str])  # noqa: RUF009  it makes a field
     """User permissions, by API name, that no caller has: ViewSetup, ManageUsers, SendCustomNotifications."""
+    chatter_hourly_limit: int = switch(200)
+    """Requests to chatter/ resources per user, app and hour. The real number is not published; this one is a guess."""
+    feed_tracking_off: list[str] = collection(list[str])  # noqa: RUF009  it makes a field
+    """Objects whose feeds are switched off: nothing can be posted to their records."""
