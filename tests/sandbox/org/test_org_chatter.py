@@ -10,6 +10,7 @@ from leakwatch.sandbox.org import notifications
 from leakwatch.sandbox.org.facade import Org, OrgError
 from sandbox.org.org_kit import Api, Clock, Company
 
+pytestmark = pytest.mark.documented("Connect REST API Developer Guide, Feed Elements; Actions Developer Guide")
 ACTION = "actions/standard/chatterPost"
 ELEMENTS = "chatter/feed-elements"
 
