@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from leakwatch.sandbox.org import ids, values
+from leakwatch.sandbox.org import ids, written
 from leakwatch.sandbox.org.caller import Caller
 from leakwatch.sandbox.org.errors import OrgError, bad, no_column, not_emulated, not_found
 from leakwatch.sandbox.org.schema import ID_TYPES, Field, Schema, SObject
@@ -252,7 +252,7 @@ class Engine:
             if field.type == "junction":
                 lists[field.name] = self._id_list(field, value)
             else:
-                row[field.name] = values.parse(self.schema, field, value)
+                row[field.name] = written.parse(self.schema, field, value)
         return row, lists
 
     def _writable(self, sobject: SObject, field: Field, flag: str) -> None:
@@ -272,7 +272,7 @@ class Engine:
             return []
         if not isinstance(value, list):
             raise bad("JSON_PARSER_ERROR", f"Cannot deserialize instance of JunctionIdList from {value!r}")
-        found = [values.parse_id(self.schema, field, one) for one in value]
+        found = [written.parse_id(self.schema, field, one) for one in value]
         for one in found:
             self._exists(field, one)
         return list(dict.fromkeys(found))
@@ -287,8 +287,14 @@ class Engine:
         for name in change.given:
             field = change.sobject.fields[name]
             value = change.row.get(name)
-            if field.type == "reference" and value is not None and change.changed(name):
+            if value is None or not change.changed(name):
+                continue
+            if field.type == "reference":
                 self._exists(field, value)
+            if field.name == "RecordTypeId":
+                self._record_type(change, field, value)
+            if field.name == "CurrencyIsoCode":
+                self._currency(field, value)
         if change.changed("OwnerId"):
             self._owner(change)
         for field in change.sobject.stored_fields:
@@ -325,6 +331,19 @@ class Engine:
             raise bad("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", field.name)
         if row.get("IsDeleted"):
             raise bad("ENTITY_IS_DELETED", "entity is deleted", field.name)
+
+    def _record_type(self, change: Change, field: Field, record_id: str) -> None:
+        """A record type is an active one of the object (which of them a profile gets is not kept)."""
+        kind = self.store.get("RecordType", record_id)
+        if kind is None or kind["SobjectType"] != change.sobject.name or not kind["IsActive"]:
+            said = f"{field.label}: this ID value isn't valid for the user: {record_id}"
+            raise bad("INVALID_CROSS_REFERENCE_KEY", said, field.name)
+
+    def _currency(self, field: Field, code: str) -> None:
+        known = self.store.find("CurrencyType", self.schema.objects["CurrencyType"].fields["IsoCode"], code)
+        if not any(one["IsActive"] for one in known):
+            said = f"{field.label}: bad value for restricted picklist field: {code}"
+            raise bad("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", said, field.name)
 
     def _owner(self, change: Change) -> None:
         owner = change.row.get("OwnerId")
