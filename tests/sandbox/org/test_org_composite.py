@@ -79,7 +79,7 @@ def test_a_collection_is_upserted_by_key(api: Api, org: Org, project: Path) -> N
 
 def test_a_collection_is_updated_and_deleted_by_id(api: Api, org: Org, company: Company) -> None:
     made = [org.create("Task", {"Subject": str(i)}, user_id=company.rep) for i in range(2)]
-    records = [task(id=made[0], Subject="new"), task(Subject="x"), task(id="00T5e00000zzzzzAAA", Subject="x")]
+    records = [task(id=made[0], Subject="new"), task(Subject="x"), task(id="00T5e00000zzzzz", Subject="x")]
     updated = api.call("PATCH", "composite/sobjects", {"records": records}).json()
     assert updated[0] == {"id": made[0], "success": True, "errors": []}
     assert [one["errors"][0]["statusCode"] for one in updated[1:]] == [

@@ -33,6 +33,10 @@ class Caller:
     app: str = ""
     """The consumer key of the connected app; empty for what acts inside the sandbox."""
     version: str = DEFAULT_VERSION
+    save_duplicates: bool = False
+    """Whether the write goes through although a duplicate rule that may be overridden finds something."""
+    show_duplicates: bool = False
+    """Whether the duplicates are shown whole."""
 
     @property
     def first_weekday(self) -> int:

@@ -12,7 +12,8 @@ from typing import Any
 
 from leakwatch.sandbox.org import ids, written
 from leakwatch.sandbox.org.caller import Caller
-from leakwatch.sandbox.org.errors import OrgError, bad, no_column, not_emulated, not_found
+from leakwatch.sandbox.org.errors import OrgError, bad, no_column, not_found
+from leakwatch.sandbox.org.foreign import referred
 from leakwatch.sandbox.org.schema import ID_TYPES, Field, Schema, SObject
 from leakwatch.sandbox.org.settings import OrgSettings
 from leakwatch.sandbox.org.store import Store, folded, quote, shares_index
@@ -244,9 +245,15 @@ class Engine:
             if name == "attributes":
                 continue
             field = sobject.find(name)
+            link = sobject.by_relationship.get(name.lower()) if field is None else None
+            if link is not None:
+                self._writable(sobject, link, flag)
+                if any(one.lower() == link.name.lower() for one in fields):
+                    said = f"Cannot specify both an external ID reference {name} and a salesforce id, {link.name}"
+                    raise bad("INVALID_FIELD", said)
+                row[link.name] = referred(self.store, self.schema, link, value)
+                continue
             if field is None:
-                if name.lower() in sobject.by_relationship:
-                    raise not_emulated(f"relations by external id in a written row ({name})")
                 raise no_column(name, sobject.name)
             self._writable(sobject, field, flag)
             if field.type == "junction":

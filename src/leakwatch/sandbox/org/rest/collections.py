@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable
 from itertools import groupby
 from typing import Any
 
 from leakwatch.sandbox.org import ids
 from leakwatch.sandbox.org.errors import ROLLED_BACK, OrgError, bad
+from leakwatch.sandbox.org.foreign import matches, several
+from leakwatch.sandbox.org.rest.headers import writer
 from leakwatch.sandbox.org.rest.http import Call, Reply, router
-from leakwatch.sandbox.org.rest.rows import key_field, matches
-from leakwatch.sandbox.org.schema import SObject
+from leakwatch.sandbox.org.rest.rows import key_field
+from leakwatch.sandbox.org.schema import Field, SObject
 from leakwatch.sandbox.org.store import quote
 
 MAX_ROWS = 200
 MAX_CHUNKS = 10
 MAX_READ = 2000
+SETUP_OBJECTS = frozenset(("Group", "GroupMember", "Profile", "QueueSobject", "RecordType", "User", "UserRole"))
+"""Objects of Salesforce Setup among those the org has: they are not written together with others."""
 _FIELD_PATH = re.compile(r"\w+(?:\.\w+)*\Z")
 Row = dict[str, Any]
 
@@ -41,17 +46,23 @@ def _each(call: Call, rows: list[Any], all_or_none: bool, one: Callable[[Any], R
             if all_or_none and not all(answer["success"] for answer in answers):
                 raise _RolledBackError
     except _RolledBackError:
-        undone = bad("ALL_OR_NONE_OPERATION_ROLLED_BACK", ROLLED_BACK)
         answers = [
-            _failed(undone, row) if answer["success"] else answer for answer, row in zip(answers, rows, strict=True)
+            _undone(answer, row) if answer["success"] else answer for answer, row in zip(answers, rows, strict=True)
         ]
     return Reply(body=answers)
 
 
 def _failed(error: OrgError, row: Any) -> Row:
     record_id = row if isinstance(row, str) else _id_of(row)
-    named = {"id": record_id} if record_id else {}
+    # an id that is none of the object is not repeated (REST guide, examples of sObject Collections)
+    named = {"id": record_id} if record_id and error.error_code != "MALFORMED_ID" else {}
     return {**named, "success": False, "errors": [error.row()]}
+
+
+def _undone(answer: Row, row: Any) -> Row:
+    """A row that went well and was rolled back; an upserted one is answered with its id (REST guide)."""
+    undone = _failed(bad("ALL_OR_NONE_OPERATION_ROLLED_BACK", ROLLED_BACK), row)
+    return {"id": answer["id"], **undone} if "created" in answer else undone
 
 
 def _id_of(row: Row) -> str | None:
@@ -75,6 +86,10 @@ def _records(call: Call) -> tuple[list[Row], bool]:
             "Please rearrange the data to reduce chunking."
         )
         raise bad("LIMIT_EXCEEDED", said)
+    if len(set(types)) > 1 and (setup := next((kind for kind in types if kind in SETUP_OBJECTS), None)):
+        # that the kinds don't mix is documented, that the whole call is refused and how is unverified
+        said = f"DML operation on setup object is not permitted together with other objects: {setup}"
+        raise bad("MIXED_DML_OPERATION", said)
     return rows, _flag(body.get("allOrNone", False))
 
 
@@ -104,7 +119,7 @@ def create(call: Call) -> Reply:
         sobject = _object(call, _type_of(row))
         if _id_of(row):
             raise bad("INVALID_FIELD_FOR_INSERT_UPDATE", "cannot specify Id in an insert call")
-        record_id = call.org.create(sobject.name, _fields(row), user_id=call.caller)
+        record_id = call.org.create(sobject.name, _fields(row), user_id=writer(call))
         return {"id": record_id, "success": True, "errors": []}
 
     return _each(call, rows, all_or_none, one)
@@ -122,12 +137,14 @@ def update(call: Call) -> Reply:
             raise bad("MISSING_ARGUMENT", "Id not specified in an update call")
         normal = ids.normalise(record_id)
         if normal is None:
-            raise bad("MALFORMED_ID", f"bad id {record_id}")
+            raise bad("MALFORMED_ID", f"malformed id {record_id}", "Id")
         if normal in seen:
             raise bad("DUPLICATE_VALUE", f"Duplicate id in list: {record_id}")  # words unverified
         seen.add(normal)
         sobject = _object(call, _type_of(row))
-        call.org.update(sobject.name, normal, _fields(row), user_id=call.caller)
+        if (owner := call.org.schema.of_id(normal)) is None or owner.name != sobject.name:
+            raise bad("MALFORMED_ID", f"{sobject.label} ID: id value of incorrect type: {record_id}", "Id")
+        call.org.update(sobject.name, normal, _fields(row), user_id=writer(call))
         return {"id": normal, "success": True, "errors": []}
 
     return _each(call, rows, all_or_none, one)
@@ -140,31 +157,41 @@ def upsert(call: Call, sobject: str, key: str) -> Reply:
     field = key_field(target, key)
     rows, all_or_none = _records(call)
     seen: set[str] = set()
+    keys = [_key_of(row, field) for row in rows]
+    whole = call.org.settings.repeated_upsert_key == "all_refused"
+    repeated = {key for key, times in Counter(keys).items() if key and times > 1} if whole else set[str | None]()
 
     def one(row: Row) -> Row:
         if _object(call, _type_of(row)).name != target.name:
             raise bad("INVALID_TYPE", f"All records must be of the type {target.name}")
-        fields = _fields(row)
-        name = next((name for name in row if name.lower() == field.name.lower()), None)
-        value = row.get(name) if name else None
-        if name is None or not isinstance(value, str) or not value:
+        if field.name != "Id" and _id_of(row) is not None:
+            # that record ids are not taken is documented, the words are unverified
+            raise bad("INVALID_FIELD", "The Id field should not be specified in the sobject data.")
+        value = _key_of(row, field)
+        if value is None:
             raise bad("MISSING_ARGUMENT", f"{field.name} not specified")
-        fields.pop(name, None)
-        if value in seen:
-            # unverified whether the first of several is refused too
+        if value in seen or value in repeated:
             raise bad("DUPLICATE_VALUE", f"Duplicate external id specified: {value}", field.name)
         seen.add(value)
-        found = matches(call.org, target, field, value)
+        fields = {name: given for name, given in _fields(row).items() if name.lower() != field.name.lower()}
+        found = matches(call.org.store, target, field, value)
         if len(found) > 1:
-            said = f"{field.name}: more than one record found for external id field: {[row['Id'] for row in found]}"
-            raise OrgError(300, "DUPLICATE_EXTERNAL_ID", said, [field.name])
+            raise OrgError(300, "DUPLICATE_EXTERNAL_ID", several(field, found), [field.name])
         if found:
-            call.org.update(target.name, found[0]["Id"], fields, user_id=call.caller)
+            call.org.update(target.name, found[0]["Id"], fields, user_id=writer(call))
             return {"id": found[0]["Id"], "success": True, "errors": [], "created": False}
-        record_id = call.org.create(target.name, {**fields, field.name: value}, user_id=call.caller)
+        record_id = call.org.create(target.name, {**fields, field.name: value}, user_id=writer(call))
         return {"id": record_id, "success": True, "errors": [], "created": True}
 
     return _each(call, rows, all_or_none, one)
+
+
+def _key_of(row: Row, field: Field) -> str | None:
+    """The external id that a row carries, as text."""
+    value = next((given for name, given in row.items() if name.lower() == field.name.lower()), None)
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    return str(value).strip() or None
 
 
 @router.on("DELETE", r"composite/sobjects")
@@ -182,7 +209,7 @@ def delete(call: Call) -> Reply:
         sobject = call.org.schema.of_id(normal) if normal else None
         if normal is None or sobject is None:
             raise bad("MALFORMED_ID", f"malformed id {record_id}")
-        call.org.delete(sobject.name, normal, user_id=call.caller)
+        call.org.delete(sobject.name, normal, user_id=writer(call))
         return {"id": normal, "success": True, "errors": []}
 
     return _each(call, wanted, _flag(call.query.get("allOrNone", False)), one)
@@ -207,7 +234,7 @@ def read_many(call: Call, sobject: str) -> Reply:
 
 
 def _read(call: Call, name: str, wanted: list[str], fields: list[str]) -> Reply:
-    """Records in the order asked for, null for what is not there."""
+    """Records in the order asked for, null for what is not there or no id at all."""
     sobject = call.org.engine.object(name)
     if not wanted or not fields:
         raise bad("MISSING_ARGUMENT", "ids and fields are needed")
@@ -215,9 +242,6 @@ def _read(call: Call, name: str, wanted: list[str], fields: list[str]) -> Reply:
         said = f"record limit reached. cannot submit more than {MAX_READ} records in this call"
         raise bad("EXCEEDED_ID_LIMIT", said)
     normal = [ids.normalise(one) for one in wanted]
-    for text, one in zip(wanted, normal, strict=True):
-        if one is None:
-            raise bad("MALFORMED_ID", f"malformed id {text}")
     names = [one.strip() for one in fields]
     for one in names:
         if not _FIELD_PATH.match(one):

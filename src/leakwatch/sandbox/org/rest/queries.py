@@ -38,6 +38,11 @@ def _first(call: Call, *, all_rows: bool) -> Reply:
     soql = call.query.get("q")
     if not soql:
         raise bad("MALFORMED_QUERY", "unexpected token: '<EOF>'")
+    return answer(call, soql, all_rows=all_rows)
+
+
+def answer(call: Call, soql: str, *, all_rows: bool = False) -> Reply:
+    """The first page of a query."""
     page = call.org.query_page(soql, all_rows=all_rows, page_size=page_size(call), caller=call.caller)
     return Reply(body=_body(call, page))
 

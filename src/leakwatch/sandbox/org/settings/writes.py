@@ -18,3 +18,5 @@ class WriteSettings:
     """Probe: whether a unique key deploys on EmailMessage; if not, it deploys as not unique."""
     auto_task_owner: Literal["sender_user", "integration_user"] = switch("integration_user", "sender_user")
     """Probe: who owns the Task that an EmailMessage makes."""
+    repeated_upsert_key: Literal["later_refused", "all_refused"] = switch("later_refused", "all_refused")
+    """Probe: which rows of one Collections upsert are refused when several carry the same external id."""
