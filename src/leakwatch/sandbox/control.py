@@ -9,6 +9,7 @@ GET  /org/dump                  the org's records (?labels=true: {"rows", "label
 GET  /org/settings  POST        how the org is set up, its probe switches too; see org/settings.py
 GET  /org/usage                 allocations used in 24 hours, requests running, what records weigh
 GET  /org/notifications         the custom notifications that were sent
+GET  /org/rules  POST           {"validation_rules", "duplicate_rules"}: the admin's; see docs/world-format.md
 POST /org/rows                  {"sobject", "rows"}: rows as they are; with an old SystemModstamp: committed late
 POST /org/purge                 {"sobject", "ids"}: deleted for good, past the recycle bin or out of it
 GET  /rows/{sobject}/{id}       one row of the org as it is, deleted or not
@@ -138,6 +139,14 @@ class Desk:
         """The outbox of custom notifications."""
         return {"notifications": notifications.outbox(self.stage.org)}
 
+    def get_rules(self, _request: Request, _body: Body) -> Any:
+        """The declared rules."""
+        return self.stage.org.declared.as_json()
+
+    def post_rules(self, _request: Request, body: Body) -> Any:
+        """Declare rules anew; the kind that is not given stays."""
+        return self.stage.org.declare(body)
+
     def post_rows(self, _request: Request, body: Body) -> Any:
         """Add rows as they are."""
         return {"added": self.stage.org.seed(str(body["sobject"]), cast(list[Body], body["rows"]))}
@@ -244,6 +253,8 @@ def build_app(desk: Desk) -> Starlette:
         ("POST", "/org/settings", desk.post_settings),
         ("GET", "/org/usage", desk.get_usage),
         ("GET", "/org/notifications", desk.get_notifications),
+        ("GET", "/org/rules", desk.get_rules),
+        ("POST", "/org/rules", desk.post_rules),
         ("POST", "/org/rows", desk.post_rows),
         ("POST", "/org/purge", desk.post_purge),
         ("POST", "/save", desk.post_save),

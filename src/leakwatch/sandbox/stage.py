@@ -124,6 +124,7 @@ def load_stage(stage: Stage, mail: Path | None) -> None:
     stage.player.objects = objects | {queue["ref"]: "Group" for queue in stage.world.queues}
     seed.seed_org(stage.world, stage.org, stage.player.refs)
     stage.org.recompute_last_activity()
+    seed.declare_rules(stage.world, stage.org)
     seed.seed_google(stage.world, stage.post)
     seed.suspend_accounts(stage.world, stage.directory)
     if mail is not None:

@@ -248,6 +248,17 @@ def test_settings_that_cannot_change_or_make_no_sense_are_refused_and_nothing_ch
     assert running.control("GET", "/org/settings") == before
 
 
+def test_rules_are_declared_while_the_org_runs(running: Running) -> None:
+    when = {"field": "LastName", "is": "Nobody"}
+    rule = {"name": "Somebody", "object": "Lead", "when": when, "message": "Say who.", "field": "LastName"}
+    assert running.control("POST", "/org/rules", {"validation_rules": [rule]})["validation_rules"] == [rule]
+    assert running.raw_control("POST", "/org/rules", {"validation_rules": [{**rule, "when": {}}]}).status_code == 400
+    answer = running.salesforce("sobjects/Lead", "POST", {"LastName": "Nobody", "Company": "L"})
+    assert answer.json()[0]["message"] == "Say who."
+    running.control("POST", "/org/rules", {"validation_rules": []})
+    assert running.control("GET", "/org/rules") == {"validation_rules": [], "duplicate_rules": []}
+
+
 def test_rows_can_be_committed_late_and_deleted_for_good(running: Running) -> None:
     row = {"LastName": "Late", "Company": "L", "SystemModstamp": "2026-01-05T08:00:00Z"}
     assert running.control("POST", "/org/rows", {"sobject": "Lead", "rows": [row]}) == {"added": 1}

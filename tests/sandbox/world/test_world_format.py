@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 
+from leakwatch.sandbox.clock import VirtualClock
+from leakwatch.sandbox.org.facade import Org, OrgError
 from leakwatch.sandbox.world.check import WorldError
 from leakwatch.sandbox.world.reader import parse_world, read_world
+from leakwatch.sandbox.world.seed import declare_rules
 
 TINY: dict[str, Any] = {
     "format": "leakwatch-world/1",
@@ -75,6 +78,11 @@ def test_a_small_world_by_hand_is_enough() -> None:
         ("mails.0.reply_to", "m9", "mails[0].reply_to: must name a mail that stands before this one"),
         ("mails.0.at", None, "mails[0].at: must be an ISO 8601 instant with its offset, not None"),
         (
+            "validation_rules",
+            [{"name": "r", "object": "Lead", "when": {}, "mesage": "x"}],
+            "validation_rules[0]: unknown key 'mesage', did you mean 'message'?",
+        ),
+        (
             "truth.findings",
             [{"rule": "lead_stail", "record": "@con:x", "from": "2026-03-02T05:00:00Z"}],
             "truth.findings[0].rule: 'lead_stail' is not one of lead_stale",
@@ -135,3 +143,17 @@ def test_the_example_of_the_documentation_is_a_world() -> None:
     world = parse_world(json.loads(example))
     assert world.records
     assert world.truth["findings"]
+
+
+def test_the_rules_of_a_world_hold_in_its_org_and_a_bad_one_is_named(tmp_path: Path) -> None:
+    rule = {"name": "r", "object": "Lead", "when": {"field": "Title", "blank": True}, "message": "Say what."}
+    world = parse_world({**copy.deepcopy(TINY), "validation_rules": [rule]})
+    assert world.as_json()["validation_rules"] == [rule]
+    org = Org(tmp_path / "org", VirtualClock(None, world.start))
+    declare_rules(world, org)
+    with pytest.raises(OrgError, match="Say what"):
+        org.create("Lead", {"LastName": "x", "Company": "c"}, user_id=org.settings.system_user_id)
+    rule["when"] = {"field": "Tytle", "blank": True}
+    with pytest.raises(WorldError, match="Lead has no field 'Tytle'"):
+        declare_rules(world, org)
+    org.close()

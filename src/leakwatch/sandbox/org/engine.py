@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from leakwatch.sandbox.org import ids, written
+from leakwatch.sandbox.org import ids, values, written
 from leakwatch.sandbox.org.caller import Caller
 from leakwatch.sandbox.org.errors import OrgError, bad, no_column, not_found
 from leakwatch.sandbox.org.foreign import referred
@@ -81,6 +81,8 @@ class Engine:
         self._trouble = trouble
         self.room_for: Callable[[SObject], None] = lambda _sobject: None
         """Called before a row is added; raises OrgError where there is no storage left."""
+        self.declared: Callable[[Engine, Change], None] = lambda _engine, _change: None
+        """Called when all else is checked; raises OrgError where a declared rule refuses the row."""
 
     def _pass(self, point: str, verb: str, sobject: SObject, *rows: Row) -> None:
         """Pass a point of `trouble` with the ids of the rows and of all they refer to."""
@@ -304,6 +306,7 @@ class Engine:
                 self._currency(field, value)
         if change.changed("OwnerId"):
             self._owner(change)
+        self.declared(self, change)
         for field in change.sobject.stored_fields:
             if field.can("Q") and change.row.get(field.name) is not None and change.changed(field.name):
                 self._unique(change, field)

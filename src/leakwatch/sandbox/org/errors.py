@@ -17,17 +17,22 @@ class OrgError(Exception):
         self.error_code = error_code
         self.message = message
         self.fields = list(fields)
+        self.others: list[OrgError] = []
+        """What else is wrong with the same row."""
+        self.extra: dict[str, Any] = {}
+        """More keys of a single row's answer, such as what a duplicate rule found."""
 
     def body(self) -> list[dict[str, Any]]:
         """The error as single-row resources and queries answer it: an array, code under `errorCode`."""
-        one: dict[str, Any] = {"message": self.message, "errorCode": self.error_code}
+        one: dict[str, Any] = {"message": self.message, "errorCode": self.error_code, **self.extra}
         if self.fields:
             one["fields"] = self.fields
-        return [one]
+        return [one, *(more for other in self.others for more in other.body())]
 
-    def row(self) -> dict[str, Any]:
+    def rows(self) -> list[dict[str, Any]]:
         """The error as Collections answer it for one row: code under `statusCode`."""
-        return {"statusCode": self.error_code, "message": self.message, "fields": self.fields}
+        one = {"statusCode": self.error_code, "message": self.message, "fields": self.fields}
+        return [one, *(more for other in self.others for more in other.rows())]
 
 
 def bad(error_code: str, message: str, *fields: str) -> OrgError:

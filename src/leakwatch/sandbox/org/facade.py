@@ -14,6 +14,7 @@ from leakwatch.sandbox.org import defaults, deploy, ids, metadata, values
 from leakwatch.sandbox.org import dump as dumping
 from leakwatch.sandbox.org.agenda import Agenda
 from leakwatch.sandbox.org.automation import RULES, activities
+from leakwatch.sandbox.org.automation.declared import Declared
 from leakwatch.sandbox.org.caller import DEFAULT_VERSION, Caller, caller_of
 from leakwatch.sandbox.org.cursors import Cursors
 from leakwatch.sandbox.org.database import Snapshot
@@ -85,6 +86,8 @@ class Org:
     def _engine(self) -> Engine:
         engine = Engine(self.store, self.schema, self.settings, self.now_text, RULES, self.trouble.at)
         engine.room_for = self.storage.room_for
+        self.declared = Declared(self.store, self.schema)
+        engine.declared = self.declared.check
         return engine
 
     def _notes(self) -> None:
@@ -214,6 +217,15 @@ class Org:
                 if "X" in raw["f"]:
                     raw["f"] = raw["f"].replace("Q", "") + ("Q" if unique else "")
                     self.store.add_field(sobject, read_field(raw), raw)
+
+    def declare(self, rules: Mapping[str, Any]) -> dict[str, Any]:
+        """Set `validation_rules`, `duplicate_rules` or both; all that are declared now (docs/world-format.md).
+
+        Raises ValueError where one is no rule of this org, and nothing is changed.
+        """
+        with self.store.writing():
+            self.declared.replace(rules)
+            return dict(self.declared.as_json())
 
     def register_app(self, client_id: str, certificate: str, usernames: Iterable[str], **more: Any) -> None:
         """Register a connected app: the PEM of its certificate or public key, and whom it may act for.

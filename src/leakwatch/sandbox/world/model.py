@@ -19,6 +19,12 @@ LEAD_MEANINGS = ("open", "closed")
 MOVES = ("trash", "untrash", "spam", "not_spam", "read", "unread", "archive", "star", "delete")
 RULES = ("lead_stale", "opp_close_overdue", "opp_lost_without_reason", "opp_price_deviation")
 
+#: Rules that an admin declared -> (required keys, optional keys).
+RULE_KEYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "validation_rules": (("name", "object", "when", "message"), ("field", "active")),
+    "duplicate_rules": (("name", "object", "match"), ("against", "action", "message", "active")),
+}
+
 #: Why a mail is not written. `unmatched` is an expectation of its own and has no reason.
 SKIP_REASONS = (
     "internal_only", "draft", "scheduled", "spam", "trash", "chat", "bounce", "auto_reply",
@@ -67,6 +73,8 @@ class World:
     mails: list[Json]
     timeline: list[Json]
     truth: Json
+    validation_rules: list[Json] = field(default_factory=list[Json])
+    duplicate_rules: list[Json] = field(default_factory=list[Json])
     delegation: list[str] = field(default_factory=list[str])
     _mails: dict[str, Json] = field(default_factory=dict[str, Json], repr=False)
 
@@ -93,6 +101,7 @@ class World:
         body |= {"delegation": self.delegation, "users": self.users, "queues": self.queues}
         body |= {"custom_fields": self.custom_fields, "stages": self.stages}
         body |= {"lead_statuses": self.lead_statuses, "meanings": self.meanings, "capture": self.capture}
+        body |= {kind: rules for kind in RULE_KEYS if (rules := getattr(self, kind))}
         body |= {"records": self.records, "mails": self.mails, "timeline": self.timeline}
         return body | {"truth": self.truth}
 

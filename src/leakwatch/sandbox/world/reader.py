@@ -18,6 +18,7 @@ from leakwatch.sandbox.world.model import (
     MAIL_KEYS,
     MOVES,
     ROLES,
+    RULE_KEYS,
     RULES,
     SKIP_REASONS,
     STAGE_MEANINGS,
@@ -52,7 +53,7 @@ def parse_world(body: Any) -> World:
         ("format", "name", "start", "company", "users", "stages", "lead_statuses", "meanings"),
         (
             "seed", "days", "audit_time", "delegation", "queues", "custom_fields", "capture", "records", "mails",
-            "timeline", "truth",
+            "timeline", "truth", *RULE_KEYS,
         ),
     )  # fmt: skip
     start = root.child("start").instant()
@@ -60,6 +61,9 @@ def parse_world(body: Any) -> World:
     _company(root.child("company"))
     references = _users(root)
     _stages(root)
+    for kind, (required, optional) in RULE_KEYS.items():
+        for node in root.items(kind):
+            node.keys(required, optional)
     references |= _records(root, references)
     mails = _mails(root)
     references |= _timeline(root, references, mails)
@@ -72,7 +76,8 @@ def parse_world(body: Any) -> World:
         queues=body.get("queues", []), custom_fields=body.get("custom_fields", {}), stages=body["stages"],
         lead_statuses=body["lead_statuses"], meanings=body["meanings"], capture=body.get("capture", {}),
         records=body.get("records", []), mails=body.get("mails", []), timeline=body.get("timeline", []),
-        truth=body.get("truth", {}), delegation=body.get("delegation", list(DEFAULT_DELEGATION)),
+        truth=body.get("truth", {}), validation_rules=body.get("validation_rules", []),
+        duplicate_rules=body.get("duplicate_rules", []), delegation=body.get("delegation", list(DEFAULT_DELEGATION)),
     )  # fmt: skip
     _date_captures(world, problems)
     if problems:

@@ -57,6 +57,10 @@ class OrgLike(Protocol):
         """A fresh id."""
         ...
 
+    def declare(self, rules: Json) -> Any:
+        """Set validation rules or duplicate rules."""
+        ...
+
     @property
     def agenda(self) -> AgendaLike:
         """What happens later."""
@@ -99,6 +103,15 @@ def seed_org(world: World, org: OrgLike, refs: dict[str, str]) -> None:
             org.seed("GroupMember", members)
     for sobject, group in groupby(world.records, key=lambda record: str(record["object"])):
         _seed_group(org, sobject, list(group), refs, world)
+
+
+def declare_rules(world: World, org: OrgLike) -> None:
+    """The rules of the company's admin, which hold for what is written from now on."""
+    for kind in ("validation_rules", "duplicate_rules"):
+        try:
+            org.declare({kind: getattr(world, kind)})
+        except ValueError as error:
+            raise WorldError([str(error)]) from error
 
 
 def _seed_group(org: OrgLike, sobject: str, records: list[Json], refs: dict[str, str], world: World) -> None:

@@ -56,7 +56,7 @@ def _each(call: Call, name: str, action: Callable[[Values], Values]) -> Reply:
             with call.org.store.transaction():
                 values = action(one if isinstance(one, dict) else {})
         except OrgError as error:
-            errors = [error.row()]
+            errors = error.rows()
         answers.append({"actionName": name, "errors": errors, "isSuccess": errors is None, "outputValues": values})
     # 400 where no input succeeded is what clients report; the status of a mixed answer is unverified
     return Reply(200 if any(answer["isSuccess"] for answer in answers) else 400, answers)

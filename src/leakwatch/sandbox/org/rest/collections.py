@@ -56,7 +56,7 @@ def _failed(error: OrgError, row: Any) -> Row:
     record_id = row if isinstance(row, str) else _id_of(row)
     # an id that is none of the object is not repeated (REST guide, examples of sObject Collections)
     named = {"id": record_id} if record_id and error.error_code != "MALFORMED_ID" else {}
-    return {**named, "success": False, "errors": [error.row()]}
+    return {**named, "success": False, "errors": error.rows()}
 
 
 def _undone(answer: Row, row: Any) -> Row:
