@@ -188,14 +188,78 @@ def test_an_org_may_refuse_collections_in_composite(api: Api, org: Org) -> None:
     parts = composite(
         api,
         sub("c", "POST", "composite/sobjects", {"records": [task()]}),
-        sub("ok", "GET", "limits"),
+        sub("ok", "GET", "sobjects"),
     ).json()["compositeResponse"]
     assert [one["httpStatusCode"] for one in parts] == [400, 200]
     assert subjects(org) == []
 
 
 def test_batch_answers_each_call_and_counts_each(api: Api) -> None:
-    requests = [{"method": "GET", "url": "v66.0/limits"}, {"method": "GET", "url": "v66.0/nowhere"}]
+    requests = [{"method": "GET", "url": "v66.0/limits"}, {"method": "GET", "url": "v66.0/sobjects/No"}]
     answer = api.call("POST", "composite/batch", {"batchRequests": requests})
     assert (answer.json()["hasErrors"], [one["statusCode"] for one in answer.json()["results"]]) == (True, [200, 404])
     assert answer.headers["Sforce-Limit-Info"] == "api-usage=2/100000"
+
+
+@pytest.mark.parametrize("path", ["composite/batch", "limits", "jobs/query", "chatter/feeds"])
+def test_composite_takes_rows_queries_and_collections_only(api: Api, path: str) -> None:
+    (part,) = composite(api, sub("x", "GET", path)).json()["compositeResponse"]
+    assert (part["httpStatusCode"], part["body"][0]["errorCode"]) == (400, "INVALID_INPUT")
+
+
+@pytest.mark.parametrize("header", ["Accept", "authorization", "Content-Type"])
+def test_a_subrequest_brings_no_header_that_the_call_gives(api: Api, header: str) -> None:
+    bad = sub("x", "GET", "sobjects") | {"httpHeaders": {header: "x"}}
+    assert composite(api, bad).status_code == 400
+
+
+def test_a_subrequest_has_headers_of_its_own(api: Api, org: Org, company: Company) -> None:
+    org.declare({"duplicate_rules": [{"name": "d", "object": "Account", "match": ["Name"], "action": "allow"}]})
+    again = {"Name": "Northwind"}
+    save = {"httpHeaders": {"Sforce-Duplicate-Rule-Header": "allowSave=true"}}
+    refused = sub("a", "POST", "sobjects/Account", again)
+    parts = composite(api, refused, sub("b", "POST", "sobjects/Account", again) | save).json()["compositeResponse"]
+    assert [one["httpStatusCode"] for one in parts] == [400, 201]
+
+
+def test_a_value_of_an_answer_is_encoded_where_it_goes_into_an_address(api: Api, org: Org, company: Company) -> None:
+    org.update("Account", company.account, {"Name": "A&B #1/2 100%"}, user_id=company.rep)
+    parts = composite(
+        api,
+        sub("a", "GET", f"sobjects/Account/{company.account}?fields=Name,IsDeleted"),
+        sub("q", "GET", "query?q=SELECT+Id+FROM+Account+WHERE+Name='@{a.Name}'"),
+        sub("c", "POST", "sobjects/Contact", {"LastName": "is deleted: @{a.IsDeleted}"}),
+    ).json()["compositeResponse"]
+    assert [one["Id"] for one in parts[1]["body"]["records"]] == [company.account]
+    made = org.query("SELECT LastName FROM Contact WHERE LastName LIKE 'is deleted%'")
+    assert made == [{"LastName": "is deleted: false"}]
+
+
+def test_methods_are_spelled_in_capitals_and_versions_must_exist(api: Api) -> None:
+    small = sub("a", "get", "sobjects")
+    future = sub("b", "GET", "sobjects") | {"url": "/services/data/v99.0/sobjects"}
+    retired = sub("c", "GET", "sobjects") | {"url": "/services/data/v25.0/sobjects"}
+    parts = composite(api, small, future, retired).json()["compositeResponse"]
+    assert [one["httpStatusCode"] for one in parts] == [405, 404, 410]
+
+
+@pytest.mark.parametrize(("halt", "statuses"), [(False, [201, 400, 201]), (True, [201, 400, 412])])
+def test_a_batch_halts_on_an_error_where_it_is_asked_to(api: Api, org: Org, halt: bool, statuses: list[int]) -> None:
+    bad = {"method": "POST", "url": "v66.0/sobjects/Lead", "richInput": {}}
+    good = {"method": "POST", "url": "v66.0/sobjects/Task", "richInput": {"Subject": "x"}}
+    body = {"haltOnError": halt, "batchRequests": [good, bad, good]}
+    answer = api.call("POST", "composite/batch", body).json()
+    assert ([one["statusCode"] for one in answer["results"]], answer["hasErrors"]) == (statuses, True)
+    assert len(subjects(org)) == statuses.count(201)
+    if halt:
+        assert answer["results"][2]["result"][0]["errorCode"] == "BATCH_PROCESSING_HALTED"
+
+
+@pytest.mark.parametrize("url", ["v33.0/limits", "v67.0/limits", "v66.0/composite/sobjects"])
+def test_a_batch_goes_no_further_than_its_own_version_and_its_resources(api: Api, url: str) -> None:
+    (one,) = api.call("POST", "composite/batch", {"batchRequests": [{"method": "GET", "url": url}]}).json()["results"]
+    assert (one["statusCode"], one["result"][0]["errorCode"]) == (400, "INVALID_INPUT")
+
+
+def test_the_composite_resources_are_listed(api: Api) -> None:
+    assert api.get("composite").json()["batch"] == f"{api.root}/composite/batch"

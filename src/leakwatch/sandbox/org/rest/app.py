@@ -40,7 +40,7 @@ __all__ = ["build_app"]
 MAX_URI_AND_HEADERS = 16_384
 _DATA = re.compile(r"/services/data/v(\d+)\.0(?:/(.*))?\Z", re.DOTALL)
 _READS = ("GET", "HEAD")  # they see one state; every other call has the writer's place from beginning to end
-_METHODS = ["GET", "POST", "PATCH", "DELETE", "PUT", "HEAD"]
+_METHODS = ["GET", "POST", "PATCH", "DELETE", "PUT", "HEAD", "OPTIONS"]
 
 
 def build_app(
@@ -88,9 +88,9 @@ class _Api:
             reply = Reply(error.status, error.body())
         except Exception:  # noqa: BLE001  a fault of ours must not look like another service's
             reply = _our_fault()
-        return self._response(reply)
+        return self._response(reply, pretty=request.headers.get("x-prettyprint") == "1")
 
-    def _response(self, reply: Reply) -> Response:
+    def _response(self, reply: Reply, *, pretty: bool) -> Response:
         skew = self.org.trouble.at("clock.date", "date")
         now = self.org.clock.now() + timedelta(seconds=skew or 0)
         headers = {"Date": format_datetime(now, usegmt=True), **reply.headers}
@@ -100,7 +100,8 @@ class _Api:
             return StreamingResponse(reply.content, reply.status, headers, media_type=reply.media_type)
         if reply.body is None:
             return Response(status_code=reply.status, headers=headers)
-        return Response(orjson.dumps(reply.body), reply.status, headers, media_type=JSON_REPLY)
+        content = orjson.dumps(reply.body, option=orjson.OPT_INDENT_2 if pretty else None)
+        return Response(content, reply.status, headers, media_type=JSON_REPLY)
 
     def _route(self, request: Request, body: Body) -> Reply:
         path = request.url.path
@@ -112,6 +113,10 @@ class _Api:
             raise not_emulated("the SOAP API")
         if path.startswith("/services/async/"):
             raise not_emulated("the Bulk API (v1)")
+        if path.startswith("/services/apexrest/"):
+            raise not_emulated("Apex REST")
+        if path.startswith("/cometd/"):
+            raise not_emulated("the Streaming API")
         match = _DATA.match(path)
         if match is None:
             raise not_found()

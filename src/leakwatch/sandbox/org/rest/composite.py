@@ -6,9 +6,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
-from leakwatch.sandbox.org.errors import OrgError, bad
+from leakwatch.sandbox.org import written
+from leakwatch.sandbox.org.errors import OrgError, bad, not_emulated
+from leakwatch.sandbox.org.rest import meta
 from leakwatch.sandbox.org.rest.body import Body
 from leakwatch.sandbox.org.rest.http import Call, Reply, router
 
@@ -19,6 +21,13 @@ _REFERENCE = re.compile(r"@\{([^}]+)\}")
 _STEP = re.compile(r"\.(\w+)|\[(\d+)\]")
 _LIST_CALLS = re.compile(r"(query|queryAll)(/|\Z)|composite/sobjects(/|\Z)")
 _COLLECTIONS = re.compile(r"composite/sobjects(/|\Z)")
+_IN_COMPOSITE = re.compile(r"(sobjects|query|queryAll|composite/sobjects)(/|\Z)")
+_IN_BATCH = re.compile(r"(limits|sobjects|query|queryAll|search|connect|chatter|actions)(/|\Z)")
+"""What may be a subrequest (REST guide, "Composite" and "Composite Batch")."""
+_FIRST_BATCH_VERSION = 34.0
+_REFERENCE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]*\Z")
+_INHERITED = ("accept", "authorization", "content-type")
+"""Headers that subrequests have from the whole call and must not bring along."""
 Answer = dict[str, Any]
 
 
@@ -26,9 +35,18 @@ class _HaltedError(Exception):
     """A subrequest failed and all were to succeed."""
 
 
+@router.on("GET", r"composite")
+def listed(call: Call) -> Reply:
+    """The addresses of the composite resources."""
+    return Reply(body={name: f"{call.root}/composite/{name}" for name in ("tree", "batch", "sobjects", "graph")})
+
+
 @router.on("POST", r"composite")
 def composite(call: Call) -> Reply:
-    """Up to 25 subrequests, which may use one another's answers."""
+    """Up to 25 subrequests, which may use one another's answers.
+
+    They run in the order they come in, which `collateSubrequests` (the default since v49) leaves open.
+    """
     body = call.json_object()
     subrequests = _subrequests(body.get("compositeRequest"))
     lists = sum(1 for one in subrequests if _LIST_CALLS.match(_split(call, one)[1]))
@@ -37,10 +55,16 @@ def composite(call: Call) -> Reply:
         said = f"A composite request can hold at most {MAX_LISTS} collections, query and queryAll subrequests"
         raise bad("LIMIT_EXCEEDED", said)
     names = [one.get("referenceId") for one in subrequests]
-    if any(not isinstance(name, str) or not re.fullmatch(r"\w+", name) for name in names):
+    if any(not isinstance(name, str) or not _REFERENCE_ID.match(name) for name in names):
         raise bad("INVALID_INPUT", "Every subrequest needs a referenceId of letters, digits and underscores")
     if len(set(names)) < len(names):
         raise bad("INVALID_INPUT", "The referenceIds of a composite request must differ")
+    for one in subrequests:
+        if found := [name for name in _headers(one) if name in _INHERITED]:
+            # that the whole call is refused is documented, the code and the words are unverified
+            raise bad("INVALID_INPUT", f"The {found[0]} header must not be given for a subrequest")
+    if not isinstance(body.get("collateSubrequests", False), bool):
+        raise written.parser_error("boolean", body["collateSubrequests"])
     all_or_none = body.get("allOrNone") is True
     answers: list[Answer] = []
     try:
@@ -69,7 +93,7 @@ def _run(call: Call, subrequests: list[dict[str, Any]], answers: list[Answer]) -
         name = one["referenceId"]
         try:
             resolved = _filled(one, bodies)
-            reply = _dispatch(call, resolved)
+            reply = _dispatch(call, resolved, _IN_COMPOSITE)
         except OrgError as error:
             reply = Reply(error.status, error.body())
         if reply.status < 400:
@@ -88,24 +112,31 @@ def _split(call: Call, one: Mapping[str, Any]) -> tuple[str, str, dict[str, str]
     if match is None:
         raise bad("INVALID_INPUT", f"The url of a subrequest must begin with {call.root}/: {one.get('url')}")
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
-    return match[1], unquote(match[2]) if "%" not in match[2] else match[2], query
+    return match[1], match[2], query
 
 
-def _dispatch(call: Call, one: Mapping[str, Any]) -> Reply:
+def _headers(one: Mapping[str, Any]) -> dict[str, str]:
+    """The headers of a subrequest, names in lower case."""
+    given = one.get("httpHeaders")
+    return {str(name).lower(): str(value) for name, value in given.items()} if isinstance(given, Mapping) else {}
+
+
+def _dispatch(call: Call, one: Mapping[str, Any], allowed: re.Pattern[str]) -> Reply:
     version, path, query = _split(call, one)
+    meta.check_version(int(float(version)))
     if not call.org.settings.composite_collections_allowed and _COLLECTIONS.match(path):
         # probe: what an org that refuses them would say is unverified
         raise bad("INVALID_INPUT", "Collections are not allowed as subrequests of Composite in this org")
-    if path.startswith("composite") and not _COLLECTIONS.match(path):
+    if not allowed.match(path):  # the list is documented, the answer is unverified
         raise bad("INVALID_INPUT", f"{path} is not allowed as a subrequest")
-    headers = {str(name).lower(): str(value) for name, value in (one.get("httpHeaders") or {}).items()}
+    inherited = {name: value for name, value in call.headers.items() if name in _INHERITED}
     sub = replace(
         call,
-        method=str(one.get("method") or "").upper(),
+        method=str(one.get("method") or ""),  # its case matters (REST guide)
         caller=replace(call.caller, version=version),
         path=path,
         query=query,
-        headers=headers,
+        headers=inherited | _headers(one),
         body=Body(),
         parsed=one.get("body"),
         nested=True,
@@ -116,16 +147,21 @@ def _dispatch(call: Call, one: Mapping[str, Any]) -> Reply:
 def _filled(one: dict[str, Any], bodies: Mapping[str, Any]) -> dict[str, Any]:
     """The subrequest with the values of earlier answers put in."""
 
+    def text(match: re.Match[str]) -> str:
+        value = _value(match[1], bodies)
+        return str(value).lower() if isinstance(value, bool) else str(value)
+
     def fill(value: Any) -> Any:
         if isinstance(value, str):
-            return _REFERENCE.sub(lambda match: str(_value(match[1], bodies)), value)
+            return _REFERENCE.sub(text, value)
         if isinstance(value, list):
             return [fill(item) for item in value]
         if isinstance(value, dict):
             return {name: fill(item) for name, item in value.items()}
         return value
 
-    return {name: fill(value) for name, value in one.items()}
+    url = _REFERENCE.sub(lambda match: quote(text(match), safe=""), str(one.get("url") or ""))
+    return {**one, "url": url, "body": fill(one.get("body"))}
 
 
 def _value(reference: str, bodies: Mapping[str, Any]) -> Any:
@@ -157,16 +193,18 @@ def batch(call: Call) -> Reply:
             continue
         if i:
             call.org.count_call(call.caller.app)
-        url = str(one.get("url") or "").lstrip("/")
-        spelled = {"url": f"/services/data/{url.removeprefix('services/data/')}", **_without_url(one)}
+        url = str(one.get("url") or "").lstrip("/").removeprefix("services/data/")
         try:
-            reply = _dispatch(call, spelled)
+            if one.get("binaryPartName"):
+                raise not_emulated("binary parts of a batch")
+            version = re.match(r"v(\d+\.0)/", url)
+            if version and not _FIRST_BATCH_VERSION <= float(version[1]) <= float(call.version):
+                # the limits are documented, the answer is unverified
+                raise bad("INVALID_INPUT", f"The version of a subrequest lies between v34.0 and v{call.version}: {url}")
+            spelled = {"url": f"/services/data/{url}", "method": one.get("method"), "body": one.get("richInput")}
+            reply = _dispatch(call, spelled, _IN_BATCH)
         except OrgError as error:
             reply = Reply(error.status, error.body())
         failed = failed or reply.status >= 400
         results.append({"statusCode": reply.status, "result": reply.body})
     return Reply(body={"hasErrors": failed, "results": results})
-
-
-def _without_url(one: Mapping[str, Any]) -> dict[str, Any]:
-    return {"method": one.get("method"), "body": one.get("richInput")}

@@ -134,9 +134,11 @@ class Router:
         return [what for _, what in self._missing]
 
     def dispatch(self, call: Call) -> Reply:
-        """Answer a call; refusals become replies."""
+        """Answer a call; refusals become replies. HEAD is answered as GET, without the body."""
         try:
-            return self._find(call)
+            if call.method == "HEAD":
+                return replace(self._find(_plain(replace(call, method="GET"))), body=None, content=None)
+            return self._find(_plain(call))
         except OrgError as error:
             return Reply(error.status, error.body())
 
@@ -145,16 +147,32 @@ class Router:
         for route in self._routes:
             match = route.pattern.match(call.path)
             if match and route.method == call.method:
-                return route.handler(_readable(call, route), **match.groupdict())
+                try:
+                    return route.handler(_readable(call, route), **match.groupdict())
+                except OrgError as error:
+                    if error.error_code == "NOT_FOUND":  # an object that the sandbox does not have at all
+                        self._name_missing(call)
+                    raise
             if match:
                 allowed.append(route.method)
-        for pattern, what in self._missing:
-            if pattern.match(call.path):
-                raise not_emulated(what)
+        self._name_missing(call)
         if allowed:
             said = f"HTTP Method '{call.method}' not allowed. Allowed are {','.join(sorted(set(allowed)))}"
             raise OrgError(405, "METHOD_NOT_ALLOWED", said)
         raise not_found()
+
+    def _name_missing(self, call: Call) -> None:
+        for pattern, what in self._missing:
+            if pattern.match(call.path):
+                raise not_emulated(what)
+
+
+def _plain(call: Call) -> Call:
+    """The call without `.json` behind its path; refuses what asks for XML (REST guide, "Formats")."""
+    accepted = call.headers.get("accept", "")
+    if call.path.endswith(".xml") or ("application/xml" in accepted and not re.search(r"json|\*/\*", accepted)):
+        raise not_emulated("answers in XML")
+    return replace(call, path=call.path.removesuffix(".json"))
 
 
 def _readable(call: Call, route: Route) -> Call:
