@@ -150,7 +150,7 @@ class Router:
                 try:
                     return route.handler(_readable(call, route), **match.groupdict())
                 except OrgError as error:
-                    if error.error_code == "NOT_FOUND":  # an object that the sandbox does not have at all
+                    if error.error_code == "NOT_FOUND" and call.path.startswith("sobjects/"):  # no such object here
                         self._name_missing(call)
                     raise
             if match:
