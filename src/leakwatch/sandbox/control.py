@@ -13,6 +13,7 @@ GET  /org/rules  POST           {"validation_rules", "duplicate_rules"}: the adm
 POST /org/rows                  {"sobject", "rows"}: rows as they are; with an old SystemModstamp: committed late
 POST /org/purge                 {"sobject", "ids"}: deleted for good, past the recycle bin or out of it
 GET  /rows/{sobject}/{id}       one row of the org as it is, deleted or not
+POST /leads/convert             {"lead", "user", ...}: convert a lead, with the options of org/automation/conversion.py
 POST /save  POST /restore       {"name"}: the whole state
 POST /reset                     back to the world as it was seeded; no faults, an empty ledger; sessions, apps and
                                 settings stay
@@ -164,6 +165,11 @@ class Desk:
         self.stage.org.purge(str(body["sobject"]), cast(list[str], body["ids"]))
         return {"purged": len(body["ids"])}
 
+    def post_convert(self, _request: Request, body: Body) -> Any:
+        """Convert a lead as a user."""
+        options = {name: value for name, value in body.items() if name not in ("lead", "user")}
+        return self.stage.org.convert_lead(str(body["lead"]), user_id=str(body["user"]), **options)
+
     # -- state -------------------------------------------------------------------------------------
 
     def post_save(self, _request: Request, body: Body) -> Any:
@@ -257,6 +263,7 @@ def build_app(desk: Desk) -> Starlette:
         ("POST", "/org/rules", desk.post_rules),
         ("POST", "/org/rows", desk.post_rows),
         ("POST", "/org/purge", desk.post_purge),
+        ("POST", "/leads/convert", desk.post_convert),
         ("POST", "/save", desk.post_save),
         ("POST", "/restore", desk.post_restore),
         ("GET", "/faults", desk.get_faults),

@@ -79,6 +79,7 @@ def open_org(folder: Path, clock: VirtualClock, world: World, *, fresh: bool, de
         locale=company.get("locale", "en_US"),
         language=company.get("language", "en_US"),
         fiscal_year_start_month=int(company.get("fiscal_year_start_month", 1)),
+        field_history=company.get("field_history", {}),
         app_names={CLIENT_ID: "leakwatch"},
     )
     folder.mkdir(parents=True, exist_ok=True)

@@ -422,6 +422,15 @@ def test_an_edit_that_the_org_refuses_is_told_and_the_play_goes_on(running: Runn
     assert played.index(refused[0]) < len(played) - 1
 
 
+def test_a_lead_is_converted_on_demand(running: Running) -> None:
+    lead = running.soql("SELECT Id, OwnerId FROM Lead WHERE IsConverted = false AND Owner.Type = 'User' LIMIT 1")[0]
+    made = running.control("POST", "/leads/convert", {"lead": lead["Id"], "user": lead["OwnerId"]})
+    assert made["leadId"] == lead["Id"]
+    assert made["opportunityId"].startswith("006")
+    again = running.raw_control("POST", "/leads/convert", {"lead": lead["Id"], "user": lead["OwnerId"]})
+    assert (again.status_code, "converted lead" in again.json()["error"]) == (400, True)
+
+
 # -- logging in --------------------------------------------------------------------------------------
 
 

@@ -83,6 +83,8 @@ class Engine:
         """Called before a row is added; raises OrgError where there is no storage left."""
         self.declared: Callable[[Engine, Change], None] = lambda _engine, _change: None
         """Called when all else is checked; raises OrgError where a declared rule refuses the row."""
+        self.written: Callable[[Engine, Change], None] = lambda _engine, _change: None
+        """Called for every row that was written, before its rules settle what follows: keeps field history."""
 
     def _pass(self, point: str, verb: str, sobject: SObject, *rows: Row) -> None:
         """Pass a point of `trouble` with the ids of the rows and of all they refer to."""
@@ -320,6 +322,7 @@ class Engine:
             row["Name"] = row["Id"][:15]
 
     def _settle(self, change: Change) -> None:
+        self.written(self, change)
         if settle := self.rules(change.sobject).settle:
             settle(self, change)
 

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from leakwatch.sandbox.org import defaults, deploy, ids, metadata, values
 from leakwatch.sandbox.org import dump as dumping
 from leakwatch.sandbox.org.agenda import Agenda
-from leakwatch.sandbox.org.automation import RULES, activities
+from leakwatch.sandbox.org.automation import RULES, activities, conversion, history
 from leakwatch.sandbox.org.automation.declared import Declared
 from leakwatch.sandbox.org.caller import DEFAULT_VERSION, Caller, caller_of
 from leakwatch.sandbox.org.cursors import Cursors
@@ -88,6 +88,7 @@ class Org:
         engine.room_for = self.storage.room_for
         self.declared = Declared(self.store, self.schema)
         engine.declared = self.declared.check
+        engine.written = history.record
         return engine
 
     def _notes(self) -> None:
@@ -266,6 +267,13 @@ class Org:
         with self.store.writing():
             self.attempts[f"delete {sobject}"] += 1
             self.engine.delete(sobject, record_id, self._caller(user_id))
+
+    def convert_lead(self, lead_id: str, *, user_id: str | Caller, **options: Any) -> dict[str, str | None]:
+        """Convert a lead; `options` are those of `conversion.Conversion`. What it became, by SOAP's names."""
+        with self.store.writing():
+            self.attempts["convert Lead"] += 1
+            asked = conversion.Conversion(lead_id, **options)
+            return conversion.convert(self.engine, asked, self._caller(user_id)).as_json()
 
     def purge(self, sobject: str, record_ids: Iterable[str]) -> None:
         """Delete rows for good, as the Bulk API's hardDelete does, or empty them out of the recycle bin."""

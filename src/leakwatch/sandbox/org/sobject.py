@@ -10,7 +10,9 @@ STRING_TYPES = frozenset(
 )
 ID_TYPES = frozenset(("id", "reference"))
 NUMBER_TYPES = frozenset(("int", "double", "currency", "percent"))
-SQL_TYPES = {"boolean": "INTEGER", "int": "INTEGER", "double": "REAL", "currency": "REAL", "percent": "REAL"}
+SQL_TYPES = {"boolean": "INTEGER", "int": "INTEGER", "double": "REAL", "currency": "REAL", "percent": "REAL"} | {
+    "anyType": "BLOB"  # numbers stay numbers
+}
 VIRTUAL_TYPES = frozenset(("junction", "address"))
 """Types that no column of their own holds: lists of related people, and compound addresses."""
 

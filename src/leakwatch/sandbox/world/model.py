@@ -36,6 +36,7 @@ VERBS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "create": (("ref", "object", "by", "fields"), ()),
     "update": (("record", "by", "fields"), ()),
     "delete": (("record", "by"), ()),
+    "convert_lead": (("record", "by"), ("account", "contact", "opportunity", "name", "status", "owner")),
     "complete_tasks": (("record", "by"), ()),
     "complete_alert_task": (("record", "by"), ("rule",)),
     "draft": (("draft", "mailbox", "mail"), ()),

@@ -89,6 +89,24 @@ class Player:
         sobject, record = self.objects[event["record"]], self.refs[event["record"]]
         self.org.delete(sobject, record, user_id=self.refs[event["by"]])
 
+    def _do_convert_lead(self, event: Json) -> dict[str, str | None]:
+        """Into the account and contact that the event names, or into new ones that then go by those names."""
+        options = {f"{part}_id": self.refs.get(event.get(part, "")) for part in ("account", "contact", "owner")}
+        made: dict[str, str | None] = self.org.convert_lead(
+            self.refs[event["record"]],
+            user_id=self.refs[event["by"]],
+            converted_status=event.get("status"),
+            opportunity_name=event.get("name"),
+            do_not_create_opportunity="opportunity" not in event,
+            **options,
+        )
+        for part in ("account", "contact", "opportunity"):
+            record = made[f"{part}Id"]
+            if part in event and record is not None:
+                self.refs[event[part]] = record
+                self.objects[event[part]] = part.capitalize()
+        return made
+
     def _do_complete_tasks(self, event: Json) -> list[str]:
         return self._complete(event, alerts=False)
 

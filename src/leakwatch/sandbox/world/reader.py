@@ -112,10 +112,12 @@ def _schedule(root: Node) -> None:
 def _company(node: Node) -> None:
     node.keys(
         ("name", "domains", "time_zone", "currency"),
-        ("currencies", "locale", "language", "fiscal_year_start_month"),
+        ("currencies", "locale", "language", "fiscal_year_start_month", "field_history"),
     )
     if not node.child("domains").texts():
         node.child("domains").problem("must name at least one domain")
+    for _, tracked in node.entries("field_history"):
+        tracked.texts()
     zone = node.child("time_zone")
     try:
         ZoneInfo(zone.text() or "UTC")
@@ -237,6 +239,8 @@ def _timeline(root: Node, references: set[str], mails: set[str]) -> set[str]:
         for name in ("record", "by", "user"):
             if name in required:
                 node.child(name).reference(known)
+        if verb == "convert_lead":
+            _conversion(node, known)
         if "mail" in required and node.child("mail").value not in mails:
             node.child("mail").problem(f"no such mail: {node.child('mail').value!r}")
         if verb == "move":
@@ -247,6 +251,17 @@ def _timeline(root: Node, references: set[str], mails: set[str]) -> set[str]:
             node.child("draft").problem("was never saved as a draft before")
         _field_references(node, known)
     return known
+
+
+def _conversion(node: Node, known: set[str]) -> None:
+    """Account and contact may be there already; the deal is always new."""
+    for part in ("account", "contact"):
+        if node.child(part).value is not None:
+            known.add(node.child(part).reference())
+    if node.child("opportunity").value is not None:
+        _claim(node.child("opportunity"), known)
+    if node.child("owner").value is not None:
+        node.child("owner").reference(known)
 
 
 def _truth(root: Node, references: set[str]) -> None:

@@ -49,6 +49,10 @@ class OrgLike(Protocol):
         """Delete one row as a user."""
         ...
 
+    def convert_lead(self, lead_id: str, *, user_id: str, **options: Any) -> Any:
+        """Convert a lead as a user."""
+        ...
+
     def query(self, soql: str) -> list[Json]:
         """All records of a query."""
         ...

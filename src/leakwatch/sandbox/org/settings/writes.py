@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from leakwatch.sandbox.org.settings.switch import switch
+from leakwatch.sandbox.org.settings.switch import collection, switch
 
 
 @dataclass(kw_only=True)
@@ -20,3 +20,5 @@ class WriteSettings:
     """Probe: who owns the Task that an EmailMessage makes."""
     repeated_upsert_key: Literal["later_refused", "all_refused"] = switch("later_refused", "all_refused")
     """Probe: which rows of one Collections upsert are refused when several carry the same external id."""
+    field_history: dict[str, list[str]] = collection(dict[str, list[str]])  # noqa: RUF009  it makes a field
+    """Standard fields whose changes are kept, by object; custom fields are tracked as they are deployed."""
