@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from leakwatch.sandbox.org import defaults, deploy, ids, metadata, values
 from leakwatch.sandbox.org import dump as dumping
 from leakwatch.sandbox.org.agenda import Agenda
-from leakwatch.sandbox.org.automation import RULES, activities, conversion, history
+from leakwatch.sandbox.org.automation import RULES, conversion, history, last_activity
 from leakwatch.sandbox.org.automation.declared import Declared
 from leakwatch.sandbox.org.caller import DEFAULT_VERSION, Caller, caller_of
 from leakwatch.sandbox.org.cursors import Cursors
@@ -344,12 +344,7 @@ class Org:
         No stamp moves.
         """
         with self.store.transaction():
-            for name, one in self.schema.objects.items():
-                if "LastActivityDate" not in one.fields:
-                    continue
-                for row in self.store.execute(f"SELECT Id FROM {quote(name)}").fetchall():
-                    last = activities.last_activity(self.engine, row["Id"])
-                    self.store.update(name, row["Id"], {"LastActivityDate": last})
+            last_activity.recompute(self.engine)
 
     # -- the daily limit ------------------------------------------------------------------------------
 
