@@ -62,9 +62,7 @@ def test_long_addresses_are_refused_at_the_edge(api: Api) -> None:
     assert api.call("GET", "limits", headers={"X-Long": "x" * 17_000}).status_code == 431
 
 
-@pytest.mark.parametrize(
-    "path", ["jobs/query", "composite/tree/Lead", "composite/graph", "tooling/query", "chatter/feeds", "search"]
-)
+@pytest.mark.parametrize("path", ["composite/tree/Lead", "composite/graph", "tooling/query", "chatter/feeds", "search"])
 def test_what_is_not_emulated_is_named(api: Api, path: str) -> None:
     answer = api.get(path)
     assert (answer.status_code, answer.json()[0]["errorCode"]) == (501, "SANDBOX_NOT_EMULATED")

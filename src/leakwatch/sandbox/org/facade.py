@@ -15,6 +15,7 @@ from leakwatch.sandbox.org import dump as dumping
 from leakwatch.sandbox.org.agenda import Agenda
 from leakwatch.sandbox.org.automation import RULES, conversion, history, last_activity
 from leakwatch.sandbox.org.automation.declared import Declared
+from leakwatch.sandbox.org.bulk.machine import Bulk
 from leakwatch.sandbox.org.caller import DEFAULT_VERSION, Caller, caller_of
 from leakwatch.sandbox.org.cursors import Cursors
 from leakwatch.sandbox.org.database import Snapshot
@@ -28,6 +29,7 @@ from leakwatch.sandbox.org.replication import InFlight
 from leakwatch.sandbox.org.schema import Schema, SObject, read_field
 from leakwatch.sandbox.org.settings import CHANGEABLE, OrgSettings, check
 from leakwatch.sandbox.org.soql.filters import Calendar
+from leakwatch.sandbox.org.soql.plan import Column
 from leakwatch.sandbox.org.soql.results import Page, Runner, Stream
 from leakwatch.sandbox.org.storage import Storage
 from leakwatch.sandbox.org.store import Store, quote
@@ -77,6 +79,8 @@ class Org:
         """Transactions that are not over yet: what they change is committed later than its stamp says."""
         self._notes()
         self.agenda = Agenda(self)
+        self.bulk = Bulk(self, Path(folder))
+        self.bulk.resume()
 
     def _fresh_schema(self) -> Schema:
         settings = self.settings
@@ -275,8 +279,18 @@ class Org:
             asked = conversion.Conversion(lead_id, **options)
             return conversion.convert(self.engine, asked, self._caller(user_id)).as_json()
 
+    def delete_for_good(self, sobject: str, record_id: str, *, user_id: str | Caller) -> None:
+        """Delete one living row past the recycle bin, as the Bulk API's hardDelete does."""
+        with self.store.transaction():
+            self.attempts[f"delete {sobject}"] += 1
+            one = self.engine.object(sobject)
+            if not one.allows("deletable"):
+                raise bad("INVALID_TYPE_FOR_OPERATION", f"entity type {one.name} does not support delete")
+            self.engine.living(one, record_id)
+            self.engine.purge(sobject, record_id, self._caller(user_id))
+
     def purge(self, sobject: str, record_ids: Iterable[str]) -> None:
-        """Delete rows for good, as the Bulk API's hardDelete does, or empty them out of the recycle bin."""
+        """Delete rows for good, or empty them out of the recycle bin."""
         with self.store.transaction():
             system = self.caller()
             for record_id in record_ids:
@@ -317,6 +331,10 @@ class Org:
             snapshot.close()
             raise
         return replace(stream, rows=_until_closed(stream.rows, snapshot))
+
+    def selected(self, soql: str, *, all_rows: bool = False, caller: Caller) -> list[Column]:
+        """What `stream` would give of a query, in order; refuses what it refuses."""
+        return self._runner(caller).stream(soql, self.store, all_rows=all_rows).columns
 
     def records(
         self, sobject: SObject, record_ids: Sequence[str], fields: Iterable[str], *, caller: Caller
@@ -366,9 +384,11 @@ class Org:
             self.meters.write()
             self.store.save(Path(folder))
             self.cursors.save(Path(folder))
+            self.bulk.jobs.save(Path(folder))
 
     def restore(self, folder: Path) -> None:
         """Go back to a saved state; sessions stay."""
+        self.bulk.settle()
         with self.store.writing():
             self.schema = self._fresh_schema()
             self.store.restore(Path(folder), self.schema)
@@ -377,6 +397,8 @@ class Org:
             self.meters.load()
             self.storage.forget()
             self.agenda.load()
+            self.bulk.jobs.restore(Path(folder))
+        self.bulk.resume()
 
     def dump(self) -> dict[str, list[dict[str, Any]]]:
         """Every row of every object, so that two end states can be compared with `==`.
@@ -396,6 +418,7 @@ class Org:
             return
         self._closed = True
         self.agenda.close()
+        self.bulk.settle()
         with self.store.writing():
             self.meters.write()
         self.cursors.close()

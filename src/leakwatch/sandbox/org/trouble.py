@@ -22,6 +22,7 @@ POINTS = {
     "row.written": "the same, when it is stored and its transaction is still open",
     "cursor.page": "`page CURSOR from START`: before a further page of a query is read",
     "session.call": "`call METHOD PATH by USER`: before a call to the data API is routed",
+    "bulk.job": "`OPERATION OBJECT JOB`: when a Bulk API job is about to be worked on",
     "clock.date": "`date`: when the Date header of an answer is made; the deed gives seconds to add",
 }
 """Point to the text it passes. A part that gets a point of its own adds it here."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from leakwatch.sandbox.org.rest.http import router
 
 for _pattern, _what in (
-    (r"jobs(/|\Z)", "the Bulk API 2.0"),
     (r"sobjects/\w+/describe/layouts", "describe of page layouts"),
     (r"sobjects/\w+/describe/compactLayouts", "describe of compact layouts"),
     (r"sobjects/\w+/describe/approvalLayouts", "describe of approval layouts"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from leakwatch.sandbox.org.settings.bulk import BulkSettings
 from leakwatch.sandbox.org.settings.calls import CallSettings
 from leakwatch.sandbox.org.settings.company import CompanySettings
 from leakwatch.sandbox.org.settings.limits import LimitSettings
@@ -14,7 +15,7 @@ __all__ = ["CHANGEABLE", "OrgSettings", "check"]
 
 
 @dataclass(kw_only=True)
-class OrgSettings(CompanySettings, LimitSettings, CallSettings, WriteSettings):
+class OrgSettings(CompanySettings, LimitSettings, CallSettings, WriteSettings, BulkSettings):
     """Settings of one org. Those marked *probe* stand for facts that only a real org can settle."""
 
 
