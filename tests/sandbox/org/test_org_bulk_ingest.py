@@ -173,24 +173,24 @@ def test_delete_fills_the_recycle_bin_and_hard_delete_goes_past_it(api: Api, org
     assert (job["state"], job["errorMessage"]) == ("Failed", "InvalidBatch : delete batch must contain only ids")
 
 
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        (b"Name,Nope\nx,y\n", "InvalidBatch : Field name not found : Nope"),
-        (b"Name,Owner.Nope\nx,y\n", "InvalidBatch : Field name not found : Owner.Nope"),
-        (b"Name\r\nx\r\n", "ClientInputError : LineEnding is invalid on user data. Current LineEnding setting is LF"),
-        (b"", "InvalidBatch : Records not found"),
-        (b'\xef\xbb\xbf"Name"\nx\n', "InvalidBatch : Failed to parse CSV. Found unescaped quote."),
-        (b'Name\n"x" \n', "InvalidBatch : Failed to parse CSV. Found unescaped quote."),
-        (b"Name\n\xff\n", "InvalidBatch : Failed to parse CSV. The data is not UTF-8"),
-        (b"Name\n" + b"x" * 131_073 + b"\n", "InvalidBatch : A record has at most"),
-    ],
-)
-def test_a_file_that_cannot_be_read_fails_the_job(api: Api, content: bytes, said: str) -> None:
-    path, job = loaded(api, "insert", "Account", content)
-    assert job["state"] == "Failed"
-    assert job["errorMessage"].startswith(said)
-    assert api.get(f"{path}/unprocessedrecords").content == content
+UNREADABLE = [
+    (b"Name,Nope\nx,y\n", "InvalidBatch : Field name not found : Nope"),
+    (b"Name,Owner.Nope\nx,y\n", "InvalidBatch : Field name not found : Owner.Nope"),
+    (b"Name\r\nx\r\n", "ClientInputError : LineEnding is invalid on user data. Current LineEnding setting is LF"),
+    (b"", "InvalidBatch : Records not found"),
+    (b'\xef\xbb\xbf"Name"\nx\n', "InvalidBatch : Failed to parse CSV. Found unescaped quote."),
+    (b'Name\n"x" \n', "InvalidBatch : Failed to parse CSV. Found unescaped quote."),
+    (b"Name\n\xff\n", "InvalidBatch : Failed to parse CSV. The data is not UTF-8"),
+    (b"Name\n" + b"x" * 131_073 + b"\n", "InvalidBatch : A record has at most"),
+]
+
+
+def test_a_file_that_cannot_be_read_fails_the_job(api: Api) -> None:
+    for content, said in UNREADABLE:
+        path, job = loaded(api, "insert", "Account", content)
+        assert job["state"] == "Failed"
+        assert job["errorMessage"].startswith(said)
+        assert api.get(f"{path}/unprocessedrecords").content == content
 
 
 def test_a_record_that_cannot_be_read_leaves_those_before_it_written(api: Api, org: Org) -> None:
@@ -252,21 +252,21 @@ def test_a_multipart_request_makes_fills_and_closes_a_job(api: Api, org: Org) ->
     assert org.query("SELECT Description FROM Account WHERE Name = 'M1'") == [{"Description": "two\nlines"}]
 
 
-@pytest.mark.parametrize(
-    ("body", "status", "code"),
-    [
-        ({"operation": "insert", "object": "Nope"}, 400, "INVALIDJOB"),
-        ({"operation": "merge", "object": "Lead"}, 400, "INVALIDJOB"),
-        ({"operation": "upsert", "object": "Lead"}, 400, "INVALIDJOB"),
-        ({"operation": "upsert", "object": "Lead", "externalIdFieldName": "Company"}, 400, "INVALIDJOB"),
-        ({"operation": "insert", "object": "Lead", "columnDelimiter": "DOT"}, 400, "INVALIDJOB"),
-        ({"operation": "insert", "object": "Lead", "contentType": "JSON"}, 400, "INVALIDJOB"),
-        ({"operation": "insert", "object": "Lead", "assignmentRuleId": "01Q5e000000AAAA"}, 501, "SANDBOX_NOT_EMULATED"),
-    ],
-)
-def test_jobs_that_cannot_be_are_refused(api: Api, body: dict[str, Any], status: int, code: str) -> None:
-    answer = api.call("POST", "jobs/ingest", body)
-    assert (answer.status_code, answer.json()[0]["errorCode"]) == (status, code)
+IMPOSSIBLE: list[tuple[dict[str, Any], int, str]] = [
+    ({"operation": "insert", "object": "Nope"}, 400, "INVALIDJOB"),
+    ({"operation": "merge", "object": "Lead"}, 400, "INVALIDJOB"),
+    ({"operation": "upsert", "object": "Lead"}, 400, "INVALIDJOB"),
+    ({"operation": "upsert", "object": "Lead", "externalIdFieldName": "Company"}, 400, "INVALIDJOB"),
+    ({"operation": "insert", "object": "Lead", "columnDelimiter": "DOT"}, 400, "INVALIDJOB"),
+    ({"operation": "insert", "object": "Lead", "contentType": "JSON"}, 400, "INVALIDJOB"),
+    ({"operation": "insert", "object": "Lead", "assignmentRuleId": "01Q5e000000AAAA"}, 501, "SANDBOX_NOT_EMULATED"),
+]
+
+
+def test_jobs_that_cannot_be_are_refused(api: Api) -> None:
+    for body, status, code in IMPOSSIBLE:
+        answer = api.call("POST", "jobs/ingest", body)
+        assert (answer.status_code, answer.json()[0]["errorCode"]) == (status, code)
 
 
 @pytest.mark.documented("Bulk API 2.0 and Bulk API Developer Guide, How Requests Are Processed")

@@ -126,10 +126,10 @@ def test_a_query_without_rows_gives_its_header_only(api: Api, polled: None) -> N
 
 def test_hostile_text_comes_back_byte_for_byte_in_every_dialect(api: Api, org: Org, polled: None) -> None:
     dice = random.Random(20261126)
-    texts = ["".join(dice.choices([*ODD, "a", "b"], k=dice.randint(1, 30))) for _ in range(60)]
+    texts = ["".join(dice.choices([*ODD, "a", "b"], k=dice.randint(1, 30))) for _ in range(40)]
     org.seed("Account", ({"Name": f"h{i:03}", "Description": text} for i, text in enumerate(texts)))
     soql = "SELECT Description FROM Account WHERE Name LIKE 'h%' ORDER BY Name"
-    for delimiter, mark in (("COMMA", ","), ("TAB", "\t"), ("BACKQUOTE", "`"), ("CARET", "^"), ("SEMICOLON", ";")):
+    for delimiter, mark in (("COMMA", ","), ("TAB", "\t"), ("PIPE", "|")):
         job = finished(api, soql, columnDelimiter=delimiter, lineEnding=dice.choice(["LF", "CRLF"]))
         read: list[str] = []
         locator: str | None = None
@@ -207,29 +207,27 @@ def test_a_query_job_shows_deleted_rows_when_it_asks_for_all(
     assert [one["numberRecordsProcessed"] for one in counted] == [1, 2]
 
 
-@pytest.mark.parametrize(
-    ("soql", "code", "said"),
-    [
-        ("SELECT COUNT(Id) FROM Lead", "API_ERROR", "Aggregate Relationships not supported in Bulk Query"),
-        ("SELECT COUNT() FROM Lead", "API_ERROR", "Aggregate Relationships not supported in Bulk Query"),
-        ("SELECT Status FROM Lead GROUP BY Status", "API_ERROR", "Aggregate Relationships not supported"),
-        ("SELECT Id, (SELECT Id FROM Contacts) FROM Account", "API_ERROR", "Aggregate Relationships not supported"),
-        ("SELECT Id, BillingAddress FROM Account", "API_ERROR", "Selecting compound data not supported in Bulk Query"),
-        ("SELECT Id FROM Lead LIMIT 5 OFFSET 2", "API_ERROR", "OFFSET not supported in Bulk Query"),
-        ("SELECT TYPEOF What WHEN Account THEN Name END FROM Task", "API_ERROR", "TYPEOF not supported in Bulk Query"),
-        ("SELECT Id FROM TaskStatus", "INVALIDENTITY", "Entity 'TaskStatus' is not supported by the Bulk API."),
-        ("SELECT Nope FROM Lead", "INVALID_FIELD", "No such column 'Nope' on entity 'Lead'"),
-        ("SELECT Id FROM Nope", "INVALID_TYPE", "sObject type 'Nope' is not supported."),
-        ("SELECT FROM Lead", "MALFORMED_QUERY", "unexpected token"),
-        ("", "API_ERROR", "query"),
-    ],
-)
-def test_queries_that_a_job_does_not_take_are_refused_when_it_is_made(
-    api: Api, soql: str, code: str, said: str
-) -> None:
-    answer = ask(api, soql)
-    assert (answer.status_code, answer.json()[0]["errorCode"]) == (400, code)
-    assert said in answer.json()[0]["message"]
+REFUSED = [
+    ("SELECT COUNT(Id) FROM Lead", "API_ERROR", "Aggregate Relationships not supported in Bulk Query"),
+    ("SELECT COUNT() FROM Lead", "API_ERROR", "Aggregate Relationships not supported in Bulk Query"),
+    ("SELECT Status FROM Lead GROUP BY Status", "API_ERROR", "Aggregate Relationships not supported"),
+    ("SELECT Id, (SELECT Id FROM Contacts) FROM Account", "API_ERROR", "Aggregate Relationships not supported"),
+    ("SELECT Id, BillingAddress FROM Account", "API_ERROR", "Selecting compound data not supported in Bulk Query"),
+    ("SELECT Id FROM Lead LIMIT 5 OFFSET 2", "API_ERROR", "OFFSET not supported in Bulk Query"),
+    ("SELECT TYPEOF What WHEN Account THEN Name END FROM Task", "API_ERROR", "TYPEOF not supported in Bulk Query"),
+    ("SELECT Id FROM TaskStatus", "INVALIDENTITY", "Entity 'TaskStatus' is not supported by the Bulk API."),
+    ("SELECT Nope FROM Lead", "INVALID_FIELD", "No such column 'Nope' on entity 'Lead'"),
+    ("SELECT Id FROM Nope", "INVALID_TYPE", "sObject type 'Nope' is not supported."),
+    ("SELECT FROM Lead", "MALFORMED_QUERY", "unexpected token"),
+    ("", "API_ERROR", "query"),
+]
+
+
+def test_queries_that_a_job_does_not_take_are_refused_when_it_is_made(api: Api) -> None:
+    for soql, code, said in REFUSED:
+        answer = ask(api, soql)
+        assert (answer.status_code, answer.json()[0]["errorCode"]) == (400, code), soql
+        assert said in answer.json()[0]["message"]
     assert api.get("jobs/query").json() == {"done": True, "records": [], "nextRecordsUrl": None}
 
 

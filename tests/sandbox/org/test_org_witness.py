@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import socket
 import ssl
 import threading
@@ -17,6 +19,7 @@ from simple_salesforce.exceptions import (
     SalesforceExpiredSession,
     SalesforceGeneralError,
     SalesforceMalformedRequest,
+    SalesforceOperationError,
     SalesforceResourceNotFound,
 )
 
@@ -140,3 +143,49 @@ def test_simple_salesforce_sees_an_ended_session(sf: Salesforce, org: Org) -> No
     org.expire_sessions()
     with pytest.raises(SalesforceExpiredSession):
         sf.query("SELECT Id FROM Lead")
+
+
+BULK = pytest.mark.documented("Bulk API 2.0 and Bulk API Developer Guide, Walkthroughs")
+
+
+@BULK
+def test_simple_salesforce_reads_in_bulk(sf: Salesforce, org: Org, tmp_path: Path) -> None:
+    org.settings.bulk_wait_ms = 1
+    org.seed("Lead", ({"LastName": f"Ş{i:04}", "Company": "c", "Title": 'a\n"b"'} for i in range(1200)))
+    soql = "SELECT LastName, Title FROM Lead WHERE Company = 'c' ORDER BY LastName"
+    sets = list(sf.bulk2.Lead.query(soql, max_records=500, wait=0.01))
+    read = [row for one in sets for row in csv.DictReader(io.StringIO(one, newline=""))]
+    assert (len(sets), [row["LastName"] for row in read]) == (3, [f"Ş{i:04}" for i in range(1200)])
+    assert {row["Title"] for row in read} == {'a\n"b"'}
+    files = sf.bulk2.Lead.download(soql, str(tmp_path), max_records=700, wait=0.01)
+    assert [one["number_of_records"] for one in files] == [700, 500]
+    assert Path(files[1]["file"]).read_text(encoding="utf-8").startswith('"LastName","Title"\n"Ş0700",')
+    with pytest.raises(SalesforceMalformedRequest, match="Aggregate Relationships not supported"):
+        next(sf.bulk2.Lead.query("SELECT COUNT(Id) FROM Lead", wait=0.01))
+
+
+@BULK
+def test_simple_salesforce_writes_in_bulk(sf: Salesforce, org: Org, project: Path) -> None:
+    org.settings.bulk_wait_ms = 1
+    org.deploy(project)
+    tasks = sf.bulk2.Task
+    (made,) = tasks.insert(
+        records=[{"Subject": "good", "Leakwatch_Key__c": "k1"}, {"Subject": "bad", "Leakwatch_Key__c": "k" * 65}],
+        wait=0.01,
+    )
+    assert (made["numberRecordsProcessed"], made["numberRecordsFailed"], made["numberRecordsTotal"]) == (2, 1, 2)
+    answers = tasks.get_all_ingest_records(made["job_id"])
+    assert [row["sf__Error"].split(":")[0] for row in answers["failedRecords"]] == ["STRING_TOO_LONG"]
+    task_id = answers["successfulRecords"][0]["sf__Id"]
+    changed = [{"Leakwatch_Key__c": "k1", "Subject": "better"}, {"Leakwatch_Key__c": "k2", "Subject": "new"}]
+    tasks.upsert(records=changed, external_id_field="Leakwatch_Key__c", wait=0.01)
+    assert [row["Subject"] for row in org.query("SELECT Subject FROM Task ORDER BY Subject")] == ["better", "new"]
+    tasks.update(records=[{"Id": task_id, "Subject": "best"}], wait=0.01)
+    path = project / "ids.csv"
+    path.write_text(f"Id\n{task_id}\n", encoding="utf-8")
+    tasks.delete(csv_file=str(path), wait=0.01)
+    assert [row["Subject"] for row in org.query("SELECT Subject FROM Task")] == ["new"]
+    (lost,) = [one for one in org.query("SELECT Subject FROM Task", all_rows=True) if one["Subject"] != "new"]
+    assert lost["Subject"] == "best"
+    with pytest.raises(SalesforceOperationError, match="Field name not found : Nope"):
+        tasks.insert(records=[{"Nope": "x"}], wait=0.01)

@@ -285,21 +285,10 @@ def _said(job: Job) -> str:
     return "Completed" if job.state == COMPLETE else job.state
 
 
-@agenda.deed("bulk.start")
-def _start(org: Org, facts: agenda.Facts) -> None:
-    org.bulk.start(facts["job"])
-
-
-@agenda.deed("bulk.finish")
-def _finish(org: Org, facts: agenda.Facts) -> None:
-    org.bulk.finish(facts["job"])
-
-
-@agenda.deed("bulk.overdue")
-def _overdue(org: Org, facts: agenda.Facts) -> None:
-    org.bulk.overdue(facts["job"])
-
-
-@agenda.deed("bulk.expire")
-def _expire(org: Org, facts: agenda.Facts) -> None:
-    org.bulk.expire(facts["job"])
+for _kind, _done in (
+    ("start", Bulk.start),
+    ("finish", Bulk.finish),
+    ("overdue", Bulk.overdue),
+    ("expire", Bulk.expire),
+):
+    agenda.deed(f"bulk.{_kind}")(lambda org, facts, done=_done: done(org.bulk, facts["job"]))
