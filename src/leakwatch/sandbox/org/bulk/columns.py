@@ -14,6 +14,7 @@ from typing import Any
 from leakwatch.sandbox.org import values
 from leakwatch.sandbox.org.bulk.csv_io import CsvError
 from leakwatch.sandbox.org.errors import OrgError, bad
+from leakwatch.sandbox.org.foreign import is_key, matches, several
 from leakwatch.sandbox.org.schema import NUMBER_TYPES, Field, Schema, SObject
 from leakwatch.sandbox.org.store import Store
 
@@ -61,15 +62,10 @@ def _column(schema: Schema, sobject: SObject, place: int, name: str) -> Column |
     keys: list[tuple[SObject, Field]] = []
     for one in link.refers_to:
         parent = schema.find(one) if not kind or one.lower() == kind.lower() else None
-        field = _key(parent, key) if parent is not None else None
-        if parent is not None and field is not None:
+        field = parent.find(key) if parent is not None else None
+        if parent is not None and field is not None and is_key(field):
             keys.append((parent, field))
     return Column(place, link, tuple(keys)) if keys else None
-
-
-def _key(sobject: SObject, name: str) -> Field | None:
-    field = sobject.find(name)
-    return field if field is not None and (field.can("X") or field.can("I")) else None
 
 
 def fields_of(store: Store, columns: Sequence[Column], record: Sequence[str]) -> dict[str, Any]:
@@ -85,15 +81,14 @@ def fields_of(store: Store, columns: Sequence[Column], record: Sequence[str]) ->
 
 
 def _parent(store: Store, column: Column, text: str) -> str:
-    found = [row["Id"] for sobject, field in column.parents for row in store.find(sobject.name, field, text)]
+    found = [row for sobject, field in column.parents for row in matches(store, sobject, field, text)]
     sobject, field = column.parents[0]
     if not found:
         said = f"Foreign key external ID: {text} not found for field {field.name} in entity {sobject.name}"
         raise bad("INVALID_FIELD", said)
-    if len(found) > 1:  # the words are unverified
-        said = f"More than one record found for foreign key external ID: {text} of field {field.name}"
-        raise bad("INVALID_FIELD", said)
-    return str(found[0])
+    if len(found) > 1:
+        raise bad("DUPLICATE_EXTERNAL_ID", several(field, found), field.name)
+    return str(found[0]["Id"])
 
 
 def _value(column: Column, text: str) -> Any:

@@ -18,6 +18,7 @@ from leakwatch.sandbox.org.bulk.csv_io import DELIMITERS, LINE_ENDINGS, CsvError
 from leakwatch.sandbox.org.bulk.jobs import INGEST, OPEN, Job, choice
 from leakwatch.sandbox.org.caller import Caller
 from leakwatch.sandbox.org.errors import OrgError, bad, not_emulated, not_found
+from leakwatch.sandbox.org.foreign import is_key, several
 from leakwatch.sandbox.org.limits import ALLOCATIONS, DAY
 from leakwatch.sandbox.org.schema import Field, SObject
 
@@ -74,7 +75,7 @@ def _key(sobject: SObject, operation: str, name: object) -> str:
     if not isinstance(name, str) or not name:
         raise bad("INVALIDJOB", "External ID field is required for upsert: externalIdFieldName")
     field = sobject.find(name)
-    if field is None or not (field.name == "Id" or field.can("X") or field.can("I")):
+    if field is None or not (field.name == "Id" or is_key(field)):
         raise bad("INVALIDJOB", f"Field name not found or not an external id : {name}")
     return field.name
 
@@ -250,9 +251,7 @@ class Work:
             seen.add(text)
             found = org.store.find(sobject.name, key, value)
             if len(found) > 1:
-                listed = [one["Id"] for one in found]
-                said = f"{key.name}: more than one record found for external id field: {listed}"
-                raise bad("DUPLICATE_EXTERNAL_ID", said, key.name)
+                raise bad("DUPLICATE_EXTERNAL_ID", several(key, found), key.name)
             if found:
                 answer.record_id = str(found[0]["Id"])
                 org.update(sobject.name, answer.record_id, row, user_id=self._caller)
