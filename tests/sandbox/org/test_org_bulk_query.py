@@ -118,6 +118,16 @@ def test_results_can_be_had_with_another_delimiter_and_line_ending(api: Api, com
     assert text == '"LastName"|"Email"\r\n"Old"|""\r\n"Öz"|"oz@oz.example"\r\n'
 
 
+@pytest.mark.documented("Bulk API 2.0 and Bulk API Developer Guide, Valid CSV Record Rows", settled=False)
+def test_numbers_of_ten_millions_and_more_come_in_scientific_notation(api: Api, org: Org, polled: None) -> None:
+    amounts = (0.0, -1250.5, 9_999_999.0, 10_000_000.0, -123_456_789.25, 4e15)
+    org.seed("Account", ({"Name": f"N{i}", "AnnualRevenue": one} for i, one in enumerate(amounts)))
+    job = finished(api, "SELECT AnnualRevenue FROM Account WHERE Name LIKE 'N_' ORDER BY Name")
+    read = [row[0] for row in rows(api.get(f"jobs/query/{job}/results").text)[1:]]
+    assert read == ["0.0", "-1250.5", "9999999.0", "1.0E7", "-1.2345678925E8", "4.0E15"]
+    assert [float(one) for one in read] == list(amounts)
+
+
 def test_a_query_without_rows_gives_its_header_only(api: Api, polled: None) -> None:
     answer = api.get(f"jobs/query/{finished(api, 'SELECT Id, Name FROM Campaign')}/results")
     assert answer.text == '"Id","Name"\n'
@@ -267,6 +277,12 @@ def test_a_days_query_jobs_are_limited_and_jobs_are_kept_seven_days(
     org.meters.add("DailyBulkV2QueryJobs", 9_999)
     refused = ask(api, "SELECT Id FROM Lead").json()[0]
     assert refused["message"] == "Max bulk v2 query jobs (10000) per 24 hrs has been reached (10000)"
+    org.meters.add("DailyBulkV2QueryFileStorageMB", 976_562)
+    refused = ask(api, "SELECT Id FROM Lead").json()[0]
+    assert (refused["errorCode"], refused["message"][:37]) == (
+        "LIMIT_EXCEEDED",
+        "Max bulk v2 query result size stored ",
+    )
     clock.advance(days=6, hours=23)
     assert api.get(f"jobs/query/{job}").status_code == 200
     clock.advance(hours=2)
@@ -296,6 +312,12 @@ def test_a_job_fails_or_is_held_up_as_a_rule_says(api: Api, org: Org, polled: No
     path = f"jobs/query/{ask(api, 'SELECT Id FROM Lead').json()['id']}"
     states = [api.get(path).json()["state"] for _ in range(7)]
     assert states == ["UploadComplete"] * 4 + ["InProgress"] + ["JobComplete"] * 2
+
+
+def test_jobs_go_on_by_time_when_polls_no_longer_move_them(api: Api, org: Org, polled: None) -> None:
+    path = f"jobs/query/{ask(api, 'SELECT Id FROM Lead').json()['id']}"
+    org.change_settings({"bulk_polls": 0, "bulk_wait_ms": 0})
+    wait(api, path)
 
 
 def test_jobs_that_were_in_progress_when_the_process_died_are_taken_up_again(

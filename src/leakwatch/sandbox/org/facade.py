@@ -211,6 +211,8 @@ class Org:
             self._changes_file.write_text(json.dumps(self._changed, sort_keys=True), encoding="utf-8")
             for name, value in changes.items():
                 setattr(self.settings, name, value)
+            if "bulk_polls" in changes:
+                self.bulk.resume()
             if "email_message_key_unique" in changes:
                 self._redeploy_keys("EmailMessage", unique=self.settings.email_message_key_unique)
 

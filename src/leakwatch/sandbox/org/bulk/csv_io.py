@@ -37,7 +37,7 @@ class Dialect:
     def line(self, values: Sequence[str]) -> bytes:
         """One record with its line ending, every value quoted."""
         text = '"' + f'"{self.delimiter}"'.join([value.replace('"', '""') for value in values]) + '"'
-        return (text + self.line_ending).encode("utf-8", "surrogatepass")
+        return (text + self.line_ending).encode()
 
 
 def text_of(field: Field) -> Callable[[Any], str]:

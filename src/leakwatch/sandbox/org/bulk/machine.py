@@ -57,11 +57,16 @@ class Bulk:
         self._threads: dict[str, threading.Thread] = {}
 
     def resume(self) -> None:
-        """Take up the work of jobs that were in progress when the org was closed."""
-        if not self._org.settings.bulk_polls:
-            for job in self.jobs.all():
-                if job.state == RUNNING and not job.done:
-                    self._begin(job)
+        """Take up jobs that nothing moves: after a restart, and where polls no longer do."""
+        if self._org.settings.bulk_polls:
+            return
+        for job in self.jobs.all():
+            if job.state == UPLOADED:
+                self._later("bulk.start", job, self._wait)  # what is on the agenda twice happens once
+            elif job.state == RUNNING and job.done:
+                self._later("bulk.finish", job, 0)
+            elif job.state == RUNNING and job.id not in self._threads:
+                self._begin(job)
 
     # -- what clients do ------------------------------------------------------------------------------------
 

@@ -50,6 +50,8 @@ def new_job(org: Org, body: dict[str, Any], caller: Caller) -> Job:
     if not isinstance(soql, str) or not soql.strip():
         raise bad("API_ERROR", "The query property is missing")  # code and words are unverified
     sobject = check(org, soql, caller, all_rows=operation == "queryAll")
+    if org.meters.used(STORED_MB, DAY) >= ALLOCATIONS[STORED_MB].most:
+        raise bad("LIMIT_EXCEEDED", "Max bulk v2 query result size stored (1000000000) kb per 24 hrs has been exceeded")
     most = ALLOCATIONS[JOBS].most
     if not org.meters.take(JOBS, most, DAY):
         said = f"Max bulk v2 query jobs ({most}) per 24 hrs has been reached ({most})"
