@@ -281,7 +281,10 @@ def test_lines_make_the_amount_and_then_it_cannot_be_set(org: Org, company: Comp
     product, book, entry = (org.new_id(name) for name in ("Product2", "Pricebook2", "PricebookEntry"))
     org.seed("Product2", [{"Id": product, "Name": "Panel", "ProductCode": "P1", "IsActive": True}])
     org.seed("Pricebook2", [{"Id": book, "Name": "Standard", "IsStandard": True, "IsActive": True}])
-    org.seed("PricebookEntry", [{"Id": entry, "Pricebook2Id": book, "Product2Id": product, "UnitPrice": 100}])
+    org.seed(
+        "PricebookEntry",
+        [{"Id": entry, "Pricebook2Id": book, "Product2Id": product, "UnitPrice": 100, "IsActive": True}],
+    )
     line = org.create(
         "OpportunityLineItem",
         {"OpportunityId": company.deal, "PricebookEntryId": entry, "Quantity": 3, "UnitPrice": 50, "Discount": 10},

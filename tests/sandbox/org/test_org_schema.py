@@ -126,6 +126,7 @@ def required(org: Org, one: SObject) -> dict[str, Any]:
         f for f in one.stored_fields if f.can("C") and not f.can("n") and f.default is None and f.type != "boolean"
     ]
     names = [f for f in names if f.name not in ("OwnerId", "CurrencyIsoCode", "RecordTypeId")]
+    names = [f for f in names if (one.name, f.name) != ("QuoteLineItem", "Product2Id")]  # the price book entry's
     more = MORE.get(one.name, ())
     fields = [*names, *(one.fields[name] for name in more if one.fields[name] not in names)]
     return {field.name: value_for(org, one, field) for field in fields}
@@ -136,12 +137,18 @@ MORE = {
     "CampaignMember": ("ContactId",),
     "FeedItem": ("Body",),
     "EmailMessage": ("Status",),
+    "Pricebook2": ("IsActive",),
+    "PricebookEntry": ("IsActive",),
     "OpportunityLineItem": ("PricebookEntryId", "UnitPrice"),
 }
 GIVEN: dict[tuple[str, str], Any] = {
     ("EmailMessage", "Status"): "3",  # other than sent is for cases
     ("QueueSobject", "SobjectType"): "Lead",
     ("Group", "Type"): "Queue",
+    ("Pricebook2", "IsActive"): True,
+    ("PricebookEntry", "IsActive"): True,
+    ("Contract", "Status"): "Draft",
+    ("Order", "Status"): "Draft",
 }
 BY_TYPE: dict[str, Any] = {
     "date": "2026-04-01",

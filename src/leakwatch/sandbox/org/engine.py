@@ -135,6 +135,7 @@ class Engine:
             "CreatedById": caller.user_id,
             "LastModifiedById": caller.user_id,
             "OwnerId": caller.user_id,
+            "CurrencyIsoCode": caller.currency,
         }
         full = {name: value for name, value in full.items() if name in sobject.fields}
         full |= row

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 
 from leakwatch.sandbox.org import values
-from leakwatch.sandbox.org.automation import history
+from leakwatch.sandbox.org.automation import campaigns, history
 from leakwatch.sandbox.org.caller import Caller
 from leakwatch.sandbox.org.engine import Change, Engine, Row
 from leakwatch.sandbox.org.errors import bad
@@ -201,6 +201,9 @@ def _close(engine: Engine, lead_id: str, status: str, made: Converted, caller: C
         "IsUnreadByOwner": 0,
     }
     engine.change(sobject, lead, changes, caller)
+    members = engine.schema.objects["CampaignMember"]
+    for row in engine.store.find(members.name, members.fields["LeadId"], lead_id):
+        campaigns.recount(engine, row["CampaignId"])
     # whose data type is unverified
     history.note(engine, Change(sobject, lead, lead, frozenset(), caller, {}), "leadConverted", "Text")
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
+from leakwatch.sandbox.org.automation import campaigns, pricing
 from leakwatch.sandbox.org.caller import Caller
 from leakwatch.sandbox.org.engine import Change, Engine, Row, Rules
 from leakwatch.sandbox.org.errors import bad
 
 FORECAST = {"Best Case": "BestCase", "Commit": "Forecast"}
 """ForecastCategoryName to ForecastCategory, where they differ."""
+_DEAL = pricing.Parent("Opportunity", "OpportunityId", "opportunity", takes_book=True)
+_COUNTED = ("CampaignId", "Amount", "StageName")
+"""What a campaign's counters hang on."""
 _TRACKED = ("Amount", "Probability", "StageName", "CloseDate")
 
 
@@ -33,6 +37,7 @@ def prepare(engine: Engine, change: Change) -> None:
             row["ForecastCategoryName"] = stage["ForecastCategoryName"]
     if old is None:
         return
+    pricing.keep_book(change, bool(old["HasOpportunityLineItem"]), "opportunity")
     if old["HasOpportunityLineItem"] and "Amount" in change.given:
         row["Amount"] = old["Amount"]
     if change.changed("StageName"):
@@ -54,7 +59,7 @@ def derive(engine: Engine, row: Row) -> None:
     name = row.get("ForecastCategoryName")
     row["ForecastCategory"] = FORECAST.get(name, name) if name else "Pipeline"
     amount, probability = row.get("Amount"), row.get("Probability")
-    row["ExpectedRevenue"] = None if amount is None else round(amount * (probability or 0) / 100, 2)
+    row["ExpectedRevenue"] = None if amount is None else pricing.money(amount * (probability or 0) / 100)
     if row.get("CloseDate"):
         row |= _fiscal(date.fromisoformat(row["CloseDate"]), engine.settings.fiscal_year_start_month)
     row["PushCount"] = row.get("PushCount") or 0
@@ -69,7 +74,11 @@ def _fiscal(day: date, start: int) -> Row:
 
 
 def settle(engine: Engine, change: Change) -> None:
-    """One history row whenever amount, probability, stage or close date change."""
+    """One history row whenever amount, probability, stage or close date change; the campaign counts anew."""
+    if change.changed(*_COUNTED):
+        before = change.old.get("CampaignId") if change.old else None
+        for campaign in sorted({change.row.get("CampaignId") or "", before or ""}):
+            campaigns.recount(engine, campaign)
     if not change.changed(*_TRACKED):
         return
     row, old = change.row, change.old
@@ -79,10 +88,17 @@ def settle(engine: Engine, change: Change) -> None:
         "PrevCloseDate": old["CloseDate"] if old else None,
         **{name: row.get(name) for name in (*_TRACKED, "ExpectedRevenue", "ForecastCategory")},
     }
+    if "CurrencyIsoCode" in row:
+        history["CurrencyIsoCode"] = row["CurrencyIsoCode"]
     history_id = engine.insert(engine.schema.objects["OpportunityHistory"], history, change.caller)
     links = {"Amount": "LastAmountChangedHistoryId", "CloseDate": "LastCloseDateChangedHistoryId"}
     changed = {link: history_id for name, link in links.items() if old is not None and change.changed(name)}
     engine.store.update("Opportunity", row["Id"], changed)
+
+
+def removed(engine: Engine, row: Row, _caller: Caller) -> None:
+    """The campaign of a deal that went counts anew."""
+    campaigns.recount(engine, row.get("CampaignId"))
 
 
 def prepare_line(engine: Engine, change: Change) -> None:
@@ -95,22 +111,17 @@ def prepare_line(engine: Engine, change: Change) -> None:
     if entry is None and row.get("Product2Id") is None:
         said = "Required fields are missing: [PricebookEntryId]"
         raise bad("REQUIRED_FIELD_MISSING", said, "PricebookEntryId")
-    if entry is not None:
-        row["Product2Id"] = entry["Product2Id"]
-        row["ListPrice"] = entry["UnitPrice"]
+    pricing.prepare_line(engine, change, _DEAL)
     if "TotalPrice" in change.given and row.get("Quantity") and row.get("TotalPrice") is not None:
         kept = 1 - (row.get("Discount") or 0) / 100
-        row["UnitPrice"] = row["TotalPrice"] / row["Quantity"] / kept if kept else 0.0
+        row["UnitPrice"] = pricing.money(row["TotalPrice"] / row["Quantity"] / kept) if kept else 0.0
     elif row.get("UnitPrice") is None:
         row["UnitPrice"] = row.get("ListPrice")
 
 
 def derive_line(engine: Engine, row: Row) -> None:
     """Totals, and the names copied from product and deal."""
-    quantity, price = row.get("Quantity"), row.get("UnitPrice")
-    if quantity is not None and price is not None:
-        row["Subtotal"] = round(quantity * price, 2)
-        row["TotalPrice"] = round(quantity * price * (1 - (row.get("Discount") or 0) / 100), 2)
+    row |= pricing.totals(row)
     product = engine.lookup(row.get("Product2Id"))
     deal = engine.lookup(row.get("OpportunityId"))
     row["ProductCode"] = product["ProductCode"] if product else None
@@ -142,6 +153,6 @@ def _total(engine: Engine, opportunity_id: str, caller: Caller) -> None:
         )
 
 
-OPPORTUNITY = Rules(prepare=prepare, derive=derive, settle=settle)
+OPPORTUNITY = Rules(prepare=prepare, derive=derive, settle=settle, removed=removed)
 LINE_ITEM = Rules(prepare=prepare_line, derive=derive_line, settle=settle_line, removed=removed_line)
 RULES = {"Opportunity": OPPORTUNITY, "OpportunityLineItem": LINE_ITEM}

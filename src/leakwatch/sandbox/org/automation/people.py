@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from leakwatch.sandbox.org.automation import campaigns
 from leakwatch.sandbox.org.engine import Change, Engine, Row, Rules
 from leakwatch.sandbox.org.errors import bad
 
@@ -17,6 +18,19 @@ def refuse_converted(_engine: Engine, change: Change) -> None:
         raise bad("CANNOT_UPDATE_CONVERTED_LEAD", "cannot reference converted lead")
 
 
+def carry_lead(engine: Engine, change: Change) -> None:
+    """Campaigns show the lead as it is."""
+    if not change.creating:
+        campaigns.carry(engine, change.row, "LeadId")
+
+
+def carry_contact(engine: Engine, change: Change) -> None:
+    """Campaigns show the contact as it is."""
+    if not change.creating:
+        campaigns.carry(engine, change.row, "ContactId")
+
+
 PERSON = Rules(derive=derive_name)
-LEAD = Rules(prepare=refuse_converted, derive=derive_name)
-RULES = {"Contact": PERSON, "User": PERSON, "Lead": LEAD}
+CONTACT = Rules(derive=derive_name, settle=carry_contact)
+LEAD = Rules(prepare=refuse_converted, derive=derive_name, settle=carry_lead)
+RULES = {"Contact": CONTACT, "User": PERSON, "Lead": LEAD}
