@@ -20,12 +20,12 @@ INSTALL := $(PIP) install --quiet --no-compile --require-hashes
 COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 \
            --no-header --no-annotate --no-emit-index-url --no-emit-find-links
 
-.PHONY: help demo test check lint types imports format bench conformance-table lock clean
+.PHONY: help demo test check lint types imports format bench conformance conformance-table lock clean
 .DEFAULT_GOAL := help
 
 help:
 	@sed -n '1,5s/^# \{0,1\}//p' Makefile
-	@echo "also: make check (lint, format, types, imports) | format | bench | lock (needs uv) | clean"
+	@echo "also: make check (lint, format, types, imports) | format | bench | conformance (needs npm) | lock (needs uv) | clean"
 
 demo: $(VENV)/ready
 	$(BIN)/leakwatch demo $(ARGS)
@@ -52,6 +52,10 @@ format: $(VENV)/ready-dev
 # Brings the generated part of docs/sandbox.md up to date.
 conformance-table: $(VENV)/ready
 	cd tests && $(abspath $(BIN))/python -m sandbox.conformance
+
+# Other people's clients against the sandbox. Needs npm and PyPI; installs into build/conformance.
+conformance: $(VENV)/ready
+	$(BIN)/python conformance/run.py $(ARGS)
 
 bench: $(VENV)/ready-dev
 	$(BIN)/python benchmarks/run.py $(ARGS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -85,9 +86,22 @@ def test_what_is_not_emulated_is_named(
     assert code(answer) == (501, "SANDBOX_NOT_EMULATED")
 
 
-@pytest.mark.parametrize("path", ["/services/apexrest/x", "/cometd/66.0", "/services/Soap/u/66.0"])
+@pytest.mark.parametrize("path", ["/services/apexrest/x", "/cometd/66.0"])
 def test_other_apis_are_named_too(api: Api, path: str) -> None:
     assert code(api.http.get(path)) == (501, "SANDBOX_NOT_EMULATED")
+
+
+@pytest.mark.parametrize(
+    ("path", "what"),
+    [("u/66.0", "the SOAP API"), ("m/66.0", "the Metadata API (SOAP)"), ("T/66.0", "the Tooling API (SOAP)")],
+)
+def test_soap_is_named_in_a_fault_that_its_clients_can_read(api: Api, path: str, what: str) -> None:
+    answer = api.http.post(f"/services/Soap/{path}", content=b"<x/>", headers={"Content-Type": "text/xml"})
+    assert (answer.status_code, answer.headers["Content-Type"]) == (501, "text/xml;charset=UTF-8")
+    fault = ElementTree.fromstring(answer.text).find(".//{http://schemas.xmlsoap.org/soap/envelope/}Fault")
+    assert fault is not None
+    assert fault.findtext("faultcode") == "sf:SANDBOX_NOT_EMULATED"
+    assert what in (fault.findtext("faultstring") or "")
 
 
 def test_an_object_that_no_org_has_is_not_found(api: Api, org: Org) -> None:

@@ -32,7 +32,7 @@ from leakwatch.sandbox.org.facade import Org
 from leakwatch.sandbox.org.identity.hosts import Hosts
 from leakwatch.sandbox.org.identity.sessions import Session
 from leakwatch.sandbox.org.limits import usage_header
-from leakwatch.sandbox.org.rest import meta, oauth
+from leakwatch.sandbox.org.rest import meta, oauth, soap
 from leakwatch.sandbox.org.rest.body import Body, receive
 from leakwatch.sandbox.org.rest.http import JSON_REPLY, Call, Reply, router
 
@@ -109,8 +109,8 @@ class _Api:
             return Reply(body=meta.versions())
         if path.startswith(oauth.ROOTS):
             return oauth.answer(self.org, request, body)
-        if path.startswith("/services/Soap/"):
-            raise not_emulated("the SOAP API")
+        if path.startswith(soap.ROOT):
+            return soap.refuse(path)
         if path.startswith("/services/async/"):
             raise not_emulated("the Bulk API (v1)")
         if path.startswith("/services/apexrest/"):
