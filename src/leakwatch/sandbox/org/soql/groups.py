@@ -117,6 +117,7 @@ class _Groups:
     def _select(self, missing: frozenset[str], *, wrapped: bool) -> exp.Select:
         """The groups without the missing fields; `wrapped` with what the order needs among the columns."""
         of = self.of
+        tests = of.tests()  # WHERE is about rows, which lack nothing
         of.operands.missing_keys = missing if wrapped else None
         self.columns, self.unnamed = [], 0
         outputs = [exp.alias_(self._output(item), f"c{i}") for i, item in enumerate(self._items())]
@@ -131,7 +132,7 @@ class _Groups:
         select = exp.Select().from_(scope.table(of.sobject.name, of.scope.table))
         select.set("expressions", outputs)
         having = self._having()
-        of.finish(select, of.tests(), [] if wrapped else [key for keys in order for key in keys])
+        of.finish(select, tests, [] if wrapped else [key for keys in order for key in keys])
         if wrapped:
             select.set("joins", [join.copy() for join in of.scope.joins])
         pairs = zip(self.grouped, self.keys, strict=True)
