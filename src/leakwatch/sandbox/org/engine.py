@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from leakwatch.sandbox.org import ids, values, written
+from leakwatch.sandbox.org import deletion, ids, values, written
 from leakwatch.sandbox.org.caller import Caller
 from leakwatch.sandbox.org.errors import OrgError, bad, no_column, not_found
 from leakwatch.sandbox.org.foreign import referred
@@ -85,6 +85,8 @@ class Engine:
         """Called when all else is checked; raises OrgError where a declared rule refuses the row."""
         self.written: Callable[[Engine, Change], None] = lambda _engine, _change: None
         """Called for every row that was written, before its rules settle what follows: keeps field history."""
+        self.binned: Callable[[], None] = lambda: None
+        """Called when rows went into the recycle bin: sees to its being emptied."""
 
     def _pass(self, point: str, verb: str, sobject: SObject, *rows: Row) -> None:
         """Pass a point of `trouble` with the ids of the rows and of all they refer to."""
@@ -197,29 +199,13 @@ class Engine:
             if row is None:
                 raise not_found()
             if row.get("IsDeleted"):
-                self.store.remove(sobject.name, row["Id"])  # its deletion is in the log already
+                deletion.take_out(self, sobject, row)  # its deletion is in the log already
             else:
                 self.drop(sobject, row, caller, for_good=True)
 
     def drop(self, sobject: SObject, row: Row, caller: Caller, *, direct: bool = False, for_good: bool = False) -> None:
-        """Delete a known row and its children."""
-        now = self.now()
-        hard = for_good or not sobject.has_bin or (direct and "hardDeleted" in sobject.marks)
-        if hard:
-            self.store.remove(sobject.name, row["Id"])
-        else:
-            # that a deletion stamps LastModifiedDate too is unverified
-            stamps = {"IsDeleted": 1, **self._stamps(caller)}
-            stamps = {field: value for field, value in stamps.items() if field in sobject.fields}
-            self.store.update(sobject.name, row["Id"], stamps)
-        self.store.execute("INSERT OR REPLACE INTO _deleted VALUES (?, ?, ?)", (sobject.name, row["Id"], now))
-        for child, link, _, cascade in sobject.children:
-            target = self.schema.objects.get(child)
-            if cascade and target is not None and link in target.fields:
-                for one in self.store.find(child, target.fields[link], row["Id"]):
-                    self.drop(target, one, caller, for_good=for_good)
-        if removed := self.rules(sobject).removed:
-            removed(self, row, caller)
+        """Delete a known row and its children; see `deletion.drop`."""
+        deletion.drop(self, sobject, row, caller, direct=direct, for_good=for_good)
 
     def _stamps(self, caller: Caller) -> Row:
         now = self.now()

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from leakwatch.sandbox.org import defaults, deploy, ids, metadata, values
+from leakwatch.sandbox.org import defaults, deletion, deploy, ids, metadata, values
 from leakwatch.sandbox.org import dump as dumping
 from leakwatch.sandbox.org.agenda import Agenda
 from leakwatch.sandbox.org.automation import RULES, conversion, history, last_activity
@@ -93,6 +93,7 @@ class Org:
         self.declared = Declared(self.store, self.schema)
         engine.declared = self.declared.check
         engine.written = history.record
+        engine.binned = lambda: deletion.watch_bin(self)
         return engine
 
     def _notes(self) -> None:
