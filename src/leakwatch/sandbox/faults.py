@@ -1,24 +1,46 @@
-"""Things going wrong on demand: a middleware that answers, breaks or delays by rule and by seed.
+"""Things going wrong on demand: rules that say which call or which row is hit, by pattern and by seed.
 
 A rule is a JSON object:
 
-    service      "salesforce" | "google"
-    match        a regular expression searched in `METHOD /path?query`; default: every call
-    do           "answer" (default) | "reset" | "truncate" | "empty_page" | "delay" | "no_limit_info" (Salesforce),
-                 or inside the org (see below) "lock_row" | "row_error" | "expire_locator" | "expire_session" | "skew"
-    status       for "answer": 401, 403, 429, 500, 503 have the vendor's body; others need `body`
-    body         an answer's JSON body, or a string sent as it is
-    headers      an answer's headers (Retry-After, ...)
-    retry_after  seconds; Salesforce: a Retry-After header; Google: the instant in Gmail's text, no header
-    delay_ms     for "delay": wait, then go on
-    seconds      for "skew": what the Date header differs by
-    effect       "before" (default: the call is not processed) | "after" (it is, and then its answer is lost)
-    after        let this many matching calls pass first
-    every        of those that follow, take every n-th
-    probability  of those, take this share (by the book's seed)
-    times        end after this many
+    service       "salesforce" | "google"
+    match         a regular expression searched in `METHOD /path?query`; default: every call
+    do            what happens; default "answer". On the network, for either service (played by `fault_play`):
+        answer        an answer instead of the right one: `status`, `code`, `body`
+        html          the same with a web page as its body, as proxies and login pages answer; `status` is 200 then
+        reset         the connection is torn
+        hang          there is never an answer
+        truncate      half of the body that was promised comes, then the connection is closed
+        cut_chunks    the whole body comes in chunks without the last one, then the connection is closed
+        damage_gzip   the body is compressed, and the compressed bytes are damaged
+        drip          the body comes in pieces of `bytes`, `delay_ms` apart
+        delay         the answer comes `delay_ms` later
+        short_list    (Salesforce) the last result is missing from a list of results, Composite's too
+        no_limit_info (Salesforce) the usage header is missing
+        empty_page    (Google) a page without items that names a next one
+                  Inside the org (see `org/trouble`):
+        lock_row, row_error            a row is refused: locked by somebody else, or by `code`, or as `body` says
+        late_commit                    a row and all that follows from it are seen `seconds` later, with their stamps
+        expire_locator, expire_session the query's cursor, or the session that calls, is gone
+        hide_fields                    from this call on nobody sees the fields that `body` lists as "Object.Field"
+        skew                           the Date header is `seconds` wrong
+    status        of an answer: 401, 403, 429, 500, 503 have the vendor's body; others need `code` or `body`
+    code          a Salesforce error by its errorCode, with its text and fields (`org/known_errors`)
+    message       another text for it: "ConcurrentPerOrgLongTxn Limit exceeded." is the other REQUEST_LIMIT_EXCEEDED
+    body          an answer's JSON body, or a string sent as it is
+    headers       an answer's headers; a Retry-After that makes no sense is given here
+    retry_after   seconds; Salesforce: a Retry-After header; Google: the instant in Gmail's text, no header
+    retry_form    "seconds" (default) | "date": how Salesforce's header says it
+    delay_ms      for "delay" and "drip"
+    bytes         for "drip", default 1
+    seconds       for "skew" and "late_commit"
+    effect        "before" (default: the call is not processed) | "after" (it is, and then its answer is lost)
+    after         let this many matching calls pass first
+    every         of those that follow, take every n-th
+    probability   of those, take this share (by the book's seed)
+    times         end after this many
 
-The first rule that takes a call wins. Parts of a Google batch are looked up one by one as well.
+The first rule that takes a call wins. Parts of a Google batch are looked up one by one as well. What was played is
+counted in the ledger.
 
 What happens inside the org is matched against one line of text that each point has (`org/trouble.POINTS`), such
 as `update Opportunity 006... 001... 005...` for a row with all ids it refers to: a rule with "match": "001..."
@@ -27,15 +49,15 @@ locks whatever hangs on that account. Rows are counted one by one, in Collection
 
 from __future__ import annotations
 
-import asyncio
 import json
 import random
 import re
 import threading
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
@@ -44,25 +66,25 @@ import orjson
 from leakwatch.sandbox.clock import wall_seconds
 from leakwatch.sandbox.google import errors
 from leakwatch.sandbox.google.service import Reply
-from leakwatch.sandbox.ledger import Ledger, salesforce_endpoint
 from leakwatch.sandbox.org import trouble
+from leakwatch.sandbox.org.known_errors import CALL_ERRORS, ROW_ERRORS
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Any]
-Send = Callable[[MutableMapping[str, Any]], Any]
+DEEDS = (
+    *("answer", "html", "reset", "hang", "truncate", "cut_chunks", "damage_gzip", "drip", "delay"),
+    *("short_list", "no_limit_info", "empty_page"),
+)
+OF_SALESFORCE = (*trouble.DEEDS, "short_list", "no_limit_info")
 
-DEEDS = ("answer", "reset", "truncate", "empty_page", "delay", "no_limit_info")
+#: status -> the errorCode it usually comes with; others come without a body, as Salesforce's edge answers
+SALESFORCE_CODES = {
+    401: "INVALID_SESSION_ID",
+    403: "REQUEST_LIMIT_EXCEEDED",
+    500: "UNKNOWN_EXCEPTION",
+    503: "SERVER_UNAVAILABLE",
+}
 
-#: status -> Salesforce's usual error (message, errorCode); None: no body, as its edge answers
-SALESFORCE_BODIES: dict[int, tuple[str, str] | None] = {
-    401: ("Session expired or invalid", "INVALID_SESSION_ID"),
-    403: ("TotalRequests Limit exceeded.", "REQUEST_LIMIT_EXCEEDED"),
-    420: None,
-    429: None,
-    500: ("An unexpected error occurred. Please include this ErrorId if you contact support", "UNKNOWN_EXCEPTION"),
-    502: None,
-    503: ("Service unavailable. Please try again later.", "SERVER_UNAVAILABLE"),
-}  # fmt: skip
+
+WEB_PAGE = "<!DOCTYPE html><html><head><title>Maintenance</title></head><body>We are back soon.</body></html>"
 
 
 class FaultError(ValueError):
@@ -76,11 +98,16 @@ class Rule:
     service: str
     match: str = ""
     do: str = "answer"
-    status: int = 503
+    status: int = 0
+    """0: what the code comes with, 200 for a web page, 503 else."""
+    code: str = ""
+    message: str = ""
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict[str, str])
     retry_after: float | None = None
+    retry_form: str = "seconds"
     delay_ms: int = 0
+    bytes: int = 1
     seconds: float = 0
     effect: str = "before"
     after: int = 0
@@ -99,21 +126,38 @@ class Rule:
                 near = get_close_matches(key, known, 1)
                 raise FaultError(f"unknown key {key!r}" + (f", did you mean {near[0]!r}?" if near else ""))
         rule = cls(**body)
-        if rule.service not in {"salesforce", "google"}:
+        rule._check()
+        return rule
+
+    def _check(self) -> None:
+        """Refuse what makes no sense whatever the call."""
+        if self.service not in {"salesforce", "google"}:
             raise FaultError("service must be 'salesforce' or 'google'")
-        if rule.do not in (*DEEDS, *trouble.DEEDS):
+        if self.do not in (*DEEDS, *trouble.DEEDS):
             raise FaultError(f"do must be one of {', '.join((*DEEDS, *trouble.DEEDS))}")
-        if rule.do in trouble.DEEDS and rule.service != "salesforce":
-            raise FaultError(f"{rule.do} is of service 'salesforce'")
-        if rule.effect not in {"before", "after"}:
+        if self.effect not in {"before", "after"}:
             raise FaultError("effect must be 'before' or 'after'")
-        if rule.every < 1:
-            raise FaultError("every must be 1 or more")
+        if self.retry_form not in {"seconds", "date"}:
+            raise FaultError("retry_form must be 'seconds' or 'date'")
+        for name in ("every", "bytes"):
+            if getattr(self, name) < 1:
+                raise FaultError(f"{name} must be 1 or more")
         try:
-            re.compile(rule.match)
+            re.compile(self.match)
         except re.error as error:
             raise FaultError(f"match is no regular expression: {error}") from error
-        return rule
+        self._check_salesforce()
+
+    def _check_salesforce(self) -> None:
+        """Refuse what only Salesforce's rules have elsewhere, or what it has not got."""
+        mine = self.do if self.do in OF_SALESFORCE else "code" if self.code else ""
+        if mine and self.service != "salesforce":
+            raise FaultError(f"{mine} is of service 'salesforce'")
+        codes = ROW_ERRORS if self.do in trouble.DEEDS else CALL_ERRORS
+        if self.code and self.code not in codes:
+            raise FaultError(f"code must be one of {', '.join(codes)}; others are played by body")
+        if self.do == "hide_fields" and not isinstance(self.body, list):
+            raise FaultError('hide_fields needs a body such as ["Opportunity.Amount"]')
 
     def takes(self, call: str, dice: random.Random) -> bool:
         """Whether this call is hit; counts it."""
@@ -132,19 +176,32 @@ class Rule:
 
     def reply(self) -> tuple[int, dict[str, str], bytes]:
         """The answer this rule gives."""
-        headers = {"Content-Type": "application/json;charset=UTF-8"} | self.headers
+        headers = {"Content-Type": "application/json;charset=UTF-8"}
+        known = CALL_ERRORS.get(self.code or SALESFORCE_CODES.get(self.status or 503, ""))
+        status = self.status or (200 if self.do == "html" else known.status if known and self.code else 503)
+        if self.do == "html":
+            headers["Content-Type"] = "text/html;charset=UTF-8"
+        if self.retry_after is not None and self.service == "salesforce":
+            headers["Retry-After"] = self._retry_after(self.retry_after)
+        headers |= self.headers
+        if self.do == "html":
+            return status, headers, (self.body if isinstance(self.body, str) else WEB_PAGE).encode()
         if isinstance(self.body, str):
-            return self.status, headers, self.body.encode()
+            return status, headers, self.body.encode()
         if self.body is not None:
-            return self.status, headers, orjson.dumps(self.body)
+            return status, headers, orjson.dumps(self.body)
         if self.service == "google":
-            error = google_error(self.status, self.retry_after)
-            return self.status, headers | error.headers, orjson.dumps(error.body)
-        if self.retry_after is not None:
-            headers["Retry-After"] = str(round(self.retry_after))
-        known = SALESFORCE_BODIES.get(self.status)
-        content = b"" if known is None else orjson.dumps([{"message": known[0], "errorCode": known[1]}])
-        return self.status, headers, content
+            error = google_error(status, self.retry_after)
+            return status, headers | error.headers, orjson.dumps(error.body)
+        if known is None:
+            return status, headers, b""
+        code = self.code or SALESFORCE_CODES[status]
+        return status, headers, orjson.dumps([{"message": self.message or known.message, "errorCode": code}])
+
+    def _retry_after(self, seconds: float) -> str:
+        if self.retry_form == "date":
+            return formatdate(wall_seconds() + seconds, usegmt=True)
+        return str(round(seconds))
 
 
 def google_error(status: int, retry_after: float | None) -> errors.GoogleError:
@@ -232,94 +289,3 @@ class FaultBook:
         status, headers, body = rule.reply()
         headers.pop("Content-Type", None)
         return Reply(status, orjson.loads(body) if body else {}, headers)
-
-
-class FaultMiddleware:
-    """Stands before one service: counts each request and lets the book's rules play."""
-
-    def __init__(self, app: Any, service: str, book: FaultBook, ledger: Ledger, drop: Callable[[Scope], None]) -> None:
-        self.app = app
-        self.service = service
-        self.book = book
-        self.ledger = ledger
-        self.drop = drop
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, rightly or wrongly."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        path = str(scope["path"])
-        endpoint = (
-            salesforce_endpoint(scope["method"], path)
-            if self.service == "salesforce"
-            else _google_endpoint(scope["method"], path)
-        )
-        self.ledger.request(self.service, endpoint)
-        query = bytes(scope["query_string"]).decode("latin-1")
-        call = f"{scope['method']} {path}" + (f"?{query}" if query else "")
-        rule = self.book.take(self.service, call) if self.book.rules else None
-        if rule is None:
-            await self.app(scope, receive, send)
-            return
-        self.ledger.fault(self.service, rule.do if rule.do != "answer" else str(rule.status))
-        await self._play(rule, scope, receive, send)
-
-    async def _play(self, rule: Rule, scope: Scope, receive: Receive, send: Send) -> None:
-        if rule.do in {"delay", "empty_page", "no_limit_info"}:
-            await asyncio.sleep(rule.delay_ms / 1000)
-            scope["sandbox.behaviour"] = rule.do
-            await self.app(scope, receive, send)
-            return
-        taken: list[MutableMapping[str, Any]] = []
-        if rule.effect == "after" or rule.do == "truncate":
-            await self.app(scope, receive, _collector(taken))
-        if rule.do == "truncate":
-            await _send_half(taken, send)
-            return
-        if rule.do == "reset":
-            self.drop(scope)
-            while (await receive())["type"] != "http.disconnect":
-                pass
-            return
-        await _read_all(receive, done=bool(taken))
-        status, headers, body = rule.reply()
-        pairs = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
-        pairs.append((b"Content-Length", str(len(body)).encode()))
-        await send({"type": "http.response.start", "status": status, "headers": pairs})
-        await send({"type": "http.response.body", "body": body})
-
-
-def _google_endpoint(method: str, path: str) -> str:
-    parts = path.split("/")
-    if path.startswith("/gmail/v1/users/") and len(parts) > 5:
-        parts[4] = "{user}"
-        if len(parts) > 6:
-            parts[6] = "{id}"
-    if path.startswith("/admin/directory/v1/users/"):
-        parts[5] = "{user}"
-    return f"{method} {'/'.join(parts)}"
-
-
-def _collector(taken: list[MutableMapping[str, Any]]) -> Send:
-    async def collect(message: MutableMapping[str, Any]) -> None:
-        taken.append(message)
-
-    return collect
-
-
-async def _read_all(receive: Receive, *, done: bool) -> None:
-    """Take the request's body off the wire, so that the connection stays usable."""
-    while not done:
-        message = await receive()
-        done = message["type"] != "http.request" or not message.get("more_body", False)
-
-
-async def _send_half(taken: list[MutableMapping[str, Any]], send: Send) -> None:
-    """Promise the whole body, send half of it; the server then closes the connection."""
-    body = b"".join(message.get("body", b"") for message in taken if message["type"] == "http.response.body")
-    start = next(message for message in taken if message["type"] == "http.response.start")
-    headers = [pair for pair in start["headers"] if bytes(pair[0]).lower() != b"content-length"]
-    headers.append((b"content-length", str(len(body)).encode()))
-    await send({"type": "http.response.start", "status": start["status"], "headers": headers})
-    await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})

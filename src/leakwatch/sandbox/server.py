@@ -19,7 +19,8 @@ from leakwatch.sandbox import card
 from leakwatch.sandbox.clock import VirtualClock
 from leakwatch.sandbox.control import Desk
 from leakwatch.sandbox.control import build_app as build_control
-from leakwatch.sandbox.faults import FaultBook, FaultMiddleware, Rule
+from leakwatch.sandbox.fault_play import FaultMiddleware
+from leakwatch.sandbox.faults import FaultBook, Rule
 from leakwatch.sandbox.google.app import build_app as build_google
 from leakwatch.sandbox.google.directory import Directory
 from leakwatch.sandbox.google.gmail import Gmail

@@ -12,7 +12,7 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from leakwatch.sandbox.faults import Scope
+from leakwatch.sandbox.fault_play import Scope
 
 HOST = "127.0.0.1"
 

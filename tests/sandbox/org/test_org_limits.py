@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from leakwatch.sandbox.faults import FaultBook, FaultMiddleware, Rule
+from leakwatch.sandbox.fault_play import FaultMiddleware
+from leakwatch.sandbox.faults import FaultBook, Rule
 from leakwatch.sandbox.ledger import Ledger
 from leakwatch.sandbox.org.facade import Org, OrgError
 from leakwatch.sandbox.org.meters import Running

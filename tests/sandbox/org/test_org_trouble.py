@@ -8,7 +8,8 @@ import pytest
 
 from leakwatch.sandbox.faults import FaultBook, FaultError, Rule
 from leakwatch.sandbox.org.facade import Org
-from sandbox.org.org_kit import Api, Company
+from leakwatch.sandbox.org.known_errors import ROW_ERRORS
+from sandbox.org.org_kit import Api, Clock, Company
 
 
 @pytest.fixture
@@ -84,3 +85,135 @@ def test_what_happens_inside_the_org_is_not_looked_for_on_the_network(book: Faul
         rule(book, do="unlock_row")
     with pytest.raises(FaultError, match="salesforce"):
         Rule.from_json({"service": "google", "do": "lock_row"})
+
+
+@pytest.mark.parametrize("code", sorted(ROW_ERRORS))
+def test_a_row_is_refused_by_code_with_the_fields_and_the_status_that_belong_to_it(
+    api: Api, book: FaultBook, company: Company, code: str
+) -> None:
+    rule(book, do="row_error", match="create Task", code=code, after=1, times=1)
+    rows = [{"attributes": {"type": "Task"}, "Subject": f"T{i}", "WhatId": company.deal} for i in range(3)]
+    answers = api.call("POST", "composite/sobjects", {"records": rows}).json()
+    assert [answer["success"] for answer in answers] == [True, False, True]
+    [error] = answers[1]["errors"]
+    assert (error["statusCode"], error["fields"]) == (code, list(ROW_ERRORS[code].fields))
+    assert "{id}" not in error["message"]
+
+
+def test_the_same_rows_of_a_collection_fail_by_the_same_seed(api: Api, book: FaultBook, company: Company) -> None:
+    def failed(seed: int) -> list[bool]:
+        book.clear(seed)
+        rule(book, do="lock_row", match="create Task", probability=0.3)
+        rows = [{"attributes": {"type": "Task"}, "Subject": f"T{i}"} for i in range(30)]
+        return [not one["success"] for one in api.call("POST", "composite/sobjects", {"records": rows}).json()]
+
+    first = failed(3)
+    assert 0 < sum(first) < 30
+    assert failed(3) == first
+    assert failed(4) != first
+
+
+def test_a_row_committed_late_keeps_its_stamp_and_is_seen_when_its_time_has_come(
+    api: Api, org: Org, book: FaultBook, company: Company, clock: Clock
+) -> None:
+    rule(book, do="late_commit", match="create (Task|Lead)|update Opportunity|delete Contact", seconds=240)
+    call = {"Subject": "T", "WhatId": company.other_account, "Status": "Completed", "ActivityDate": "2026-03-01"}
+    task = api.call("POST", "sobjects/Task", call).json()["id"]
+    account = org.get("Account", company.other_account)
+    assert api.call("PATCH", f"sobjects/Opportunity/{company.deal}", {"StageName": "Closed Won"}).status_code == 204
+    assert api.call("DELETE", f"sobjects/Contact/{company.colleague}").status_code == 204
+    window = "?start=2026-03-02T08:00:00Z&end=2026-03-02T09:30:00Z"
+
+    def seen() -> tuple[Any, ...]:
+        deleted = api.get(f"sobjects/Contact/deleted/{window}").json()
+        return (
+            [row["Id"] for row in org.query("SELECT Id FROM Task")],
+            (org.get("Opportunity", company.deal) or {})["StageName"],
+            len(org.query("SELECT Id FROM OpportunityHistory")),
+            [one["id"] for one in deleted["deletedRecords"]],
+            deleted["latestDateCovered"],
+        )
+
+    began = "2026-03-02T09:00:30.000+0000"
+    clock.advance(seconds=239)
+    org.agenda.run_due()
+    assert seen() == ([], "Prospecting", 0, [], began), "even what follows from a row is not seen before"
+    assert account is not None
+    assert (org.get("Account", company.other_account), account["LastActivityDate"]) == (account, None)
+    busy = api.call("PATCH", f"sobjects/Opportunity/{company.deal}", {"Name": "x"})
+    assert busy.json()[0]["errorCode"] == "UNABLE_TO_LOCK_ROW"
+    clock.advance(seconds=1)
+    assert seen() == ([task], "Closed Won", 1, [company.colleague], "2026-03-02T09:04:00.000+0000")
+    row = org.get("Task", task)
+    assert row is not None
+    assert row["SystemModstamp"] == "2026-03-02T09:00:30.000+0000"
+    assert (org.get("Account", company.other_account) or {})["LastActivityDate"] == "2026-03-01"
+
+
+def test_late_commits_outlive_a_restart_and_come_by_wall_time_too(
+    org: Org, book: FaultBook, company: Company, clock: Clock, tmp_path: Any
+) -> None:
+    rule(book, do="late_commit", match="create Lead", seconds=60)
+    lead = org.create("Lead", {"LastName": "Late", "Company": "L"}, user_id=company.rep)
+    assert org.get("Lead", lead) is None
+    org.close()
+    again = Org(tmp_path / "org", clock)
+    try:
+        now = again.sessions.wall_clock()
+        again.sessions.wall_clock = lambda: now + 61
+        again.agenda.run_due()
+        assert again.get("Lead", lead) is not None
+    finally:
+        again.close()
+
+
+def test_of_two_rows_with_one_key_the_late_one_is_given_up(
+    org: Org, book: FaultBook, company: Company, clock: Clock, project: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    org.deploy(project)
+    rule(book, do="late_commit", match="create Task", seconds=60, times=1)
+    task = {"Subject": "T", "Leakwatch_Key__c": "lw1:f:1"}
+    org.create("Task", task, user_id=company.rep)
+    second = org.create("Task", task, user_id=company.rep)
+    clock.advance(seconds=60)
+    org.agenda.run_due()
+    assert [row["Id"] for row in org.query("SELECT Id FROM Task")] == [second]
+    assert "DUPLICATE_VALUE" in capsys.readouterr().err
+
+
+def test_a_field_vanishes_while_a_client_pages(api: Api, org: Org, book: FaultBook, company: Company) -> None:
+    org.settings.page_size = 200
+    org.seed("Account", ({"Name": f"A{i}"} for i in range(500)))
+    rule(book, do="hide_fields", match="query/01g", body=["Opportunity.Amount", "Contact.AccountId"], times=1)
+    first = api.query("SELECT Id FROM Account").json()
+    names = {field["name"] for field in api.get("sobjects/Opportunity/describe").json()["fields"]}
+    assert "Amount" in names
+    assert api.http.get(first["nextRecordsUrl"]).status_code == 200
+    assert {field["name"] for field in api.get("sobjects/Opportunity/describe").json()["fields"]} == names - {"Amount"}
+    refused = [
+        api.query("SELECT Amount FROM Opportunity"),
+        api.query("SELECT Id FROM Opportunity WHERE Amount > 1"),
+        api.query("SELECT Id, Account.Name FROM Contact"),
+        api.call("PATCH", f"sobjects/Opportunity/{company.deal}", {"Amount": 1}),
+        api.get(f"sobjects/Opportunity/{company.deal}?fields=Amount"),
+    ]
+    assert [answer.json()[0]["errorCode"] for answer in refused] == ["INVALID_FIELD"] * 5
+    assert "Amount" not in api.get(f"sobjects/Opportunity/{company.deal}").json()
+    assert "Amount" not in api.query("SELECT FIELDS(ALL) FROM Opportunity LIMIT 1").json()["records"][0]
+    org.change_settings({"hidden_fields": []})
+    assert api.query("SELECT Amount FROM Opportunity").status_code == 200
+    with pytest.raises(ValueError, match=r"no field Account\.Nope"):
+        org.change_settings({"hidden_fields": ["Account.Nope"]})
+
+
+def test_senseless_rules_are_refused(book: FaultBook) -> None:
+    for body, words in (
+        ({"do": "row_error", "code": "NOPE"}, "code must be one of"),
+        ({"do": "hide_fields"}, "hide_fields needs a body"),
+        ({"retry_form": "soon"}, "retry_form"),
+        ({"do": "drip", "bytes": 0}, "bytes"),
+    ):
+        with pytest.raises(FaultError, match=words):
+            rule(book, **body)
+    with pytest.raises(FaultError, match="code is of service 'salesforce'"):
+        Rule.from_json({"service": "google", "code": "INVALID_FIELD"})

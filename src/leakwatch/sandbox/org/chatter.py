@@ -11,9 +11,10 @@ from __future__ import annotations
 import html
 import json
 import re
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
-from leakwatch.sandbox.org import ids
+from leakwatch.sandbox.org import ids, late
 from leakwatch.sandbox.org.caller import Caller
 from leakwatch.sandbox.org.errors import bad, not_emulated
 
@@ -113,7 +114,8 @@ def post(org: Org, caller: Caller, parent: str, segments: list[Segment]) -> str:
     if sum(1 for one in segments if one["type"] == "Mention") > MAX_MENTIONS:
         raise bad("LIMIT_EXCEEDED", f"A post can mention at most {MAX_MENTIONS} people and groups")
     body, rich = body_of(segments)
-    with org.store.transaction():
+    delay = org.settings.feed_item_delay_seconds
+    with org.store.transaction(), late.held_back(org, delay) if delay else nullcontext():
         item = org.create("FeedItem", {"ParentId": parent, "Body": body, "IsRichText": rich}, user_id=caller)
         org.store.execute("INSERT INTO _segments VALUES (?, ?)", (item, json.dumps(segments)))
     return item

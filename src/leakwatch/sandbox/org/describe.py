@@ -207,6 +207,7 @@ def _fields(schema: Schema, store: Store, sobject: SObject) -> list[dict[str, An
     return [
         body | {"picklistValues": _rows(store, one.values_from)} if one.values_from else body
         for one, body in zip(sobject.fields.values(), bodies, strict=True)
+        if one.name not in sobject.hidden
     ]
 
 

@@ -7,13 +7,15 @@ One path for everybody: parse, prepare (an object's own rules fill in and refuse
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from leakwatch.sandbox.org import deletion, ids, values, written
+from leakwatch.sandbox.org import deletion, ids, sharing, values, written
 from leakwatch.sandbox.org.caller import Caller
 from leakwatch.sandbox.org.errors import OrgError, bad, no_column, not_found
 from leakwatch.sandbox.org.foreign import referred
+from leakwatch.sandbox.org.known_errors import ROW_ERRORS
 from leakwatch.sandbox.org.schema import ID_TYPES, Field, Schema, SObject
 from leakwatch.sandbox.org.settings import OrgSettings
 from leakwatch.sandbox.org.store import Store, folded, quote, shares_index
@@ -88,11 +90,11 @@ class Engine:
         self.binned: Callable[[], None] = lambda: None
         """Called when rows went into the recycle bin: sees to its being emptied."""
 
-    def _pass(self, point: str, verb: str, sobject: SObject, *rows: Row) -> None:
-        """Pass a point of `trouble` with the ids of the rows and of all they refer to."""
+    def _pass(self, point: str, verb: str, sobject: SObject, *rows: Row) -> AbstractContextManager[None]:
+        """Pass a point of `trouble` with the ids of the rows and of all they refer to; in what to write them."""
         links = [field.name for field in sobject.stored_fields if field.type in ID_TYPES]
         found = [row[name] for row in rows for name in links if row.get(name)]
-        self._trouble(point, " ".join([verb, sobject.name, *dict.fromkeys(found)]))
+        return self._trouble(point, " ".join([verb, sobject.name, *dict.fromkeys(found)])) or nullcontext()
 
     def rules(self, sobject: SObject) -> Rules:
         """The rules of an object."""
@@ -114,9 +116,9 @@ class Engine:
             raise bad("INVALID_TYPE_FOR_OPERATION", f"entity type {sobject.name} does not support create")
         with self.store.transaction():
             row, lists = self._parse(sobject, fields, "C")
-            self._pass("row.write", "create", sobject, row)
-            record_id = self.insert(sobject, row, caller, frozenset(row), lists)
-            self._pass("row.written", "create", sobject, {"Id": record_id}, row)
+            with self._pass("row.write", "create", sobject, row):
+                record_id = self.insert(sobject, row, caller, frozenset(row), lists)
+                self._pass("row.written", "create", sobject, {"Id": record_id}, row)
             return record_id
 
     def insert(
@@ -158,9 +160,18 @@ class Engine:
         with self.store.transaction():
             old = self.living(sobject, record_id)
             row, lists = self._parse(sobject, fields, "U")
-            self._pass("row.write", "update", sobject, old, row)
-            self.change(sobject, old, row, caller, lists)
-            self._pass("row.written", "update", sobject, old, row)
+            sharing.check(self.settings, sobject, old, row, caller)
+            with self._pass("row.write", "update", sobject, old, row):
+                self.change(sobject, old, row, caller, lists)
+                self._pass("row.written", "update", sobject, old, row)
+
+    def show(self, name: str, row: Row) -> None:
+        """Store a whole row that was written before and held back; its unique values must be free still."""
+        sobject = self.object(name)
+        for field in sobject.stored_fields:
+            if field.can("Q") and row.get(field.name) is not None:
+                self._unique(sobject, row, field)
+        self.store.insert(name, row)
 
     def change(
         self,
@@ -187,9 +198,9 @@ class Engine:
             raise bad("INVALID_TYPE_FOR_OPERATION", f"entity type {sobject.name} does not support delete")
         with self.store.transaction():
             row = self.living(sobject, record_id)
-            self._pass("row.write", "delete", sobject, row)
-            self.drop(sobject, row, caller, direct=True)
-            self._pass("row.written", "delete", sobject, row)
+            with self._pass("row.write", "delete", sobject, row):
+                self.drop(sobject, row, caller, direct=True)
+                self._pass("row.written", "delete", sobject, row)
 
     def purge(self, name: str, record_id: str, caller: Caller) -> None:
         """Take one row away for good, past the recycle bin or out of it, with what hangs on it."""
@@ -235,7 +246,7 @@ class Engine:
         for name, value in fields.items():
             if name == "attributes":
                 continue
-            field = sobject.find(name)
+            field = sobject.visible(name)
             link = sobject.by_relationship.get(name.lower()) if field is None else None
             if link is not None:
                 self._writable(sobject, link, flag)
@@ -298,7 +309,7 @@ class Engine:
         self.declared(self, change)
         for field in change.sobject.stored_fields:
             if field.can("Q") and change.row.get(field.name) is not None and change.changed(field.name):
-                self._unique(change, field)
+                self._unique(change.sobject, change.row, field)
 
     def _name(self, sobject: SObject, row: Row) -> None:
         """Give a new row its auto-numbers; a custom object's row without a name is called by its id (15 characters)."""
@@ -330,7 +341,8 @@ class Engine:
         if row is None:
             raise bad("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", field.name)
         if row.get("IsDeleted"):
-            raise bad("ENTITY_IS_DELETED", "entity is deleted", field.name)
+            code = self.settings.deleted_reference_code
+            raise bad(code, ROW_ERRORS[code].message.replace("{id}", record_id), field.name)
 
     def _record_type(self, change: Change, field: Field, record_id: str) -> None:
         """A record type is an active one of the object (which of them a profile gets is not kept)."""
@@ -363,16 +375,17 @@ class Engine:
             said = f"operation performed with inactive user [{owner}] as owner of {change.sobject.name.lower()}"
             raise bad("INACTIVE_OWNER_OR_USER", said, "OwnerId")
 
-    def _unique(self, change: Change, field: Field) -> None:
+    def _unique(self, sobject: SObject, record: Row, field: Field) -> None:
         column = quote(field.name)
         test = f"sf_fold({column}) = sf_fold(?)" if folded(field) else f"{column} = ?"
-        for name in shares_index(change.sobject.name, field):
+        shared = shares_index(sobject.name, field) if self.settings.activity_key_shared else (sobject.name,)
+        for name in shared:
             alive = " AND IsDeleted = 0" if self.schema.objects[name].has_bin else ""
             sql = f"SELECT Id FROM {quote(name)} WHERE {test}{alive} AND Id IS NOT ? LIMIT 1"
-            row = self.store.execute(sql, (change.row[field.name], change.row.get("Id"))).fetchone()
+            row = self.store.execute(sql, (record[field.name], record.get("Id"))).fetchone()
             if row is not None:
-                # the real text carries the 15-character id
-                said = f"duplicate value found: {field.name} duplicates value on record with id: {row['Id'][:15]}"
+                told = row["Id"][: self.settings.duplicate_id_length] or "<unknown>"
+                said = f"duplicate value found: {field.name} duplicates value on record with id: {told}"
                 raise bad("DUPLICATE_VALUE", said)
 
 

@@ -79,6 +79,7 @@ class Org:
         """Transactions that are not over yet: what they change is committed later than its stamp says."""
         self._notes()
         self.agenda = Agenda(self)
+        self._hide()
         self.bulk = Bulk(self, Path(folder))
         self.bulk.resume()
 
@@ -207,6 +208,7 @@ class Org:
         The changes hold when the folder is opened again; they are no part of a saved state.
         """
         check(CHANGEABLE, changes)
+        hidden = self._hidden(changes.get("hidden_fields", self.settings.hidden_fields))
         with self.store.writing():
             self._changed |= changes
             self._changes_file.write_text(json.dumps(self._changed, sort_keys=True), encoding="utf-8")
@@ -216,6 +218,26 @@ class Org:
                 self.bulk.resume()
             if "email_message_key_unique" in changes:
                 self._redeploy_keys("EmailMessage", unique=self.settings.email_message_key_unique)
+            if "hidden_fields" in changes:
+                self._hide(hidden)
+                self.store.set_note("deployed", self.now_text())  # describe is not the same any more
+
+    def _hidden(self, names: Iterable[str]) -> dict[str, set[str]]:
+        """Object to its fields among "Object.Field" names. Raises ValueError for what is not there."""
+        found: dict[str, set[str]] = {}
+        for name in names:
+            sobject, _, field = name.partition(".")
+            one = self.schema.objects.get(sobject)
+            if one is None or field not in one.fields or field == "Id":
+                raise ValueError(f"hidden_fields: there is no field {name} that could be hidden")
+            found.setdefault(sobject, set()).add(field)
+        return found
+
+    def _hide(self, hidden: Mapping[str, set[str]] | None = None) -> None:
+        """Take fields out of everybody's sight: those of the settings."""
+        hidden = self._hidden(self.settings.hidden_fields) if hidden is None else hidden
+        for name, one in self.schema.objects.items():
+            one.hidden = frozenset(hidden.get(name, ()))
 
     def _redeploy_keys(self, sobject: str, *, unique: bool) -> None:
         """Make the deployed external ids of an object unique, or not."""
@@ -400,6 +422,7 @@ class Org:
             self.meters.load()
             self.storage.forget()
             self.agenda.load()
+            self._hide()
             self.bulk.jobs.restore(Path(folder))
         self.bulk.resume()
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from leakwatch.sandbox.org import values
+from leakwatch.sandbox.org import late, values
 from leakwatch.sandbox.org.errors import OrgError, bad
 from leakwatch.sandbox.org.schema import SObject
 from leakwatch.sandbox.org.store import quote
@@ -79,12 +79,14 @@ def deleted(org: Org, sobject: SObject, query: Mapping[str, str]) -> tuple[list[
     Hard deletions are in the log too. Raises as `updated` does.
     """
     _replicateable(sobject)
+    if sobject.name in org.settings.deleted_not_offered:
+        raise _no_replication(sobject)
     start, end = _window(query)
     today = _midnight(org.clock.now())
     days = org.settings.deleted_window_days
     _not_before(start, today - timedelta(days=days), days)
     purged = _purged_until(org)
-    if purged is not None and start <= purged:
+    if purged is not None and start <= purged and org.settings.purged_log_refused:
         # that this is refused, so that the client reads the whole object again, is documented
         said = f"startDate before org replication enabled date or deletions were purged until {_text(purged)}"
         raise bad("INVALID_REPLICATION_DATE", said)
@@ -104,13 +106,18 @@ def covered(org: Org, end: datetime) -> datetime:
     """`latestDateCovered`: the end, the present minute, or when the oldest open transaction began: what is first."""
     now = org.clock.now()
     running = now - timedelta(minutes=org.settings.open_transaction_minutes)
-    return min(end, running.replace(second=0, microsecond=0), org.in_flight.oldest() or now)
+    open_ones = [moment for moment in (org.in_flight.oldest(), late.oldest(org)) if moment is not None]
+    return min(end, running.replace(second=0, microsecond=0), *open_ones)
 
 
 def _replicateable(sobject: SObject) -> None:
     if not sobject.allows("replicateable"):
-        said = f"entity type {sobject.name} does not support replication"  # code and words are unverified
-        raise bad("INVALID_TYPE_FOR_OPERATION", said)
+        raise _no_replication(sobject)
+
+
+def _no_replication(sobject: SObject) -> OrgError:
+    """A refusal whose code and words are unverified."""
+    return bad("INVALID_TYPE_FOR_OPERATION", f"entity type {sobject.name} does not support replication")
 
 
 def _window(query: Mapping[str, str]) -> Window:

@@ -115,6 +115,8 @@ class SObject:
     """The field that names a row: `Name` of most, CaseNumber of a case, Subject of an activity."""
     numbered: tuple[Field, ...] = ()
     """The auto-number fields."""
+    hidden: frozenset[str] = frozenset()
+    """Names of fields that no caller may see (field-level security)."""
 
     def __post_init__(self) -> None:
         self.index()
@@ -129,6 +131,16 @@ class SObject:
     def find(self, name: str) -> Field | None:
         """The field of that name, whatever its case."""
         return self.by_lower.get(name.lower())
+
+    def visible(self, name: str) -> Field | None:
+        """The field of that name, whatever its case, where callers may see it."""
+        found = self.find(name)
+        return None if found is None or found.name in self.hidden else found
+
+    @property
+    def visible_fields(self) -> list[Field]:
+        """The fields that callers may see."""
+        return [one for one in self.fields.values() if one.name not in self.hidden]
 
     @property
     def custom(self) -> bool:

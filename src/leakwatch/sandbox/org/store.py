@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,7 @@ class Store(Database):
             folder.mkdir(parents=True, exist_ok=True)
             path.write_bytes(empty)
         super().__init__(path, _register)
+        self._before: dict[tuple[str, str], dict[str, Any] | None] | None = None
         self._schema = schema
         if empty is None:
             self._prepare()
@@ -120,8 +122,25 @@ class Store(Database):
         sql = f"SELECT * FROM {quote(sobject)} WHERE {_match(field)}{alive} ORDER BY Id"
         return [dict(row) for row in self.execute(sql, (value,))]
 
+    @contextmanager
+    def recorded(self) -> Generator[dict[tuple[str, str], dict[str, Any] | None]]:
+        """What the rows that are written inside were before, by object and id; None for new ones. Nests."""
+        outer, here = self._before, dict[tuple[str, str], dict[str, Any] | None]()
+        self._before = here
+        try:
+            yield here
+        finally:
+            self._before = outer
+            if outer is not None:
+                outer |= here | outer
+
+    def _record(self, sobject: str, record_id: str) -> None:
+        if self._before is not None and (sobject, record_id) not in self._before:
+            self._before[sobject, record_id] = self.get(sobject, record_id)
+
     def insert(self, sobject: str, row: Mapping[str, Any]) -> None:
         """Add one row; every column not given is null."""
+        self._record(sobject, row["Id"])
         names = ", ".join(map(quote, row))
         marks = ", ".join("?" * len(row))
         self.execute(f"INSERT INTO {quote(sobject)} ({names}) VALUES ({marks})", tuple(row.values()))
@@ -136,12 +155,14 @@ class Store(Database):
 
     def update(self, sobject: str, record_id: str, changes: Mapping[str, Any]) -> None:
         """Change some columns of one row."""
+        self._record(sobject, record_id)
         if changes:
             sets = ", ".join(f"{quote(name)} = ?" for name in changes)
             self.execute(f"UPDATE {quote(sobject)} SET {sets} WHERE Id = ?", (*changes.values(), record_id))
 
     def remove(self, sobject: str, record_id: str) -> None:
         """Take a row away for good."""
+        self._record(sobject, record_id)
         self.execute(f"DELETE FROM {quote(sobject)} WHERE Id = ?", (record_id,))
 
     def next_id(self, prefix: str, pod: str) -> str:

@@ -9,16 +9,20 @@ what the caller is to be told, or changes something and lets the call go on.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from leakwatch.sandbox.org import late
 from leakwatch.sandbox.org.errors import OrgError
+from leakwatch.sandbox.org.known_errors import ROW_ERRORS
 
 if TYPE_CHECKING:
     from leakwatch.sandbox.org.facade import Org
 
 POINTS = {
-    "row.write": "`create|update|delete OBJECT`, the row's id and all ids it refers to: before it is checked",
+    "row.write": "`create|update|delete OBJECT`, the row's id and all ids it refers to: before it is checked; "
+    "the deed may give a context in which it is written",
     "row.written": "the same, when it is stored and its transaction is still open",
     "cursor.page": "`page CURSOR from START`: before a further page of a query is read",
     "session.call": "`call METHOD PATH by USER`: before a call to the data API is routed",
@@ -33,6 +37,8 @@ class Rule(Protocol):
 
     do: str
     status: int
+    code: str
+    message: str
     body: Any
     seconds: float
 
@@ -76,7 +82,12 @@ class Trouble:
 
     def at(self, point: str, text: str, **facts: Any) -> Any:
         """Pass a point; gives what the deed gives, None where nothing happens. Raises what the deed raises."""
-        rule = self.ask(point, text) if self.ask is not None else None
+        if self.ask is None:
+            return None
+        if point == "row.write" and not text.startswith("create ") and late.holds(self.org, text.split()[2]):
+            held = text.split()[2]
+            raise OrgError(400, "UNABLE_TO_LOCK_ROW", ROW_ERRORS["UNABLE_TO_LOCK_ROW"].message.replace("{id}", held))
+        rule = self.ask(point, text)
         if rule is None:
             return None
         return DEEDS[rule.do][1](Happening(self.org, point, text, rule, facts))
@@ -88,19 +99,39 @@ class Trouble:
 @deed("lock_row", at="row.write")
 def lock_row(happening: Happening) -> None:
     """Somebody else holds the row, or one it belongs to (salesforce.md 2.7)."""
-    held = next((word for word in happening.text.split()[2:] if word), "")
-    said = f"unable to obtain exclusive access to this record or 1 records: {held}".rstrip(": ")
-    raise OrgError(400, "UNABLE_TO_LOCK_ROW", said)
+    raise _refusal("UNABLE_TO_LOCK_ROW", happening)
 
 
 @deed("row_error", at="row.write")
 def row_error(happening: Happening) -> None:
-    """The row is refused with the rule's `body`: {"errorCode", "message", "fields"?}."""
-    body: dict[str, Any] = happening.rule.body or {}
+    """The row is refused with the rule's `code`, or as its `body` says: {"errorCode", "message", "fields"?}."""
+    rule = happening.rule
+    if rule.code or not rule.body:
+        raise _refusal(rule.code or "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", happening)
+    body: dict[str, Any] = rule.body
+    fields = [str(name) for name in body.get("fields", ())]
     code = str(body.get("errorCode", "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY"))
-    # where nothing is said, a trigger failed: the words are made up
-    said = str(body.get("message", "Sandbox: execution of BeforeInsert caused by: System.LimitException"))
-    raise OrgError(400, code, said, [str(name) for name in body.get("fields", ())])
+    raise OrgError(rule.status or 400, code, str(body.get("message", code)), fields)
+
+
+def _refusal(code: str, happening: Happening) -> OrgError:
+    known, rule = ROW_ERRORS[code], happening.rule
+    first = next((word for word in happening.text.split()[2:]), "")
+    said = rule.message or known.message.replace("{id}", first).rstrip(": ")
+    return OrgError(rule.status or known.status, code, said, known.fields)
+
+
+@deed("late_commit", at="row.write")
+def late_commit(happening: Happening) -> AbstractContextManager[None]:
+    """The row, and whatever its writing brings about, is seen by nobody for the rule's `seconds`."""
+    return late.held_back(happening.org, happening.rule.seconds)
+
+
+@deed("hide_fields", at="session.call")
+def hide_fields(happening: Happening) -> None:
+    """Somebody takes the right to see fields away, while a client works: those that the rule's `body` lists."""
+    org = happening.org
+    org.change_settings({"hidden_fields": sorted({*org.settings.hidden_fields, *happening.rule.body})})
 
 
 @deed("expire_locator", at="cursor.page")

@@ -76,6 +76,8 @@ def _creatable(row: Row) -> None:
 
 
 def _feed_is_on(engine: Engine, parent: str | None) -> None:
+    if not engine.settings.chatter_posts_allowed:  # a probe: code and words are unverified
+        raise bad("INSUFFICIENT_ACCESS_OR_READONLY", "insufficient access rights on object id")
     sobject = engine.schema.of_id(parent) if parent else None
     if sobject is not None and sobject.name not in _ALWAYS and sobject.name in engine.settings.feed_tracking_off:
         said = f"Feed tracking is not enabled for {sobject.label}"

@@ -21,6 +21,7 @@ _REFERENCE = re.compile(r"@\{([^}]+)\}")
 _STEP = re.compile(r"\.(\w+)|\[(\d+)\]")
 _LIST_CALLS = re.compile(r"(query|queryAll)(/|\Z)|composite/sobjects(/|\Z)")
 _COLLECTIONS = re.compile(r"composite/sobjects(/|\Z)")
+_DELETED = re.compile(r"sobjects/\w+/deleted/?\Z")
 _IN_COMPOSITE = re.compile(r"(sobjects|query|queryAll|composite/sobjects)(/|\Z)")
 _IN_BATCH = re.compile(r"(limits|sobjects|query|queryAll|search|connect|chatter|actions)(/|\Z)")
 """What may be a subrequest (REST guide, "Composite" and "Composite Batch")."""
@@ -127,6 +128,8 @@ def _dispatch(call: Call, one: Mapping[str, Any], allowed: re.Pattern[str]) -> R
     if not call.org.settings.composite_collections_allowed and _COLLECTIONS.match(path):
         # probe: what an org that refuses them would say is unverified
         raise bad("INVALID_INPUT", "Collections are not allowed as subrequests of Composite in this org")
+    if not call.org.settings.deleted_in_composite and _DELETED.match(path):  # a probe, too
+        raise bad("INVALID_INPUT", "getDeleted is not allowed as a subrequest of Composite in this org")
     if not allowed.match(path):  # the list is documented, the answer is unverified
         raise bad("INVALID_INPUT", f"{path} is not allowed as a subrequest")
     inherited = {name: value for name, value in call.headers.items() if name in _INHERITED}

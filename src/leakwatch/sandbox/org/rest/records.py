@@ -30,10 +30,10 @@ def wanted(call: Call, sobject: SObject) -> list[Field]:
     """The fields that `?fields=` names, Id among them; all of them without it."""
     asked = [name.strip() for name in call.query.get("fields", "").split(",") if name.strip()]
     if not asked:
-        return sobject.stored_fields
+        return [one for one in sobject.visible_fields if one.stored]
     found: list[Field] = []
     for name in asked:
-        field = sobject.find(name)
+        field = sobject.visible(name)
         if field is None:
             raise bad("INVALID_FIELD", unknown_field(name, sobject.name))
         found.append(field)

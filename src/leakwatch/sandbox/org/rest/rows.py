@@ -139,7 +139,7 @@ def _was_created(call: Call) -> dict[str, Any]:
 
 def key_field(sobject: SObject, key: str) -> Field:
     """The field rows are found by: an external id or another lookup field."""
-    field = sobject.find(key)
+    field = sobject.visible(key)
     if field is None or not is_key(field):
         raise not_found(f"Provided external ID field does not exist or is not accessible: {key}")
     return field

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from leakwatch.sandbox.org.settings.switch import switch
+from leakwatch.sandbox.org.settings.switch import collection, switch
 
 
 @dataclass(kw_only=True)
@@ -29,5 +29,12 @@ class CallSettings:
     deleted_needs_covered_end: bool = switch(False)
     """Probe: whether getDeleted refuses a window whose end lies after `latestDateCovered`, as the SOAP guide says
     and as nobody reports."""
+    deleted_in_composite: bool = switch(True)
+    """Probe: whether getDeleted may be a subrequest of Composite."""
+    deleted_not_offered: list[str] = collection(list[str])  # noqa: RUF009  it makes a field
+    """Probe: objects that getDeleted refuses although they have a delete log."""
+    purged_log_refused: bool = switch(True)
+    """Probe: whether getDeleted refuses a window that begins in what was purged; else it answers with what is left
+    and a later `earliestDateAvailable`."""
     delete_log_limit: int = switch(0)
     """Entries that the delete log may hold before its oldest are purged; 0: 15,000 per licence."""

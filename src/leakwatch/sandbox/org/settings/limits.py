@@ -27,7 +27,11 @@ class LimitSettings:
     """Whether a full data storage refuses new records. Off, a world may be larger than a real org would be."""
     missing_permissions: list[str] = collection(list[str])  # noqa: RUF009  it makes a field
     """User permissions, by API name, that no caller has: ViewSetup, ManageUsers, SendCustomNotifications."""
+    hidden_fields: list[str] = collection(list[str])  # noqa: RUF009  it makes a field
+    """Fields that no caller may see or write (field-level security), as "Opportunity.Amount"."""
     chatter_hourly_limit: int = switch(200)
     """Requests to chatter/ resources per user, app and hour. The real number is not published; this one is a guess."""
+    chatter_posts_allowed: bool = switch(True)
+    """Probe: whether the callers' licences let them post to feeds."""
     feed_tracking_off: list[str] = collection(list[str])  # noqa: RUF009  it makes a field
     """Objects whose feeds are switched off: nothing can be posted to their records."""

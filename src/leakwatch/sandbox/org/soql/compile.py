@@ -155,7 +155,7 @@ class Compiler:
             said = "The SOQL FIELDS function must have a LIMIT of at most 200"
             raise self.locate(what.at, "MALFORMED_QUERY", said)
         wanted = {"ALL": (True, False), "STANDARD": (False,), "CUSTOM": (True,)}[kind]
-        fields = (one for one in self.sobject.stored_fields if one.custom in wanted)
+        fields = (one for one in self.sobject.visible_fields if one.stored and one.custom in wanted)
         return [ast.Item(ast.Path((one.name,), what.at), None) for one in fields]
 
     def _ordered(self, one: ast.Order) -> list[exp.Expr]:

@@ -84,7 +84,10 @@ class Node:
 
     def link(self, relationship: str) -> Field | None:
         """The reference field that a relationship's name (in small letters) stands for."""
-        return self.targets[0].by_relationship.get(relationship) if self.alias else _NAME_LINKS.get(relationship)
+        if not self.alias:
+            return _NAME_LINKS.get(relationship)
+        found = self.targets[0].by_relationship.get(relationship)
+        return None if found is None or found.name in self.targets[0].hidden else found
 
     def column(self, one: Field) -> exp.Expr:
         """A field of the row."""
@@ -209,7 +212,7 @@ class Scope:
 
     def _place(self, nodes: list[Node], names: list[str], last: str, path: ast.Path) -> Place:
         node = nodes[-1]
-        one = node.targets[0].find(last) if node.alias else _NAME_LOWER.get(last.lower())
+        one = node.targets[0].visible(last) if node.alias else _NAME_LOWER.get(last.lower())
         if one is None:
             raise self.locate(path.at, "INVALID_FIELD", unknown_field(last, node.entity))
         return Place(one, node.column(one), nodes, (*self._spelled(nodes, names), one.name))
