@@ -20,6 +20,7 @@ A rule is a JSON object:
                   Inside the org (see `org/trouble`):
         lock_row, row_error            a row is refused: locked by somebody else, or by `code`, or as `body` says
         late_commit                    a row and all that follows from it are seen `seconds` later, with their stamps
+        fail_job, slow_job             a Bulk API job fails with the text `body`, or waits `seconds` (or polls) longer
         expire_locator, expire_session the query's cursor, or the session that calls, is gone
         hide_fields                    from this call on nobody sees the fields that `body` lists as "Object.Field"
         skew                           the Date header is `seconds` wrong
@@ -32,7 +33,7 @@ A rule is a JSON object:
     retry_form    "seconds" (default) | "date": how Salesforce's header says it
     delay_ms      for "delay" and "drip"
     bytes         for "drip", default 1
-    seconds       for "skew" and "late_commit"
+    seconds       for "skew", "late_commit" and "slow_job"
     effect        "before" (default: the call is not processed) | "after" (it is, and then its answer is lost)
     after         let this many matching calls pass first
     every         of those that follow, take every n-th

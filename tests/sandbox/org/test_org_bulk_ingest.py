@@ -286,6 +286,16 @@ def test_locked_rows_are_tried_again_and_then_reported(api: Api, org: Org, compa
     )
 
 
+def test_a_locked_row_is_not_deleted_for_good(api: Api, org: Org, company: Company) -> None:
+    book = FaultBook()
+    org.trouble.ask = book.take_at
+    book.add(Rule.from_json({"service": "salesforce", "do": "lock_row", "match": "delete Contact"}))
+    path, job = loaded(api, "hardDelete", "Contact", f"Id\n{company.colleague}\n")
+    assert job["numberRecordsFailed"] == 1
+    assert rows(api, path, "failedResults")[1][1].startswith("UNABLE_TO_LOCK_ROW:")
+    assert org.get("Contact", company.colleague) is not None
+
+
 def test_batches_are_counted_and_a_job_without_any_left_is_not_processed(api: Api, org: Org) -> None:
     loaded(api, "insert", "Account", "Name\nx\n")
     assert api.get("limits").json()["DailyBulkApiBatches"]["Remaining"] == 14_999

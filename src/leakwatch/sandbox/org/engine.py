@@ -191,15 +191,15 @@ class Engine:
         self.store.update(sobject.name, str(old["Id"]), different)
         self._settle(change)
 
-    def delete(self, name: str, record_id: str, caller: Caller) -> None:
-        """Delete one row with what hangs on it: into the recycle bin, or for good where there is none."""
+    def delete(self, name: str, record_id: str, caller: Caller, *, for_good: bool = False) -> None:
+        """Delete one row with what hangs on it: into the recycle bin, or for good where there is none or on demand."""
         sobject = self.object(name)
         if not sobject.allows("deletable"):
             raise bad("INVALID_TYPE_FOR_OPERATION", f"entity type {sobject.name} does not support delete")
         with self.store.transaction():
             row = self.living(sobject, record_id)
             with self._pass("row.write", "delete", sobject, row):
-                self.drop(sobject, row, caller, direct=True)
+                self.drop(sobject, row, caller, direct=True, for_good=for_good)
                 self._pass("row.written", "delete", sobject, row)
 
     def purge(self, name: str, record_id: str, caller: Caller) -> None:

@@ -306,13 +306,9 @@ class Org:
 
     def delete_for_good(self, sobject: str, record_id: str, *, user_id: str | Caller) -> None:
         """Delete one living row past the recycle bin, as the Bulk API's hardDelete does."""
-        with self.store.transaction():
+        with self.store.writing():
             self.attempts[f"delete {sobject}"] += 1
-            one = self.engine.object(sobject)
-            if not one.allows("deletable"):
-                raise bad("INVALID_TYPE_FOR_OPERATION", f"entity type {one.name} does not support delete")
-            self.engine.living(one, record_id)
-            self.engine.purge(sobject, record_id, self._caller(user_id))
+            self.engine.delete(sobject, record_id, self._caller(user_id), for_good=True)
 
     def purge(self, sobject: str, record_ids: Iterable[str]) -> None:
         """Delete rows for good, or empty them out of the recycle bin."""
