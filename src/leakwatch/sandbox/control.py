@@ -14,6 +14,7 @@ POST /org/rows                  {"sobject", "rows"}: rows as they are; with an o
 POST /org/purge                 {"sobject", "ids"}: deleted for good, past the recycle bin or out of it
 GET  /rows/{sobject}/{id}       one row of the org as it is, deleted or not
 POST /leads/convert             {"lead", "user", ...}: convert a lead, with the options of org/automation/conversion.py
+POST /merge                     {"sobject", "master", "merged": [one or two ids], "fields"?, "user"}: merge records
 POST /save  POST /restore       {"name"}: the whole state
 POST /reset                     back to the world as it was seeded; no faults, an empty ledger; sessions, apps and
                                 settings stay
@@ -170,6 +171,13 @@ class Desk:
         options = {name: value for name, value in body.items() if name not in ("lead", "user")}
         return self.stage.org.convert_lead(str(body["lead"]), user_id=str(body["user"]), **options)
 
+    def post_merge(self, _request: Request, body: Body) -> Any:
+        """Merge records as a user."""
+        merged, fields = cast(list[str], body["merged"]), cast(Body, body.get("fields", {}))
+        return self.stage.org.merge(
+            str(body["sobject"]), str(body["master"]), merged, fields, user_id=str(body["user"])
+        )
+
     # -- state -------------------------------------------------------------------------------------
 
     def post_save(self, _request: Request, body: Body) -> Any:
@@ -264,6 +272,7 @@ def build_app(desk: Desk) -> Starlette:
         ("POST", "/org/rows", desk.post_rows),
         ("POST", "/org/purge", desk.post_purge),
         ("POST", "/leads/convert", desk.post_convert),
+        ("POST", "/merge", desk.post_merge),
         ("POST", "/save", desk.post_save),
         ("POST", "/restore", desk.post_restore),
         ("GET", "/faults", desk.get_faults),

@@ -431,6 +431,16 @@ def test_a_lead_is_converted_on_demand(running: Running) -> None:
     assert (again.status_code, "converted lead" in again.json()["error"]) == (400, True)
 
 
+def test_records_are_merged_on_demand(running: Running) -> None:
+    kept, gone = running.soql("SELECT Id, OwnerId FROM Contact WHERE AccountId != null LIMIT 2")
+    body = {"sobject": "Contact", "master": kept["Id"], "merged": [gone["Id"]], "user": kept["OwnerId"]}
+    assert running.control("POST", "/merge", body)["mergedRecordIds"] == [gone["Id"]]
+    row = running.control("GET", f"/rows/Contact/{gone['Id']}")
+    assert (row["IsDeleted"], row["MasterRecordId"]) == (True, kept["Id"])
+    again = running.raw_control("POST", "/merge", body)
+    assert (again.status_code, "entity is deleted" in again.json()["error"]) == (400, True)
+
+
 # -- logging in --------------------------------------------------------------------------------------
 
 

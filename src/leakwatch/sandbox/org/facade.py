@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from leakwatch.sandbox.org import defaults, deletion, deploy, ids, metadata, values
+from leakwatch.sandbox.org import defaults, deletion, deploy, ids, merging, metadata, values
 from leakwatch.sandbox.org import dump as dumping
 from leakwatch.sandbox.org.agenda import Agenda
 from leakwatch.sandbox.org.automation import RULES, conversion, history, last_activity
@@ -309,6 +309,20 @@ class Org:
         with self.store.writing():
             self.attempts[f"delete {sobject}"] += 1
             self.engine.delete(sobject, record_id, self._caller(user_id), for_good=True)
+
+    def merge(
+        self,
+        sobject: str,
+        master_id: str,
+        others: Sequence[str],
+        fields: Mapping[str, Any] | None = None,
+        *,
+        user_id: str | Caller,
+    ) -> dict[str, Any]:
+        """Merge records into one; SOAP's MergeResult (see `merging.merge`)."""
+        with self.store.writing():
+            self.attempts[f"merge {sobject}"] += 1
+            return merging.merge(self.engine, sobject, master_id, others, fields or {}, self._caller(user_id))
 
     def purge(self, sobject: str, record_ids: Iterable[str]) -> None:
         """Delete rows for good, or empty them out of the recycle bin."""
