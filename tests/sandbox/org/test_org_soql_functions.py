@@ -195,6 +195,17 @@ def test_money_is_converted_into_the_users_currency(bazaar: Org) -> None:
     ]
 
 
+def test_computed_money_shows_no_binary_fractions(org: Org, bazaar: Org) -> None:
+    deals(org, {"Name": "a", "Amount": 0.1}, {"Name": "b", "Amount": 0.2})
+    assert org.query("SELECT SUM(Amount) s, AVG(Amount) a FROM Opportunity") == [{"s": 0.3, "a": 0.15}]
+    assert len(org.query("SELECT StageName FROM Opportunity GROUP BY StageName HAVING SUM(Amount) = 0.3")) == 1
+    bazaar.store.execute("UPDATE CurrencyType SET ConversionRate = 0.9 WHERE IsoCode = 'EUR'")
+    bazaar.store.execute("UPDATE Opportunity SET Amount = 100.1 WHERE Name = 'euro'")
+    converted = bazaar.query("SELECT convertCurrency(Amount) FROM Opportunity WHERE Name = 'euro'")
+    assert converted == [{"Amount": 111.22}]
+    assert list(bazaar.stream("SELECT convertCurrency(Amount) FROM Opportunity WHERE Name = 'euro'").rows) == [[111.22]]
+
+
 def test_subtotals_come_behind_the_groups_they_are_over(org: Org) -> None:
     deals(org, {"Name": "a", "Amount": 1}, {"Name": "b", "Amount": 2}, {"Name": "b", "Amount": 4})
     soql = "SELECT StageName, Name, SUM(Amount) s, GROUPING(Name) g FROM Opportunity GROUP BY ROLLUP(StageName, Name)"

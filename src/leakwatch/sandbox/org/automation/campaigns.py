@@ -41,8 +41,8 @@ def recount(engine: Engine, campaign_id: str | None) -> None:
     counted = dict(engine.store.execute(sql, (campaign["Id"],)).fetchone())
     sql = (
         "SELECT COUNT(*) AS NumberOfOpportunities, COALESCE(SUM(IsWon), 0) AS NumberOfWonOpportunities, "
-        "COALESCE(SUM(Amount), 0.0) AS AmountAllOpportunities, "
-        "COALESCE(SUM(CASE WHEN IsWon = 1 THEN Amount END), 0.0) AS AmountWonOpportunities "
+        "ROUND(COALESCE(SUM(Amount), 0.0), 2) AS AmountAllOpportunities, "
+        "ROUND(COALESCE(SUM(CASE WHEN IsWon = 1 THEN Amount END), 0.0), 2) AS AmountWonOpportunities "
         "FROM Opportunity WHERE CampaignId = ? AND IsDeleted = 0"
     )
     counted |= dict(engine.store.execute(sql, (campaign["Id"],)).fetchone())

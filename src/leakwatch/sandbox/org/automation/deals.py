@@ -144,7 +144,9 @@ def _total(engine: Engine, opportunity_id: str, caller: Caller) -> None:
     deal = engine.store.get("Opportunity", opportunity_id)
     if deal is None or deal["IsDeleted"]:
         return
-    sql = "SELECT COUNT(*), SUM(TotalPrice) FROM OpportunityLineItem WHERE OpportunityId = ? AND IsDeleted = 0"
+    sql = (
+        "SELECT COUNT(*), ROUND(SUM(TotalPrice), 2) FROM OpportunityLineItem WHERE OpportunityId = ? AND IsDeleted = 0"
+    )
     count, total = engine.store.execute(sql, (opportunity_id,)).fetchone()
     engine.store.update("Opportunity", opportunity_id, {"HasOpportunityLineItem": int(count > 0)})
     if count:

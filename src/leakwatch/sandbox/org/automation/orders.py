@@ -105,7 +105,7 @@ def _total(engine: Engine, order_id: str, caller: Caller) -> None:
     order = engine.lookup(order_id)
     if order is None:
         return
-    sql = "SELECT COALESCE(SUM(TotalPrice), 0) FROM OrderItem WHERE OrderId = ? AND IsDeleted = 0"
+    sql = "SELECT ROUND(COALESCE(SUM(TotalPrice), 0), 2) FROM OrderItem WHERE OrderId = ? AND IsDeleted = 0"
     (total,) = engine.store.execute(sql, (order_id,)).fetchone()
     engine.change(engine.schema.objects["Order"], order, {"TotalAmount": total}, caller, given=frozenset())
 

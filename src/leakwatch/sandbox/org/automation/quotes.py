@@ -59,8 +59,8 @@ def _total(engine: Engine, quote_id: str, caller: Caller) -> None:
     if quote is None:
         return
     sql = (
-        "SELECT COUNT(*), COALESCE(SUM(Subtotal), 0), COALESCE(SUM(TotalPrice), 0) FROM QuoteLineItem "
-        "WHERE QuoteId = ? AND IsDeleted = 0"
+        "SELECT COUNT(*), ROUND(COALESCE(SUM(Subtotal), 0), 2), ROUND(COALESCE(SUM(TotalPrice), 0), 2) "
+        "FROM QuoteLineItem WHERE QuoteId = ? AND IsDeleted = 0"
     )
     count, whole, total = engine.store.execute(sql, (quote_id,)).fetchone()
     changes: Row = {"LineItemCount": count, "Subtotal": whole, "TotalPrice": total}

@@ -127,10 +127,16 @@ def _locale(name: str) -> Locale:
         return Locale.parse("en_US")
 
 
+def exact(value: float | None) -> float | None:
+    """A computed number without the traces that binary fractions leave: to 15 digits."""
+    return float(f"{value:.15g}") if isinstance(value, float) else value
+
+
 FUNCTIONS: dict[str, tuple[int, Callable[..., Any]]] = {
     "sf_local": (2, local),
     "sf_part": (3, date_part),
     "sf_labels": (2, labels),
     "sf_format": (5, formatted),
+    "sf_exact": (1, exact),
 }
 """Their names in SQL, and how many arguments they take."""

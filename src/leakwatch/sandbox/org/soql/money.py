@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from leakwatch.sandbox.org.schema import Schema
+from leakwatch.sandbox.org.schema import Field, Schema
 from leakwatch.sandbox.org.soql import scope
 
 _ISO = "CurrencyIsoCode"
@@ -44,6 +44,17 @@ class Money:
     def converted(self, place: scope.Place, currency: exp.Expr) -> exp.Expr:
         """A currency field in another currency; null where a rate is missing."""
         return exp.paren(exp.Mul(this=self.corporate(place), expression=rate(currency, closing_day(place))))
+
+
+def exact(sql: exp.Expr, field: Field) -> exp.Expr:
+    """A computed number without the traces of binary fractions: 0.1 and 0.2 are 0.3.
+
+    Sums and converted amounts have as many digits behind the point as their field, but not less than two; other
+    numbers (averages, sums of whole numbers) keep 15 digits. How Salesforce rounds these is unverified.
+    """
+    if field.precision and field.type in ("currency", "double", "percent"):
+        return exp.Round(this=sql, decimals=exp.Literal.number(max(field.scale, 2)))
+    return exp.Anonymous(this="sf_exact", expressions=[sql])
 
 
 def money_of(schema: Schema) -> Money:

@@ -18,7 +18,7 @@ from leakwatch.sandbox.org.schema import NUMBER_TYPES, Field
 from leakwatch.sandbox.org.soql import ast, scope
 from leakwatch.sandbox.org.soql.dates import Calendar
 from leakwatch.sandbox.org.soql.functions import DATE_PARTS, INSTANTS_ONLY
-from leakwatch.sandbox.org.soql.money import Money
+from leakwatch.sandbox.org.soql.money import Money, exact
 from leakwatch.sandbox.org.soql.plan import Bound
 from leakwatch.sandbox.org.soql.tables import AGGREGATES
 from leakwatch.sandbox.org.store import folded
@@ -105,11 +105,12 @@ class Operands:
         column = self.money.corporate(place) if one.type == "currency" else place.column
         if what.name in ("SUM", "AVG"):
             # a whole-number field's sum is a number with a fraction too (unverified)
-            made = (exp.Sum if what.name == "SUM" else exp.Avg)(this=column)
+            made = exact(exp.Sum(this=column), one) if what.name == "SUM" else exact(exp.Avg(this=column), _SUMMED)
             kind = "currency" if one.type == "currency" else "double"
             return Operand(replace(_SUMMED, type=kind, scale=one.scale), made, "aggregate")
         if what.name in ("MIN", "MAX"):
-            return Operand(one, self._extreme(what.name, place, column), "aggregate")
+            extreme = self._extreme(what.name, place, column)
+            return Operand(one, extreme if column is place.column else exact(extreme, one), "aggregate")
         counted = exp.Anonymous(this="sf_fold", expressions=[column]) if folded(one) else column
         distinct = exp.Distinct(expressions=[counted]) if what.name == "COUNT_DISTINCT" else column
         return Operand(_COUNTED, exp.Count(this=distinct), "aggregate")
@@ -213,7 +214,8 @@ class Operands:
         if place.field.type != "currency" or not self.money.several:  # the words are unverified
             said = f"convertCurrency is not supported on field {place.field.name}"
             raise self.locate(what.at, "INVALID_FIELD", said)
-        return Operand(place.field, self.money.converted(place, self.bound.add(self.calendar.currency)), "money", place)
+        worth = self.money.converted(place, self.bound.add(self.calendar.currency))
+        return Operand(place.field, exact(worth, place.field), "money", place)
 
     # -- order ----------------------------------------------------------------------------------------
 
