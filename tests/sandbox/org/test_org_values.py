@@ -114,3 +114,20 @@ def test_a_multi_select_picklist_keeps_each_value_once_in_the_picklists_order(or
     assert written.parse(org.schema, field, " ; ") is None
     with pytest.raises(OrgError, match="INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST"):
         written.parse(org.schema, field, "Red;Pink")
+
+
+def test_a_restricted_picklist_takes_the_values_that_the_org_has_rows_for(org: Org, company: Company) -> None:
+    contract = org.create("Contract", {"AccountId": company.account, "Status": "Draft"}, user_id=company.rep)
+    with pytest.raises(OrgError) as caught:
+        org.update("Contract", contract, {"Status": "Nearly"}, user_id=company.rep)
+    assert caught.value.body() == [
+        {
+            "message": "Status: bad value for restricted picklist field: Nearly",
+            "errorCode": "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST",
+            "fields": ["Status"],
+        }
+    ]
+    approval = {"ApiName": "Nearly", "MasterLabel": "Nearly", "SortOrder": 9, "StatusCode": "InApproval"}
+    org.seed("ContractStatus", [{"ApiName": "Draft", "StatusCode": "Draft"}, approval])
+    org.update("Contract", contract, {"Status": "Nearly"}, user_id=company.rep)
+    assert org.create("Case", {"Status": "No such status"}, user_id=company.rep)  # whose picklist is not restricted

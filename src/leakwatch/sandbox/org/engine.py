@@ -262,7 +262,16 @@ class Engine:
                 lists[field.name] = self._id_list(field, value)
             else:
                 row[field.name] = written.parse(self.schema, field, value)
+                self._listed(field, row[field.name])
         return row, lists
+
+    def _listed(self, field: Field, value: str | None) -> None:
+        """A restricted picklist whose values are rows of another object (Order.Status, Contract.Status) takes those."""
+        if field.values_from is None or value is None or not field.can("R"):
+            return
+        known = self.store.find(field.values_from, self.schema.objects[field.values_from].fields["ApiName"], value)
+        if all(one["ApiName"] != value for one in known):
+            raise written.not_listed(field, value)
 
     def _writable(self, sobject: SObject, field: Field, flag: str) -> None:
         if field.name == "Id" and flag == "C":
@@ -354,8 +363,7 @@ class Engine:
     def _currency(self, field: Field, code: str) -> None:
         known = self.store.find("CurrencyType", self.schema.objects["CurrencyType"].fields["IsoCode"], code)
         if not any(one["IsActive"] for one in known):
-            said = f"{field.label}: bad value for restricted picklist field: {code}"
-            raise bad("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", said, field.name)
+            raise written.not_listed(field, code)
 
     def _owner(self, change: Change) -> None:
         owner = change.row.get("OwnerId")

@@ -154,11 +154,13 @@ def _text(field: Field, value: Any) -> str | None:
 
 def _restricted(field: Field, text: str) -> None:
     if field.can("R") and field.picklist and text not in {value for value, _ in field.picklist}:
-        raise bad(
-            "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST",
-            f"{field.label}: bad value for restricted picklist field: {text}",
-            field.name,
-        )
+        raise not_listed(field, text)
+
+
+def not_listed(field: Field, value: str) -> OrgError:
+    """The refusal of a value that a restricted picklist does not have."""
+    said = f"{field.label}: bad value for restricted picklist field: {value}"
+    return bad("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", said, field.name)
 
 
 def _several(field: Field, text: str) -> str | None:
