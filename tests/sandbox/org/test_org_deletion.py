@@ -111,3 +111,18 @@ def test_a_row_taken_out_of_the_bin_takes_what_went_with_it(org: Org, company: C
     org.delete("Account", company.account, user_id=company.rep)
     org.purge("Account", [company.account])
     assert [org.get("Contact", company.contact), org.get("Opportunity", company.deal)] == [None, None]
+
+
+@pytest.mark.documented("the answers as a client's test expects them", settled=False)
+def test_a_gone_row_an_unknown_one_and_one_of_another_object_are_told_apart(
+    api: Api, org: Org, company: Company
+) -> None:
+    org.delete("Lead", company.lead, user_id=company.rep)
+    for record_id, code in (
+        (company.lead, "ENTITY_IS_DELETED"),
+        ("00Q5e0000000099AAA", "INVALID_CROSS_REFERENCE_KEY"),
+        (company.contact, "NOT_FOUND"),
+    ):
+        for method, body in (("DELETE", None), ("PATCH", {"LastName": "x"})):
+            answer = api.call(method, f"sobjects/Lead/{record_id}", body)
+            assert (answer.status_code, answer.json()[0]["errorCode"]) == (404, code)

@@ -53,11 +53,20 @@ def read(call: Call, sobject: str, record_id: str) -> Reply:
     return Reply(body=rendered(call, one, row, wanted(call, one)), headers=last_modified(row))
 
 
+def _object_of(call: Call, sobject: str, record_id: str) -> SObject:
+    """The object, in whose table an id of another one is not looked for: NOT_FOUND, as a client reports of DELETE."""
+    one = call.org.engine.object(sobject)
+    normal = ids.normalise(record_id)
+    if normal is not None and call.org.schema.of_id(normal) not in (None, one):
+        raise not_found()
+    return one
+
+
 @router.on("PATCH", _ROW)
 def change(call: Call, sobject: str, record_id: str) -> Reply:
     """Update."""
     body = call.json_object()
-    one = call.org.engine.object(sobject)
+    one = _object_of(call, sobject, record_id)
     modified(call, call.org.store.get(one.name, ids.normalise(record_id) or "") or {})
     if any(name.lower() == "id" for name in body):
         raise bad("INVALID_FIELD", "The Id field should not be specified in the sobject data.")
@@ -68,7 +77,7 @@ def change(call: Call, sobject: str, record_id: str) -> Reply:
 @router.on("DELETE", _ROW)
 def delete(call: Call, sobject: str, record_id: str) -> Reply:
     """Delete."""
-    one = call.org.engine.object(sobject)
+    one = _object_of(call, sobject, record_id)
     modified(call, call.org.store.get(one.name, ids.normalise(record_id) or "") or {})
     call.org.delete(sobject, record_id, user_id=writer(call))
     return Reply(204)
