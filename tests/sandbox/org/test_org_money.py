@@ -72,6 +72,13 @@ def test_totals_are_rounded_half_up_to_cents(org: Org, company: Company) -> None
     assert row(org, "OpportunityLineItem", line)["TotalPrice"] == 5.13
 
 
+def test_the_amount_of_a_deal_shows_no_binary_fractions(org: Org, company: Company) -> None:
+    line = {"OpportunityId": company.deal, "PricebookEntryId": entry(org), "Quantity": 1}
+    for price in (0.1, 0.2):
+        org.create("OpportunityLineItem", line | {"UnitPrice": price}, user_id=company.rep)
+    assert row(org, "Opportunity", company.deal)["Amount"] == 0.3
+
+
 @pytest.mark.documented("Object Reference, Quote, QuoteLineItem")
 def test_a_quote_adds_up_its_lines_with_tax_and_shipping(org: Org, company: Company) -> None:
     fields = {"OpportunityId": company.deal, "Name": "Q", "Tax": 18, "ShippingHandling": 2}
