@@ -42,6 +42,8 @@ class Kind:
 
     make: Callable[[Random], Any]
     kept: Callable[[Any], Any] = lambda value: value
+    plain: bool = False
+    """Whether CSV has it as JSON does: a number or a truth value."""
 
 
 def _text(most: int, *, lines: bool = False, required: bool = False) -> Kind:
@@ -74,12 +76,12 @@ def _number(digits: int, scale: int) -> Kind:
         whole = random.randint(-(10 ** random.randint(1, digits)) + 1, 10 ** random.randint(1, digits) - 1)
         return whole / 10**scale if scale else whole
 
-    return Kind(make)
+    return Kind(make, plain=True)
 
 
 DATE = Kind(lambda random: (date(1700, 1, 1) + timedelta(days=random.randint(0, 800_000))).isoformat())
 INSTANT = Kind(_instant, _kept_instant)
-BOOLEAN = Kind(lambda random: random.random() < 0.5)
+BOOLEAN = Kind(lambda random: random.random() < 0.5, plain=True)
 OBJECTS: dict[str, dict[str, Kind]] = {
     "Account": {
         "Name": _text(255, required=True),
@@ -104,7 +106,7 @@ OBJECTS: dict[str, dict[str, Kind]] = {
     "Event": {
         "Subject": _text(255, required=True),
         "StartDateTime": INSTANT,
-        "DurationInMinutes": Kind(lambda random: random.randint(0, 1_440)),
+        "DurationInMinutes": Kind(lambda random: random.randint(0, 1_440), plain=True),
         "Description": _text(32_000, lines=True),
     },
 }
@@ -120,3 +122,9 @@ def row(random: Random, sobject: str) -> dict[str, Any]:
 def kept(sobject: str, written: dict[str, Any]) -> dict[str, Any]:
     """The same row as every way of reading must give it."""
     return {name: OBJECTS[sobject][name].kept(value) for name, value in written.items()}
+
+
+def is_plain(sobject: str, name: str) -> bool:
+    """Whether a field's values are numbers or truth values."""
+    kind = OBJECTS[sobject].get(name)
+    return kind is not None and kind.plain
