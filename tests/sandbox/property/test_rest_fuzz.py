@@ -19,7 +19,7 @@ import pytest
 from leakwatch.sandbox.org.facade import Org
 from sandbox.org.org_kit import Api, Clock
 
-REQUESTS = int(os.environ.get("LEAKWATCH_REST_FUZZ", "250"))
+REQUESTS = int(os.environ.get("LEAKWATCH_REST_FUZZ", "200"))
 SEED = int(os.environ.get("LEAKWATCH_REST_SEED", "1"))
 pytestmark = pytest.mark.documented("REST API Developer Guide, Status Codes and Error Responses")
 
