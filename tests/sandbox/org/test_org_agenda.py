@@ -15,6 +15,13 @@ from leakwatch.sandbox.org.facade import Org, OrgSettings
 from sandbox.org.org_kit import Api, Clock, Company
 
 
+@pytest.fixture(autouse=True)
+def only_notes(org: Org) -> None:
+    """An agenda without what the org itself has put on it."""
+    for item in org.agenda.items():
+        org.agenda.cancel(item.number)
+
+
 @pytest.fixture
 def done() -> Iterator[list[Any]]:
     """What the deed `note` was told; it fails where it is told to."""

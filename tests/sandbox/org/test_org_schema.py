@@ -135,6 +135,7 @@ def required(org: Org, one: SObject) -> dict[str, Any]:
 MORE = {
     "Event": ("StartDateTime", "DurationInMinutes"),
     "CampaignMember": ("ContactId",),
+    "EmailMessageRelation": ("RelationId",),
     "FeedItem": ("Body",),
     "EmailMessage": ("Status",),
     "Pricebook2": ("IsActive",),

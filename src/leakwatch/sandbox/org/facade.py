@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from leakwatch.sandbox.org import defaults, deletion, deploy, ids, merging, metadata, values
 from leakwatch.sandbox.org import dump as dumping
 from leakwatch.sandbox.org.agenda import Agenda
-from leakwatch.sandbox.org.automation import RULES, conversion, history, last_activity
+from leakwatch.sandbox.org.automation import RULES, archive, conversion, history, last_activity
 from leakwatch.sandbox.org.automation.declared import Declared
 from leakwatch.sandbox.org.bulk.machine import Bulk
 from leakwatch.sandbox.org.caller import DEFAULT_VERSION, Caller, caller_of
@@ -82,6 +82,7 @@ class Org:
         self._hide()
         self.bulk = Bulk(self, Path(folder))
         self.bulk.resume()
+        archive.schedule(self)
 
     def _fresh_schema(self) -> Schema:
         settings = self.settings
@@ -221,6 +222,7 @@ class Org:
             if "hidden_fields" in changes:
                 self._hide(hidden)
                 self.store.set_note("deployed", self.now_text())  # describe is not the same any more
+        archive.schedule(self)
 
     def _hidden(self, names: Iterable[str]) -> dict[str, set[str]]:
         """Object to its fields among "Object.Field" names. Raises ValueError for what is not there."""

@@ -19,6 +19,8 @@ def check_relations(engine: Engine, change: Change) -> None:
         lead = engine.lookup(who)
         if lead is not None and lead["IsConverted"] and change.changed("WhoId"):
             raise bad("CANNOT_UPDATE_CONVERTED_LEAD", "cannot reference converted lead", "WhoId")
+    if change.old is not None and change.old["IsArchived"] and change.changed("WhatId"):
+        row["IsArchived"] = 0  # was seen in an org, and is documented nowhere
     if change.changed("WhoId", "WhatId"):
         row["AccountId"] = account_of(engine, who, what)
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 from leakwatch.sandbox.org import values
 from leakwatch.sandbox.org.caller import Caller
 from leakwatch.sandbox.org.engine import Change, Engine, Row, Rules
 from leakwatch.sandbox.org.errors import bad
 from leakwatch.sandbox.org.soql.special import JUNCTIONS
+from leakwatch.sandbox.org.written import is_email
 
+ADDRESSES = (*JUNCTIONS.values(), "FromAddress")
+"""Fields with addresses of people without a record; relation types are called the same."""
 SENT, DRAFT = "3", "5"
 
 
@@ -16,7 +21,18 @@ def prepare(engine: Engine, change: Change) -> None:
     row = change.row
     if change.old is not None:
         _refuse_late_changes(change)
-        return
+    else:
+        _check_new(engine, change)
+    if row.get("TextBody") is None and row.get("HtmlBody"):
+        row["TextBody"] = _plain(row["HtmlBody"])[:32000]
+
+
+def _check_new(engine: Engine, change: Change) -> None:
+    row = change.row
+    answered = engine.lookup(row.get("ReplyToEmailMessageId"))
+    if answered is not None and answered["Status"] == DRAFT:
+        # the rule is documented, the code and the words are unverified
+        raise bad("FIELD_INTEGRITY_EXCEPTION", "A draft cannot be replied to", "ReplyToEmailMessageId")
     case_mail = row.get("ParentId") is not None
     if row.get("ActivityId") is not None and not case_mail:
         raise bad("INSUFFICIENT_ACCESS_OR_READONLY", "insufficient access rights on object id", "ActivityId")
@@ -34,23 +50,31 @@ def prepare(engine: Engine, change: Change) -> None:
         raise bad("FIELD_INTEGRITY_EXCEPTION", said, "RelatedToId")
     if row.get("MessageDate") is None:
         row["MessageDate"] = engine.now()
-    if row.get("TextBody") is None and row.get("HtmlBody"):
-        row["TextBody"] = _plain(row["HtmlBody"])[:32000]
 
 
 def _refuse_late_changes(change: Change) -> None:
-    """After sending, only IsExternallyVisible and custom fields change (object reference, EmailMessage)."""
-    if change.old is None or change.old["Status"] == DRAFT:
-        return
+    """What of a mail can change later (Object Reference, EmailMessage); the codes and words are unverified.
+
+    Of a draft everything but visibility and status; of a sent mail visibility, custom fields, and where a client
+    manages it what it is related to. The status goes from New to Read only.
+    """
+    old = change.old or {}
+    draft = old["Status"] == DRAFT
     for name in sorted(change.given):
-        if name == "IsExternallyVisible" or change.sobject.fields[name].custom:
+        if change.sobject.fields[name].custom or not change.changed(name):
             continue
-        read = name == "Status" and (change.old["Status"], change.row["Status"]) == ("0", "1")
-        if not read:
-            # which code the real service gives here is unverified
+        if name == "Status":
+            allowed = (old["Status"], change.row["Status"]) == ("0", "1")
+        elif name == "RelatedToId":
+            allowed = draft or bool(old["IsClientManaged"])
+        else:
+            allowed = draft is (name != "IsExternallyVisible")
+        if not allowed:
             said = f"Only drafts can be updated; {name} of a sent email is read-only"
-            raise bad("INSUFFICIENT_ACCESS_OR_READONLY", said, name)
-    if change.lists:
+            raise bad("INSUFFICIENT_ACCESS_OR_READONLY", said if not draft else f"{name} is read-only", name)
+    if old["ParentId"] and change.row.get("RelatedToId") != change.row.get("ParentId"):
+        raise bad("FIELD_INTEGRITY_EXCEPTION", "ParentId and RelatedToId must be the same", "RelatedToId")
+    if change.lists and not draft:
         said = "Only drafts can be updated; the people of a sent email are read-only"
         raise bad("INSUFFICIENT_ACCESS_OR_READONLY", said, *sorted(change.lists))
 
@@ -79,9 +103,10 @@ def _first_person(change: Change) -> str | None:
 
 def settle(engine: Engine, change: Change) -> None:
     """Relations for everybody named by id, and the Task."""
-    if not change.creating:
-        return
     row = change.row
+    if change.old is not None:
+        _follow(engine, change, change.old)
+        return
     _relate(engine, change)
     if row["Status"] == DRAFT or row.get("ActivityId"):
         return
@@ -100,24 +125,56 @@ def settle(engine: Engine, change: Change) -> None:
     row["ActivityId"] = task_id
 
 
+def _follow(engine: Engine, change: Change, old: Row) -> None:
+    """A draft's people are replaced list by list; the Task stays with what the mail is related to."""
+    row = change.row
+    fields = engine.schema.objects["EmailMessageRelation"].fields
+    by_id = {kind for name, kind in JUNCTIONS.items() if name in change.lists}
+    by_address = {kind for kind in ADDRESSES if change.changed(kind)}
+    for relation in engine.store.find("EmailMessageRelation", fields["EmailMessageId"], row["Id"]):
+        if relation["RelationType"] in (by_id if relation["RelationId"] else by_address):
+            engine.drop(engine.schema.objects["EmailMessageRelation"], relation, change.caller)
+    _relate(engine, change)
+    task = engine.lookup(row.get("ActivityId"))
+    if task is not None and row["RelatedToId"] != old["RelatedToId"]:
+        changes: Row = {"WhatId": row["RelatedToId"]}
+        engine.change(engine.schema.objects["Task"], task, changes, change.caller, given=frozenset())
+
+
 def _relate(engine: Engine, change: Change) -> None:
+    """A relation for everybody named by id, and by address only for the others.
+
+    That addresses make relations of their own is unverified; that such relations exist is documented.
+    """
     relations = engine.schema.objects["EmailMessageRelation"]
-    named = [(kind, one) for name, kind in JUNCTIONS.items() for one in change.lists.get(name, ())]
+    named = [(kind, one, None) for name, kind in JUNCTIONS.items() for one in change.lists.get(name, ())]
     sender = change.row.get("FromId")
-    if sender:
-        named.append(("FromAddress", sender))
-    for kind, person in named:
-        target = engine.schema.of_id(person)
-        found = engine.lookup(person)
-        given = change.row.get("FromAddress") if kind == "FromAddress" else None
-        relation: Row = {
-            "EmailMessageId": change.row["Id"],
-            "RelationId": person,
-            "RelationType": kind,
-            "RelationAddress": given or (found.get("Email") if found else None),
-            "RelationObjectType": target.name if target else None,
-        }
-        engine.insert(relations, relation, change.caller)
+    if change.creating and sender:
+        named.append(("FromAddress", sender, change.row.get("FromAddress")))
+    for kind, person, address in named:
+        row: Row = {"EmailMessageId": change.row["Id"], "RelationId": person, "RelationType": kind}
+        engine.insert(relations, row | {"RelationAddress": address}, change.caller)
+    for kind in ADDRESSES:
+        text = change.row.get(kind)
+        if not text or not change.changed(kind) or (kind == "FromAddress" and sender):
+            continue
+        for address in dict.fromkeys(re.split(r"[;,]\s*|\s+", text.strip("; ,"))):
+            if is_email(address):
+                bare: Row = {"EmailMessageId": change.row["Id"], "RelationAddress": address, "RelationType": kind}
+                engine.insert(relations, bare, change.caller)
+
+
+def prepare_relation(engine: Engine, change: Change) -> None:
+    """A relation names somebody, by id or by address; of one known by id the rest follows."""
+    row = change.row
+    person = engine.lookup(row.get("RelationId"))
+    if person is None and row.get("RelationAddress") is None:
+        # the code and the words are unverified
+        raise bad("REQUIRED_FIELD_MISSING", "Required fields are missing: [RelationAddress]", "RelationAddress")
+    target = engine.schema.of_id(row["RelationId"]) if row.get("RelationId") else None
+    row["RelationObjectType"] = target.name if target else None
+    if person is not None and (row.get("RelationAddress") is None or not change.creating):
+        row["RelationAddress"] = person["Email"]
 
 
 def _closed_status(engine: Engine) -> str:
@@ -145,4 +202,4 @@ def removed(engine: Engine, row: Row, caller: Caller) -> None:
 
 
 EMAIL_MESSAGE = Rules(prepare=prepare, settle=settle, removed=removed)
-RULES = {"EmailMessage": EMAIL_MESSAGE}
+RULES = {"EmailMessage": EMAIL_MESSAGE, "EmailMessageRelation": Rules(prepare=prepare_relation)}

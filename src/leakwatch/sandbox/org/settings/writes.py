@@ -34,5 +34,7 @@ class WriteSettings:
     """Probe: how long a post is not to be found among the feed items after it was made."""
     repeated_upsert_key: Literal["later_refused", "all_refused"] = switch("later_refused", "all_refused")
     """Probe: which rows of one Collections upsert are refused when several carry the same external id."""
+    archive_after_days: int = switch(365)
+    """How old activities are when they are archived; Support can have it extended to 3,650 days. 0: never."""
     field_history: dict[str, list[str]] = collection(dict[str, list[str]])  # noqa: RUF009  it makes a field
     """Standard fields whose changes are kept, by object; custom fields are tracked as they are deployed."""

@@ -15,7 +15,8 @@ ADDRESS_PARTS = ("City", "Country", "GeocodeAccuracy", "Latitude", "Longitude", 
 
 _JUNCTION = (
     "(SELECT json_group_array(r.RelationId) FROM EmailMessageRelation AS r "
-    "WHERE r.EmailMessageId = {table}.Id AND r.RelationType = '{kind}' AND r.IsDeleted = 0)"
+    "WHERE r.EmailMessageId = {table}.Id AND r.RelationType = '{kind}' "
+    "AND r.RelationId IS NOT NULL AND r.IsDeleted = 0)"
 )
 _OPEN_TASK = "EXISTS (SELECT 1 FROM Task AS a WHERE a.WhatId = {table}.Id AND a.IsClosed = 0 AND a.IsDeleted = 0{more})"
 _OPEN_EVENT = (
