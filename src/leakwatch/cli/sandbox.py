@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
 
 
 def demo(
-    world: Annotated[str, typer.Option(help="small, medium, or a world file of yours.")] = "small",
+    world: Annotated[str, typer.Option(help="small, medium, large, or a world file of yours.")] = "small",
     seed: Annotated[int, typer.Option(help="Seed of a generated world.")] = 7,
     days: Annotated[
         int | None,
@@ -61,7 +61,7 @@ def serve(  # noqa: PLR0913, PLR0917  each is an option of the command line
     folder: Annotated[
         Path, typer.Option("--dir", help="Where its state lives; the same one goes on where it stopped.")
     ] = Path("sandbox"),
-    world: Annotated[str, typer.Option(help="small, medium, or a world file of yours.")] = "small",
+    world: Annotated[str, typer.Option(help="small, medium, large, or a world file of yours.")] = "small",
     seed: Annotated[int, typer.Option(help="Seed of a generated world.")] = 7,
     mail: Annotated[Path | None, typer.Option(help="Import an mbox file into one more mailbox.")] = None,
     salesforce_port: Annotated[int, typer.Option("--port", "--salesforce-port", help=f"The org's port. {_PORT}")] = 0,

@@ -11,6 +11,7 @@ from leakwatch.sandbox.google.quota import PROFILES
 from leakwatch.sandbox.org.errors import OrgError
 from leakwatch.sandbox.server import Options, ServeError, serve
 from leakwatch.sandbox.wire import PortError
+from leakwatch.sandbox.world.builder import SIZES
 from leakwatch.sandbox.world.check import WorldError
 from leakwatch.sandbox.world.model import World
 
@@ -34,7 +35,7 @@ def parser() -> argparse.ArgumentParser:
     )
     verbs = top.add_subparsers(dest="verb", required=True)
     run = verbs.add_parser("serve", help="serve until SIGTERM or Ctrl-C")
-    run.add_argument("--world", default="small", help="small, medium or a leakwatch-world/1 file")
+    run.add_argument("--world", default="small", help="small, medium, large or a leakwatch-world/1 file")
     run.add_argument("--dir", type=Path, required=True, help="where the state lives; the same one continues")
     run.add_argument("--seed", type=int, help="seed of a generated world (default 7)")
     run.add_argument("--port", "--salesforce-port", type=int, default=0, dest="salesforce_port", help="of the org")
@@ -52,7 +53,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--quota", choices=list(PROFILES), default="generous", help="Gmail's quota")
     run.add_argument("--json", action="store_true", help="say what is served as JSON")
     make = verbs.add_parser("world", help="write a generated world as a file")
-    make.add_argument("size", choices=["small", "medium"])
+    make.add_argument("size", choices=sorted(SIZES))
     make.add_argument("--seed", type=int, default=7)
     make.add_argument("-o", "--output", type=Path, required=True)
     check = verbs.add_parser("check", help="check a world file")

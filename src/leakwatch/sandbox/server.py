@@ -35,6 +35,7 @@ from leakwatch.sandbox.proxy import ConnectProxy, Targets
 from leakwatch.sandbox.salesforce import SalesforceSide, open_org
 from leakwatch.sandbox.stage import SEEDED, Stage, load_stage, read_kept_world, resume_stage
 from leakwatch.sandbox.wire import PortError, abort_connections, drop_connection, https_server, listen
+from leakwatch.sandbox.world.builder import SIZES
 from leakwatch.sandbox.world.model import World
 from leakwatch.sandbox.world.play import Player
 from leakwatch.sandbox.world.reader import read_world
@@ -102,13 +103,13 @@ def folder_lock(folder: Path) -> Generator[None]:
 
 
 def _choose_world(options: Options) -> World:
-    if options.world in {"small", "medium"}:
+    if options.world in SIZES:
         from leakwatch.sandbox.world.generate import generate
 
         return generate(options.world, 7 if options.seed is None else options.seed)
     path = Path(options.world)
     if not path.exists():
-        raise ServeError(f"--world must be small, medium or a file; there is no file {options.world}")
+        raise ServeError(f"--world must be small, medium, large or a file; there is no file {options.world}")
     return read_world(path)
 
 

@@ -13,7 +13,8 @@ from leakwatch.sandbox.world.model import RULES, SKIP_REASONS, World, instant
 from leakwatch.sandbox.world.reader import parse_world
 from leakwatch.sandbox.world.truth import audits, evaluate, planted
 
-WORLDS = [("small", 1), ("small", 2), ("small", 7), ("small", 2026), ("medium", 7)]
+WORLDS = [("small", 1), ("small", 2), ("small", 7), ("small", 2026), ("medium", 7), ("large", 7)]
+SCALES = {"large": 0.02}  # the whole one takes half a minute
 _made: dict[tuple[str, int], World] = {}
 
 
@@ -21,7 +22,7 @@ _made: dict[tuple[str, int], World] = {}
 def world(request: pytest.FixtureRequest) -> World:
     size, seed = request.param
     if (size, seed) not in _made:
-        _made[size, seed] = generate(size, seed)
+        _made[size, seed] = generate(size, seed, scale=SCALES.get(size, 1.0))
     return _made[size, seed]
 
 
@@ -205,3 +206,11 @@ def test_a_won_deal_is_held_against_its_first_amount_above_zero_in_its_own_curre
         meanings={"stage": {"Done": "won"}, "lead_status": {"New": "open"}},
     )
     assert (("opp_price_deviation", "@opp:a") in evaluate(world, next(audits(world)))) is leak
+
+
+def test_a_large_world_is_a_hundred_mailboxes_and_what_is_scaled_is_not_the_people() -> None:
+    world = generate("large", 7, scale=0.01)
+    read = [user for user in world.users if user.get("google") and user["google"].get("gmail", True) and user["active"]]
+    assert len(read) == 100
+    assert 500 <= sum(1 for record in world.records if record["object"] == "Opportunity") <= 520
+    assert world.as_json() == generate("large", 7, scale=0.01).as_json()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from collections import Counter
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -37,10 +38,16 @@ class Size:
     repeat: int
     multicurrency: bool
 
+    def scaled(self, share: float) -> Size:
+        """The same with a share of everything but users; each planted case occurs at least once."""
+        counts = ("accounts", "contacts", "leads", "opportunities", "mails_before", "mails_during", "repeat")
+        return replace(self, **{name: max(1, round(getattr(self, name) * share)) for name in counts})
+
 
 SIZES = {
     "small": Size("small", 4, 2, 25, 60, 60, 110, 120, 60, 1, multicurrency=False),
     "medium": Size("medium", 20, 4, 420, 1_000, 800, 1_500, 2_400, 600, 6, multicurrency=True),
+    "large": Size("large", 93, 6, 12_000, 30_000, 20_000, 50_000, 80_000, 20_000, 60, multicurrency=True),
 }
 
 
@@ -93,6 +100,8 @@ class Builder:
     quiet: list[Account] = field(default_factory=list[Account])
     mail_leads: list[Person] = field(default_factory=list[Person])
     _numbers: dict[str, int] = field(default_factory=dict[str, int])
+    _by_ref: dict[str, Json] = field(default_factory=dict[str, Json])
+    _counts: Counter[str] = field(default_factory=Counter[str])
 
     def number(self, kind: str) -> int:
         """The next number of a kind, from 1."""
@@ -139,7 +148,17 @@ class Builder:
     def record(self, ref: str, sobject: str, fields: Json, **rest: Any) -> str:
         """Add a record; returns its reference."""
         self.records.append({"ref": ref, "object": sobject, "fields": fields} | rest)
+        self._by_ref[ref] = self.records[-1]
+        self._counts[sobject] += 1
         return ref
+
+    def count(self, sobject: str) -> int:
+        """How many records of an object there are."""
+        return self._counts[sobject]
+
+    def find(self, ref: str) -> Json:
+        """The record of a reference."""
+        return self._by_ref[ref]
 
     def play(self, at: str, do: str, **rest: Any) -> None:
         """Add an event to the timeline."""

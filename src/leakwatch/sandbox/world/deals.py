@@ -105,7 +105,7 @@ class Deals:
 
     def owner(self, ref: str) -> str:
         """Who owns an opportunity."""
-        return next(record["owner"] for record in self.build.records if record["ref"] == ref)
+        return str(self.build.find(ref)["owner"])
 
     def change(self, at: str, ref: str, **fields: Any) -> None:
         """The owner edits the deal."""
@@ -294,7 +294,7 @@ def everyday(deals: Deals, until: int) -> None:
         for _ in range((1, 2, 0, 1)[index % 4]):
             close = build.dice.randint(DAYS + 6, 120)
             account.open_deals.append(deals.opportunity("Negotiation", close, account=account, created=-90))
-    while build.number("everyday") and len([1 for r in build.records if r["object"] == "Opportunity"]) < until:
+    while build.number("everyday") and build.count("Opportunity") < until:
         turn = build.dice.random()
         accounts = build.quiet if turn < 0.35 else [*build.talking, *build.quiet]
         account = build.dice.choice(accounts)

@@ -18,9 +18,9 @@ CUSTOM_FIELDS: dict[str, list[Json]] = {
 }
 
 
-def generate(size: str, seed: int) -> World:
-    """A world of this size (`small`, `medium`)."""
-    build = Builder(SIZES[size], seed, random.Random(f"{size}:{seed}"))
+def generate(size: str, seed: int, *, scale: float = 1.0) -> World:
+    """A world of this size (`small`, `medium`, `large`), or of that share of everything in it but its people."""
+    build = Builder(SIZES[size].scaled(scale), seed, random.Random(f"{size}:{seed}"))
     company = people.company(build)
     people.add_users(build)
     people.add_customers(build)
@@ -128,8 +128,11 @@ def _mails(build: Builder) -> None:
 def _fill(build: Builder, mailing: Mailing, first: int, last: int, wanted: int, *, before: bool) -> None:
     """Conversations of every day, until there are as many mails as wanted."""
     edge = build.at(0, 5)
+    seen = there = 0
     for _ in range(wanted):
-        if len([1 for mail in build.mails if (mail["at"] <= edge) == before]) >= wanted:
+        there += sum(1 for mail in build.mails[seen:] if (mail["at"] <= edge) == before)
+        seen = len(build.mails)
+        if there >= wanted:
             return
         turn = build.dice.random()
         if turn < 0.66:

@@ -41,6 +41,7 @@ class Mailing:
     def __init__(self, build: Builder) -> None:
         self.build = build
         self._accounts = 0
+        self._talking = {account.ref: account for account in build.talking}
 
     # -- pieces ------------------------------------------------------------------------------------
 
@@ -102,7 +103,7 @@ class Mailing:
         build = self.build
         rep = self.rep()
         person = lead if lead is not None else build.dice.choice((account or self.account()).contacts)
-        home = next((a for a in build.talking if a.ref == person.account), None)
+        home = self._talking.get(person.account)
         what = self.what(home) if home is not None else None
         subject, text = build.dice.choice(TEXTS)
         day = build.dice.randint(first, max(first, last - length + 1))

@@ -43,13 +43,15 @@ def add_users(build: Builder) -> None:
     for index in range(build.size.managers):
         first, last = names.person(100 + index, turkish=index % 2 == 0)
         build.users.append(_user(f"manager{index + 1}", first, last, "manager", title="Sales Manager"))
+    taken: set[str] = set()
     for index in range(build.size.reps):
         first, last = names.person(200 + index, turkish=index % 3 != 2)
         manager = f"@user:manager{index % build.size.managers + 1}"
         rep = _user(f"rep{index + 1}", first, last, "rep", title="Account Executive", manager=manager)
-        local = rep["email"].partition("@")[0]
-        if index % 2 == 0:
-            rep["google"]["aliases"] = [f"{local.partition('.')[0]}@{SECOND_DOMAIN}"]
+        alias = f"{rep['email'].partition('.')[0]}@{SECOND_DOMAIN}"
+        if index % 2 == 0 and alias not in taken:  # who came first keeps the short one
+            taken.add(alias)
+            rep["google"]["aliases"] = [alias]
         rep["google"]["labels"] = [OPT_OUT_LABEL]
         build.users.append(rep)
     # The last rep was never told: the whole mailbox must stay unread.

@@ -59,7 +59,7 @@ class Prospects:
 
     def owner(self, ref: str) -> str:
         """Who owns a lead."""
-        return next(record["owner"] for record in self.build.records if record["ref"] == ref)
+        return str(self.build.find(ref)["owner"])
 
     def task(self, lead: Person, done: str | None, *, due: int | None = None, status: str = "Completed") -> str:
         """A Task on a lead: completed at an instant, or with only a due date, or open."""
@@ -218,7 +218,7 @@ def everyday(prospects: Prospects, until: int) -> None:
     """Sound leads, until there are `until` leads in all."""
     build = prospects.build
     for _ in range(until):
-        if len([1 for record in build.records if record["object"] == "Lead"]) >= until:
+        if build.count("Lead") >= until:
             return
         turn = build.dice.random()
         if turn < 0.55:
