@@ -12,9 +12,7 @@ from leakwatch.sandbox.org.facade import Org
 from leakwatch.sandbox.org.soql.dates import span
 from sandbox.org.org_kit import Clock, Company
 
-pytestmark = pytest.mark.documented("SOQL and SOSL Reference")
-
-pytestmark = pytest.mark.usefixtures("company")
+pytestmark = [pytest.mark.documented("SOQL and SOSL Reference"), pytest.mark.usefixtures("company")]
 
 
 def names(rows: list[dict[str, Any]]) -> list[str]:

@@ -23,7 +23,7 @@ from sandbox.property.random_queries import CHILDREN, FIELDS, Dice, operands
 
 pytestmark = pytest.mark.documented("SOQL and SOSL Reference; SOQL Date Functions; SOQL Date Literals")
 
-QUERIES = int(os.environ.get("LEAKWATCH_SOQL_QUERIES", "120"))
+QUERIES = int(os.environ.get("LEAKWATCH_SOQL_QUERIES", "250"))
 SEED = int(os.environ.get("LEAKWATCH_SOQL_SEED", "1"))
 NOW = datetime(2026, 3, 1, 21, 40, tzinfo=UTC)  # already the 2nd in Istanbul, still the 1st in Berlin
 PARENTS = {

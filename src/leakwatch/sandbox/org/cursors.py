@@ -31,7 +31,8 @@ MOST_PER_USER = 10  # the oldest is released for the next one (SOQL and SOSL ref
 _TABLES = """
 CREATE TABLE IF NOT EXISTS cursor (
     n INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE NOT NULL, user TEXT NOT NULL, soql TEXT NOT NULL,
-    all_rows INTEGER NOT NULL, total INTEGER NOT NULL, at TEXT NOT NULL, filled INTEGER NOT NULL DEFAULT 0
+    all_rows INTEGER NOT NULL, total INTEGER NOT NULL, at TEXT NOT NULL, filled INTEGER NOT NULL DEFAULT 0,
+    child TEXT NOT NULL DEFAULT ''
 );
 CREATE TABLE IF NOT EXISTS chunk (cursor INTEGER, i INTEGER, ids TEXT NOT NULL, PRIMARY KEY (cursor, i)) WITHOUT ROWID
 """
@@ -47,6 +48,8 @@ class Cursor:
     soql: str
     all_rows: bool
     total: int
+    child: str = ""
+    """Which subquery the rows are of: its number in the query, behind those of the ones around it; `0.1`."""
 
 
 class _Filling:
@@ -72,6 +75,9 @@ class Cursors:
         with self._db.transaction():
             for statement in _TABLES.split(";"):
                 self._db.execute(statement)
+            known = self._db.execute("SELECT 1 FROM pragma_table_info('cursor') WHERE name = 'child'").fetchone()
+            if known is None:  # a file of an earlier version
+                self._db.execute("ALTER TABLE cursor ADD COLUMN child TEXT NOT NULL DEFAULT ''")
             self._drop("filled = 0")
 
     # -- opening ----------------------------------------------------------------------------------------
@@ -95,12 +101,7 @@ class Cursors:
         does the user's oldest where there are too many.
         """
         with self._db.transaction():
-            self._prune(user_id, now)
-            name = ids.make("01g", secrets.randbelow(62**6), "RO")
-            number = self._db.execute(
-                "INSERT INTO cursor (id, user, soql, all_rows, total, at) VALUES (?, ?, ?, ?, ?, ?) RETURNING n",
-                (name, user_id, soql, int(all_rows), total or 0, instant_text(now)),
-            ).fetchone()["n"]
+            number, name = self._new(soql, "", all_rows, total or 0, user_id, now)
         filling = self._filling[number] = _Filling()
         if isinstance(source, Snapshot):
             args = (filling, number, source, sql, values)
@@ -109,6 +110,24 @@ class Cursors:
         else:
             total = self._fill(filling, number, source, sql, values)
         return Cursor(number, name, soql, all_rows, total or 0)
+
+    def keep(self, found: list[str], *, soql: str, child: str, all_rows: bool, user_id: str, now: datetime) -> Cursor:
+        """Open a cursor over ids that are known already, of the rows of a subquery."""
+        with self._db.transaction():
+            number, name = self._new(soql, child, all_rows, len(found), user_id, now)
+            for i, start in enumerate(range(0, len(found), CHUNK)):
+                chunk = json.dumps(found[start : start + CHUNK])
+                self._db.execute("INSERT INTO chunk VALUES (?, ?, ?)", (number, i, chunk))
+            self._db.execute("UPDATE cursor SET filled = 1 WHERE n = ?", (number,))
+        return Cursor(number, name, soql, all_rows, len(found), child)
+
+    def _new(self, soql: str, child: str, all_rows: bool, total: int, user_id: str, now: datetime) -> tuple[int, str]:
+        """Note a cursor without ids; its number and id."""
+        self._prune(user_id, now)
+        name = ids.make("01g", secrets.randbelow(62**6), "RO")
+        sql = "INSERT INTO cursor (id, user, soql, all_rows, total, at, child) VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING n"
+        made = self._db.execute(sql, (name, user_id, soql, int(all_rows), total, instant_text(now), child))
+        return made.fetchone()["n"], name
 
     def _prune(self, user_id: str, now: datetime) -> None:
         self._drop("at < ?", instant_text(now - LIFE))
@@ -175,7 +194,7 @@ class Cursors:
         row = self._db.execute("SELECT * FROM cursor WHERE id = ?", (cursor_id,)).fetchone()
         if row is None or now - instant_of(row["at"]) > LIFE:
             return None
-        return Cursor(row["n"], row["id"], row["soql"], bool(row["all_rows"]), row["total"])
+        return Cursor(row["n"], row["id"], row["soql"], bool(row["all_rows"]), row["total"], row["child"])
 
     def ids(self, cursor: Cursor, start: int, count: int) -> list[str]:
         """`count` ids from the one at `start` (0 is the first), fewer at the end; waits for those not written yet.

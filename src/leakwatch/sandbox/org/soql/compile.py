@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from leakwatch.sandbox.org.errors import OrgError, bad, not_emulated
+from leakwatch.sandbox.org.errors import OrgError, bad
 from leakwatch.sandbox.org.schema import Schema, SObject
-from leakwatch.sandbox.org.soql import ast, groups, scope, semi_joins
+from leakwatch.sandbox.org.soql import ast, groups, scope, semi_joins, typeof
 from leakwatch.sandbox.org.soql.dates import Calendar
 from leakwatch.sandbox.org.soql.filters import Filters
 from leakwatch.sandbox.org.soql.money import money_of
 from leakwatch.sandbox.org.soql.operands import Operand, Operands
 from leakwatch.sandbox.org.soql.parse import located
-from leakwatch.sandbox.org.soql.plan import Bound, Column, Plan
+from leakwatch.sandbox.org.soql.plan import Bound, Child, Column, Plan, Shape
 from leakwatch.sandbox.org.soql.special import special
 from leakwatch.sandbox.org.soql.tables import alive, is_aggregate, json_values, scope_tests
 
@@ -21,6 +21,8 @@ __all__ = ["Column", "Compiler", "Plan"]
 MAX_OFFSET = 2000
 MAX_CHILDREN = 20
 """Child relationships of one query (SOQL reference, "Understanding Relationship Query Limitations")."""
+MAX_DEPTH = 4
+"""Levels down, so that five objects take part (same place); before version 58.0 there is one."""
 _SHOWN = ("field", "label", "format", "money")
 
 
@@ -79,7 +81,7 @@ class Compiler:
         With the field `Id` that is one page of a result already known: neither filter nor order apply.
         """
         page = of is not None and of[0] == "Id"
-        columns, parents, outputs = self._outputs(only_ids)
+        shape, outputs = self._outputs(only_ids)
         if of is not None and not page:
             outputs.append(self.scope.base(of[0]))
         select = exp.Select().from_(scope.table(self.sobject.name, self.scope.table))
@@ -94,16 +96,19 @@ class Compiler:
             self.limit(select)
         children = [] if only_ids else self._children()
         sql = select.sql(dialect="sqlite")
-        return Plan(sql, self.bound.values, self.sobject, columns, parents, "rows", children)
+        return Plan(sql, self.bound.values, self.sobject, shape, "rows", children)
 
-    def _outputs(self, only_ids: bool) -> tuple[list[Column], dict[tuple[str, ...], tuple[int, str]], list[exp.Expr]]:
+    def _outputs(self, only_ids: bool) -> tuple[Shape, list[exp.Expr]]:
+        shape = Shape()
         outputs: list[exp.Expr] = [self.scope.base("Id")]
-        columns: list[Column] = []
-        parents: dict[tuple[str, ...], tuple[int, str]] = {}
         if only_ids:
-            return columns, parents, outputs
+            return shape, outputs
         seen: set[tuple[str, ...]] = set()
+        chosen: list[tuple[str, ...]] = []
         for item in self._expanded():
+            if isinstance(item, ast.TypeOf):
+                chosen.append(typeof.add(self, item, shape, outputs))
+                continue
             one, place = self._shown(item)
             names = (item.alias,) if item.alias else place.names
             if names in seen and item.alias:  # the words are unverified
@@ -111,17 +116,29 @@ class Compiler:
             if names in seen:
                 raise self.locate(item.at, "INVALID_FIELD", f"duplicate field selected: {names[-1]}")
             seen.add(names)
-            for i, node in enumerate(place.nodes[1:], 1):
-                if len(names) > 1 and names[:i] not in parents and node.ref is not None:
-                    parents[names[:i]] = (len(outputs), node.entity)
-                    outputs.append(node.ref.copy())
-            columns.append(Column(names, one.field))
-            owner = place.nodes[-1]
-            made = None
-            if one.kind == "field" and owner.alias:
-                made = special(owner.targets[0], place.field, owner.alias, self.calendar.today.isoformat())
-            outputs.append(made if made is not None else one.sql)
-        return columns, parents, outputs
+            self.put(shape, outputs, names, one, place.nodes)
+        typeof.check_once(self, chosen, seen)
+        return shape, outputs
+
+    def put(
+        self,
+        shape: Shape,
+        outputs: list[exp.Expr],
+        names: tuple[str, ...],
+        one: Operand,
+        nodes: list[scope.Node],
+    ) -> None:
+        """Add a field, and the ids of the parents (all `nodes` but the first) it is reached through."""
+        for i, node in enumerate(nodes[1:], 1):
+            if len(names) > 1 and names[:i] not in shape.parents and node.ref is not None:
+                shape.parents[names[:i]] = (len(outputs), node.entity)
+                outputs.append(node.ref.copy())
+        shape.columns.append(Column(names, one.field, len(outputs)))
+        owner = nodes[-1]
+        made = None
+        if one.kind == "field" and owner.alias and one.place is not None:
+            made = special(owner.targets[0], one.place.field, owner.alias, self.calendar.today.isoformat())
+        outputs.append(made if made is not None else one.sql)
 
     def _shown(self, item: ast.Item) -> tuple[Operand, scope.Place]:
         """One selected field, or a function that shows one."""
@@ -136,13 +153,13 @@ class Compiler:
             raise self.locate(item.at, "MALFORMED_QUERY", said)
         return one, one.place
 
-    def _expanded(self) -> list[ast.Item]:
+    def _expanded(self) -> list[ast.Item | ast.TypeOf]:
         """What is selected, FIELDS() written out."""
-        items: list[ast.Item] = []
+        items: list[ast.Item | ast.TypeOf] = []
         for item in self.query.items:
             if isinstance(item, ast.TypeOf):
-                raise not_emulated("the SOQL clause TYPEOF")
-            if isinstance(item.what, ast.Func) and item.what.name == "FIELDS" and item.what.path is not None:
+                items.append(item)
+            elif isinstance(item.what, ast.Func) and item.what.name == "FIELDS" and item.what.path is not None:
                 items += self._fields(item.what, item.what.path.text.upper())
             else:
                 items.append(item)
@@ -205,15 +222,16 @@ class Compiler:
         if self.query.offset:
             select.set("offset", exp.Offset(expression=exp.Literal.number(self.query.offset)))
 
-    def _children(self) -> list[tuple[str, str, ast.Query]]:
+    def _children(self) -> list[Child]:
         if len(self.query.subqueries) > MAX_CHILDREN:  # the words are unverified
             said = f"Maximum of {MAX_CHILDREN} parent-to-child relationships exceeded"
             raise self.locate(self.query.subqueries[MAX_CHILDREN].source.at, "MALFORMED_QUERY", said)
         return [self._child(one) for one in self.query.subqueries]
 
-    def _child(self, sub: ast.Query) -> tuple[str, str, ast.Query]:
-        if self.depth:
-            raise not_emulated("subqueries inside subqueries")
+    def _child(self, sub: ast.Query) -> Child:
+        if self.depth >= MAX_DEPTH:  # the words are unverified
+            said = f"Maximum of {MAX_DEPTH} levels of parent-to-child relationships exceeded"
+            raise self.locate(sub.source.at, "MALFORMED_QUERY", said)
         if any(isinstance(item, ast.Item) and is_aggregate(item.what) for item in sub.items) or sub.group_by:
             said = "only root queries support aggregate expressions"
             raise self.locate(sub.items[0].at, "MALFORMED_QUERY", said)
@@ -224,7 +242,7 @@ class Compiler:
         wanted = sub.source.parts[-1].lower()
         for child, field_name, relationship, _ in self.sobject.children:
             if relationship and relationship.lower() == wanted and child in self.schema.objects:
-                return relationship, f"{child}.{field_name}", sub
+                return Child(relationship, self.schema.objects[child], field_name, sub)
         said = scope.unknown_relationship(sub.source.text, child=True)
         raise self.locate(sub.source.at, "INVALID_TYPE", said)
 
@@ -237,7 +255,7 @@ class Compiler:
         self.finish(inner, self.tests(), [])
         self.limit(inner)
         outer = exp.select(exp.Count(this=exp.Star())).from_(inner.subquery("counted"))
-        return Plan(outer.sql(dialect="sqlite"), self.bound.values, self.sobject, [], {}, "count")
+        return Plan(outer.sql(dialect="sqlite"), self.bound.values, self.sobject, Shape(), "count")
 
     def groups(self) -> Plan:
         """An aggregate query."""

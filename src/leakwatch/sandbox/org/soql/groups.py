@@ -13,7 +13,7 @@ from sqlglot import exp
 from leakwatch.sandbox.org.errors import OrgError
 from leakwatch.sandbox.org.soql import ast, scope
 from leakwatch.sandbox.org.soql.operands import Operand
-from leakwatch.sandbox.org.soql.plan import Column, Plan
+from leakwatch.sandbox.org.soql.plan import Column, Plan, Shape
 from leakwatch.sandbox.org.soql.tables import is_aggregate
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class _Groups:
             sql = self._select(frozenset(), wrapped=False).sql(dialect="sqlite")
         else:
             sql = self._put_together().sql(dialect="sqlite")
-        return Plan(sql, self.of.bound.values, self.of.sobject, self.columns, {}, "groups")
+        return Plan(sql, self.of.bound.values, self.of.sobject, Shape(self.columns), "groups")
 
     def _check(self) -> None:
         query = self.query
@@ -161,7 +161,7 @@ class _Groups:
             name, self.unnamed = f"expr{self.unnamed}", self.unnamed + 1
         if any(before.names == (name,) for before in self.columns):  # the words are unverified
             raise self._malformed(item.what.at, f"duplicate alias: {name}")
-        self.columns.append(Column((name,), one.field))
+        self.columns.append(Column((name,), one.field, len(self.columns)))
         return one.sql
 
     def _sortable(self, one: ast.Order) -> Operand:

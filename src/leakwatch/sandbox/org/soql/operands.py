@@ -57,8 +57,7 @@ class Operands:
     def build(self, what: ast.Path | ast.Func) -> Operand:
         """The operand that a path or a function is."""
         if isinstance(what, ast.Path):
-            place = self.scope.resolve(what)
-            return self._known(Operand(place.field, place.column, "field", place))
+            return self._known(self.of_place(self.scope.resolve(what)))
         builders: dict[str, Callable[[ast.Func], Operand]] = {
             **dict.fromkeys(AGGREGATES, self._aggregate),
             **dict.fromkeys(DATE_PARTS, self._date),
@@ -74,6 +73,10 @@ class Operands:
             raise not_emulated(f"the SOQL function {what.name}()")
         # that an unknown function is a matter of syntax is unverified
         raise self.locate(what.at + len(what.name), "MALFORMED_QUERY", "unexpected token: '('")
+
+    def of_place(self, place: scope.Place) -> Operand:
+        """The operand that a field is."""
+        return Operand(place.field, place.column, "field", place)
 
     def _known(self, one: Operand) -> Operand:
         """Null in a subtotal over the field."""

@@ -28,10 +28,42 @@ class Bound:
 
 @dataclass(slots=True)
 class Column:
-    """One output column: where it goes in the record."""
+    """One output: where it goes in the record, and where it stands in the row."""
 
     names: tuple[str, ...]
     field: Field
+    at: int
+    choice: Choice | None = None
+    """What TYPEOF makes of the reference that stands there; None for a plain field."""
+
+
+@dataclass(slots=True)
+class Shape:
+    """How the columns of a row become a record."""
+
+    columns: list[Column] = field(default_factory=list[Column])
+    parents: dict[tuple[str, ...], tuple[int, str]] = field(default_factory=dict[tuple[str, ...], tuple[int, str]])
+    """Relationship path to (index of the column with the parent's id, entity for `attributes`)."""
+
+
+@dataclass(slots=True)
+class Choice:
+    """The record of a reference that may lead to several objects, by the object it leads to."""
+
+    branches: dict[str, Shape]
+    otherwise: Shape | None
+    """For all other objects; without it they are shown as null."""
+
+
+@dataclass(slots=True)
+class Child:
+    """A subquery over a child relationship."""
+
+    relationship: str
+    sobject: SObject
+    link: str
+    """The field of the child that points to the parent."""
+    query: ast.Query
 
 
 @dataclass(slots=True)
@@ -41,9 +73,6 @@ class Plan:
     sql: str
     values: dict[str, Any]
     sobject: SObject
-    columns: list[Column]
-    parents: dict[tuple[str, ...], tuple[int, str]]
-    """Relationship path to (index of the column with the parent's id, entity for `attributes`)."""
+    shape: Shape
     kind: Literal["rows", "count", "groups"]
-    children: list[tuple[str, str, ast.Query]] = field(default_factory=list[tuple[str, str, ast.Query]])
-    """(relationship name, field of the child that points here, the subquery)."""
+    children: list[Child] = field(default_factory=list[Child])

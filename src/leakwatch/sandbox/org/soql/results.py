@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -12,16 +12,19 @@ from leakwatch.sandbox.org.caller import Caller
 from leakwatch.sandbox.org.cursors import Cursor, Cursors
 from leakwatch.sandbox.org.database import Parameters
 from leakwatch.sandbox.org.errors import OrgError, bad
-from leakwatch.sandbox.org.schema import Field, Schema, SObject
-from leakwatch.sandbox.org.soql import ast
-from leakwatch.sandbox.org.soql.compile import Column, Compiler, Plan
+from leakwatch.sandbox.org.schema import Schema, SObject
+from leakwatch.sandbox.org.soql import ast, typeof
+from leakwatch.sandbox.org.soql.compile import Compiler
 from leakwatch.sandbox.org.soql.filters import Calendar
-from leakwatch.sandbox.org.soql.parse import parse, too_complicated
+from leakwatch.sandbox.org.soql.parse import located, parse, too_complicated
+from leakwatch.sandbox.org.soql.plan import Column, Plan
+from leakwatch.sandbox.org.soql.records import Record, converter, records
 from leakwatch.sandbox.org.soql.tables import find_object, kind_of
 from leakwatch.sandbox.org.store import Store, alive_ids
 
 MAX_PAGE = 2000
-Record = dict[str, Any]
+NESTED_SINCE = 58
+"""The first version with subqueries inside subqueries (SOQL reference, "Relationship Query Limitations")."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,8 @@ class Runner:
     def _run(self, soql: str, all_rows: bool, page_size: int) -> Page:
         query = parse(soql)
         sobject = find_object(self.schema, query)
+        if int(float(self.caller.version)) < typeof.SINCE:
+            typeof.refuse(query)
         compiler = Compiler(self.schema, self.calendar, all_rows, query, sobject)
         kind = kind_of(query)
         if kind == "count":
@@ -82,7 +87,7 @@ class Runner:
         sql = f"{plan.sql} LIMIT {page_size + 1}" if whole else plan.sql  # sorting stops at what is wanted
         rows = self.store.execute(sql, plan.values).fetchmany(page_size + 1)
         more, rows = len(rows) > page_size, rows[:page_size]
-        records = self._shape(plan, rows)
+        records = self._records(plan, rows)
         taken = self._children(plan, rows, records, all_rows, page_size)
         if taken == len(rows) and not more:
             return Page(len(records), records)
@@ -99,13 +104,20 @@ class Runner:
         found = self.cursors.ids(cursor, start, page_size)
         if not found:
             raise _bad_locator()
-        records, taken = self._known(parse(cursor.soql), cursor.all_rows, found, page_size)
+        query = parse(cursor.soql)
+        sobject = find_object(self.schema, query)
+        numbers = [int(one) for one in cursor.child.split(".") if one]
+        for depth, number in enumerate(numbers):
+            child = self._compiler(query, sobject, cursor.all_rows, depth).rows().children[number]
+            query, sobject = child.query, child.sobject
+        records, taken = self._known(query, sobject, cursor.all_rows, found, page_size, tuple(numbers))
         end = start + taken
         return Page(cursor.total, records, f"{name}-{end}" if end < cursor.total else None)
 
     def known(self, soql: str, found: list[str]) -> list[Record]:
         """The records of rows whose ids are known."""
-        return self._known(parse(soql), True, found, len(found) or 1)[0]
+        query = parse(soql)
+        return self._known(query, find_object(self.schema, query), True, found, len(found) or 1, ())[0]
 
     def stream(self, soql: str, source: Source, *, all_rows: bool) -> Stream:
         """All rows of a query without child subqueries or aggregates, one after the other, as they are in `source`.
@@ -115,17 +127,17 @@ class Runner:
         query = parse(soql)
         sobject = find_object(self.schema, query)
         plan = Compiler(self.schema, self.calendar, all_rows, query, sobject).rows()
-        places = _places(plan)
-        converters = [_converter(one.field) for one in plan.columns]
+        columns = plan.shape.columns
+        converters = [converter(one.field) for one in columns]
 
         def rows() -> Iterator[list[Any]]:
             for row in source.execute(plan.sql, plan.values):
                 yield [
                     value if value is None or convert is None else convert(value)
-                    for value, convert in zip((row[i] for i in places), converters, strict=True)
+                    for value, convert in zip((row[one.at] for one in columns), converters, strict=True)
                 ]
 
-        return Stream(plan.columns, rows())
+        return Stream(columns, rows())
 
     def _open_cursor(self, query: ast.Query, plan: Plan, all_rows: bool) -> Cursor:
         """A cursor over the rows that the thread's present state has."""
@@ -152,49 +164,105 @@ class Runner:
             sql, bound = alive_ids(sobject, "COUNT(*)"), {}
         return int(self.store.execute(sql, bound).fetchone()[0])
 
-    def _known(self, query: ast.Query, all_rows: bool, wanted: list[str], size: int) -> tuple[list[Record], int]:
+    def _known(
+        self, query: ast.Query, sobject: SObject, all_rows: bool, wanted: list[str], size: int, at: tuple[int, ...]
+    ) -> tuple[list[Record], int]:
         """The records of known rows that a page can hold, and how many of the ids they use up."""
-        sobject = find_object(self.schema, query)
-        plan = Compiler(self.schema, self.calendar, all_rows, query, sobject).rows(of=("Id", "page"))
+        plan = self._compiler(query, sobject, all_rows, len(at)).rows(of=("Id", "page"))
         rows = self.store.execute(plan.sql, {**plan.values, "page": json.dumps(wanted)}).fetchall()
         by_id = {row[0]: row for row in rows}
         rows = [by_id[one] for one in wanted if one in by_id]
-        records = self._shape(plan, rows)
-        taken = self._children(plan, rows, records, all_rows, size)
+        records = self._records(plan, rows)
+        taken = self._children(plan, rows, records, all_rows, size, at)
         return records[:taken], wanted.index(rows[taken][0]) if taken < len(rows) else len(wanted)
 
+    def _compiler(self, query: ast.Query, sobject: SObject, all_rows: bool, depth: int) -> Compiler:
+        if depth and query.subqueries and int(float(self.caller.version)) < NESTED_SINCE:  # the words are unverified
+            said = f"Subqueries inside subqueries need version {NESTED_SINCE}.0 of the API"
+            raise located(query.text, query.subqueries[0].source.at, "MALFORMED_QUERY", said)
+        return Compiler(self.schema, self.calendar, all_rows, query, sobject, "k" if depth else "t", depth)
+
     def _children(
-        self, plan: Plan, rows: Sequence[Sequence[Any]], records: list[Record], all_rows: bool, size: int
+        self,
+        plan: Plan,
+        rows: Sequence[Sequence[Any]],
+        records: list[Record],
+        all_rows: bool,
+        size: int,
+        at: tuple[int, ...] = (),
     ) -> int:
         """Put child rows into the records; return how many records the page can hold.
 
-        Rows of child subqueries count towards the page too (REST guide, "Query").
+        Rows of child subqueries count towards the page too (REST guide, "Query"). Where one record has more of
+        them than a page holds, they have pages of their own.
         """
-        if not plan.children:
-            return len(rows)
-        counts = [1] * len(rows)
-        parents = json.dumps([row[0] for row in rows])
-        for relationship, child_field, sub in plan.children:
-            child, _, link = child_field.partition(".")
-            sobject = self.schema.objects[child]
-            compiler = Compiler(self.schema, self.calendar, all_rows, sub, sobject, "k", 1)
-            child_plan = compiler.rows(of=(link, "parents"))
-            found = self.store.execute(child_plan.sql, {**child_plan.values, "parents": parents}).fetchall()
-            by_parent: dict[str, list[Any]] = {}
-            for row in found:
-                by_parent.setdefault(row[-1], []).append(row)
-            for i, (row, record) in enumerate(zip(rows, records, strict=True)):
-                offset = sub.offset or 0
-                mine = by_parent.get(row[0], [])[offset : None if sub.limit is None else offset + sub.limit]
-                shaped = self._shape(child_plan, mine)
-                counts[i] += len(shaped)
-                record[relationship] = {"totalSize": len(shaped), "done": True, "records": shaped} if shaped else None
+        # a record behind the first that has more than a page holds is left to the next page
+        counts = self._filled(plan, rows, records, all_rows, size, at, 1)
         total = 0
         for i, count in enumerate(counts):
             total += count
             if total > size and i:
                 return i
         return len(rows)
+
+    def _filled(
+        self,
+        plan: Plan,
+        rows: Sequence[Sequence[Any]],
+        records: list[Record],
+        all_rows: bool,
+        size: int,
+        at: tuple[int, ...],
+        paged: int,
+    ) -> list[int]:
+        """Put child rows, and theirs, into the records; how many rows each record has with all below it.
+
+        Child results of more than a page are kept for later under the first `paged` records only.
+        """
+        counts = [1] * len(rows)
+        parents = json.dumps([row[0] for row in rows])
+        for number, child in enumerate(plan.children):
+            path, sub = (*at, number), child.query
+            child_plan = self._compiler(sub, child.sobject, all_rows, len(path)).rows(of=(child.link, "parents"))
+            found = self.store.execute(child_plan.sql, {**child_plan.values, "parents": parents}).fetchall()
+            by_parent: dict[str, list[Any]] = {}
+            for row in found:
+                by_parent.setdefault(row[-1], []).append(row)
+            owners: list[int] = []
+            below: list[Any] = []
+            inside: list[Record] = []
+            for i, (row, record) in enumerate(zip(rows, records, strict=True)):
+                offset = sub.offset or 0
+                mine = by_parent.get(row[0], [])[offset : None if sub.limit is None else offset + sub.limit]
+                shaped = self._records(child_plan, mine[:size])
+                owners += [i] * len(shaped)
+                below += mine[:size]
+                inside += shaped
+                result: Record = {"totalSize": len(mine), "done": len(mine) <= size}
+                if len(mine) > size and i < paged:
+                    result["nextRecordsUrl"] = self._keep([one[0] for one in mine], size, sub, path, all_rows)
+                record[child.relationship] = {**result, "records": shaped} if mine else None
+            under = sum(owner < paged for owner in owners)
+            for owner, count in zip(
+                owners, self._filled(child_plan, below, inside, all_rows, size, path, under), strict=True
+            ):
+                counts[owner] += count
+        return counts
+
+    def _keep(self, found: list[str], taken: int, query: ast.Query, path: tuple[int, ...], all_rows: bool) -> str:
+        """The address of the rest of a child result."""
+        cursor = self.cursors.keep(
+            found,
+            soql=query.text,
+            child=".".join(map(str, path)),
+            all_rows=all_rows,
+            user_id=self.caller.user_id,
+            now=self.calendar.now,
+        )
+        return f"/services/data/v{self.caller.version}/query/{cursor.id}-{taken}"
+
+    def _records(self, plan: Plan, rows: Sequence[Sequence[Any]]) -> list[Record]:
+        return records(self.schema, self.caller.version, plan, rows)
 
     def _groups(self, plan: Plan) -> Page:
         rows = self.store.execute(plan.sql, plan.values).fetchmany(MAX_PAGE + 1)
@@ -203,94 +271,16 @@ class Runner:
             raise bad("EXCEEDED_ID_LIMIT", said)
         records = [
             {"attributes": {"type": "AggregateResult"}}
-            | {one.names[0]: values.outgoing(one.field, row[i]) for i, one in enumerate(plan.columns)}
+            | {one.names[0]: values.outgoing(one.field, row[one.at]) for one in plan.shape.columns}
             for row in rows
         ]
         return Page(len(records), records)
-
-    # -- shaping --------------------------------------------------------------------------------------
-
-    def _shape(self, plan: Plan, rows: Sequence[Sequence[Any]]) -> list[Record]:
-        url = f"/services/data/v{self.caller.version}/sobjects/"
-        base = f"{url}{plan.sobject.name}/"
-        steps = self._steps(plan, url)
-        records: list[Record] = []
-        for row in rows:
-            record: Record = {"attributes": {"type": plan.sobject.name, "url": base + row[0]}}
-            for step in steps:
-                step(record, row)
-            records.append(record)
-        return records
-
-    def _steps(self, plan: Plan, url: str) -> list[Callable[[Record, Sequence[Any]], None]]:
-        """One small function per output, in the order of the SELECT list."""
-        steps: list[Callable[[Record, Sequence[Any]], None]] = []
-        made: set[tuple[str, ...]] = set()
-        for one, place in zip(plan.columns, _places(plan), strict=True):
-            for i in range(1, len(one.names)):
-                parent = one.names[:i]
-                if parent not in made:
-                    made.add(parent)
-                    at, entity = plan.parents[parent]
-                    steps.append(self._parent_step(parent, at, entity, url))
-            steps.append(_value_step(one.names, one.field, place))
-        return steps
-
-    def _parent_step(
-        self, path: tuple[str, ...], at: int, entity: str, url: str
-    ) -> Callable[[Record, Sequence[Any]], None]:
-        *above, name = path
-
-        def step(record: Record, row: Sequence[Any]) -> None:
-            holder: Record | None = record
-            for part in above:
-                holder = holder[part] if holder else None
-            if holder is None:
-                return
-            parent_id = row[at]
-            if parent_id is None:
-                holder[name] = None
-                return
-            target = self.schema.of_id(parent_id)
-            link = f"{url}{target.name if target else entity}/{parent_id}"
-            holder[name] = {"attributes": {"type": entity, "url": link}}
-
-        return step
 
 
 def _is_whole(query: ast.Query, all_rows: bool) -> bool:
     """Whether the answer is all that an object shows."""
     filters = (query.where, query.using, query.limit, query.offset)
     return not all_rows and all(one is None for one in filters)
-
-
-def _places(plan: Plan) -> list[int]:
-    """Where each column stands in a row: behind the row's id and the ids of parents that came before it."""
-    places: list[int] = []
-    parents: set[tuple[str, ...]] = set()
-    for i, one in enumerate(plan.columns, 1):
-        parents |= {one.names[:depth] for depth in range(1, len(one.names))}
-        places.append(i + len(parents))
-    return places
-
-
-def _converter(field: Field) -> Callable[[Any], Any] | None:
-    return bool if field.type == "boolean" else json.loads if not field.stored else None
-
-
-def _value_step(names: tuple[str, ...], field: Field, at: int) -> Callable[[Record, Sequence[Any]], None]:
-    *above, name = names
-    convert = _converter(field)
-
-    def step(record: Record, row: Sequence[Any]) -> None:
-        holder: Record | None = record
-        for part in above:
-            holder = holder[part] if holder else None
-        if holder is not None:
-            value = row[at]
-            holder[name] = value if value is None or convert is None else convert(value)
-
-    return step
 
 
 def _bad_locator() -> OrgError:
