@@ -110,12 +110,15 @@ REFUSED = [
     ("SELECT Id FROM Account WHERE Id IN (SELECT AccountId FROM Contact LIMIT 1)", "MALFORMED_QUERY", "LIMIT"),
     ("SELECT Id FROM Account WHERE Id IN (SELECT AccountId FROM Contact ORDER BY Name)", "MALFORMED_QUERY", "ORDER BY"),
     # child queries
+    ("SELECT Id, (SELECT Id FROM Contacts) c FROM Account", "MALFORMED_QUERY", "unexpected token: 'c'"),
     ("SELECT Id, (SELECT Id FROM Contacts OFFSET 1) FROM Account", "MALFORMED_QUERY", "OFFSET"),
 ]
 NOT_EMULATED = [
     ("SELECT Id FROM Account WHERE DISTANCE(BillingAddress, GEOLOCATION(1, 2), 'mi') < 3", "DISTANCE"),
     ("SELECT Id FROM Lead WITH DATA CATEGORY Geography__c AT usa__c", "WITH DATA CATEGORY"),
     ("SELECT Id FROM Account USING SCOPE team", "scope team"),
+    ("SELECT Id, (SELECT Id FROM ActivityHistories) FROM Account", "relationship ActivityHistories"),
+    ("SELECT Id, (SELECT Id FROM OpenActivities) FROM Contact", "relationship OpenActivities"),
     ("SELECT Id FROM Account WHERE BillingAddress = 'x'", "compound field"),
 ]
 

@@ -21,12 +21,12 @@ pytestmark = pytest.mark.documented("REST API Developer Guide, Status Codes and 
 MUTATIONS = int(os.environ.get("LEAKWATCH_SOQL_MUTATIONS", "150"))
 SEED = int(os.environ.get("LEAKWATCH_SOQL_SEED", "1"))
 VALID = (
-    "SELECT Id, Owner.Name, Account.Parent.Name FROM Opportunity WHERE Amount >= 10.5 ORDER BY CloseDate DESC NULLS LAST",
+    "SELECT Id, Owner.Name, Account.Parent.Name FROM Opportunity WHERE Amount >= 10.5 ORDER BY Name DESC NULLS LAST",
     "SELECT Id, Name FROM Opportunity WHERE Name != '' AND StageName IN ('A', 'B\\'s') LIMIT 5 OFFSET 2",
     "SELECT Id, What.Name, TYPEOF Who WHEN Lead THEN Company ELSE Name END FROM Task WHERE ActivityDate < LAST_WEEK",
     "SELECT Name, (SELECT Id, (SELECT Subject FROM Tasks) FROM Contacts WHERE Email LIKE '%a\\_b%') FROM Account",
     "SELECT MAX(Amount) FROM Opportunity GROUP BY DAY_ONLY(convertTimezone(CreatedDate))",
-    "SELECT StageName, SUM(Amount) total FROM Opportunity GROUP BY StageName HAVING SUM(Amount) > 1 ORDER BY SUM(Amount)",
+    "SELECT StageName, SUM(Amount) n FROM Opportunity GROUP BY StageName HAVING SUM(Amount) > 1 ORDER BY SUM(Amount)",
     "SELECT StageName, GROUPING(StageName) g, COUNT(Id) FROM Opportunity GROUP BY ROLLUP(StageName, LeadSource)",
     "SELECT COUNT() FROM Lead WHERE CreatedDate > 2026-01-31T00:00:00Z OR (NOT (Status != null))",
     "SELECT FIELDS(STANDARD) FROM Contact c, c.Account a USING SCOPE mine WHERE a.Name < 'x' LIMIT 200 FOR VIEW",

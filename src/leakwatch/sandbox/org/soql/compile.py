@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from leakwatch.sandbox.org.errors import OrgError, bad
+from leakwatch.sandbox.org.errors import OrgError, bad, not_emulated
 from leakwatch.sandbox.org.schema import Schema, SObject
 from leakwatch.sandbox.org.soql import ast, groups, scope, semi_joins, typeof
 from leakwatch.sandbox.org.soql.dates import Calendar
@@ -23,6 +23,7 @@ MAX_CHILDREN = 20
 """Child relationships of one query (SOQL reference, "Understanding Relationship Query Limitations")."""
 MAX_DEPTH = 4
 """Levels down, so that five objects take part (same place); before version 58.0 there is one."""
+_ACTIVITY_LISTS = ("activityhistories", "openactivities")
 _SHOWN = ("field", "label", "format", "money")
 
 
@@ -243,6 +244,8 @@ class Compiler:
         for child, field_name, relationship, _ in self.sobject.children:
             if relationship and relationship.lower() == wanted and child in self.schema.objects:
                 return Child(relationship, self.schema.objects[child], field_name, sub)
+        if wanted in _ACTIVITY_LISTS and any(child in ("Task", "Event") for child, *_ in self.sobject.children):
+            raise not_emulated(f"the child relationship {sub.source.text}")
         said = scope.unknown_relationship(sub.source.text, child=True)
         raise self.locate(sub.source.at, "INVALID_TYPE", said)
 
