@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 from datetime import timedelta
 from decimal import Decimal
 from urllib.parse import parse_qs
@@ -211,6 +212,62 @@ def test_a_login_page_with_status_200_is_not_taken_for_data(mock, clock):
     mock.add(responses.GET, f"{DATA}/limits", body="<html>Sign in</html>", content_type="text/html")
     with pytest.raises(TransientError, match="proxy"):
         make_client(clock).request("GET", "limits")
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_refusal_without_a_body_is_known_by_its_status_and_waited_for_as_told(mock, clock, status):
+    grant(mock)
+    edge = {"status": status, "body": "", "content_type": "application/json", "headers": {"Retry-After": "120"}}
+    mock.add(responses.GET, f"{DATA}/limits", **edge)
+    mock.add(responses.GET, f"{DATA}/limits", json={})
+    make_client(clock).request("GET", "limits")
+    assert 120 <= clock.monotonic() <= 121
+
+
+def test_a_service_that_wants_to_be_left_alone_for_long_is_not_waited_for_and_the_error_says_so(mock, clock):
+    grant(mock)
+    mock.add(responses.GET, f"{DATA}/limits", status=429, headers={"Retry-After": "86400"})
+    with pytest.raises(TransientError, match=r"answered 429 and asks to be left alone for 1440 minutes\Z"):
+        make_client(clock).request("GET", "limits")
+    assert clock.monotonic() == 0
+
+
+def test_a_proxys_page_in_the_place_of_a_token_is_no_refusal(mock, clock):
+    mock.add(responses.POST, LOGIN, body="<html>Sign in</html>", content_type="text/html")
+    with pytest.raises(TransientError, match=r"instead of a token \(text/html\): a proxy\?"):
+        make_client(clock).request("GET", "limits")
+
+
+@pytest.mark.parametrize("where", ["login", "call"])
+def test_a_connection_torn_in_the_middle_of_tls_is_no_distrusted_certificate(mock, clock, where):
+    torn = requests.exceptions.SSLError(ssl.SSLEOFError(8, "EOF occurred in violation of protocol"))
+    if where == "login":
+        mock.add(responses.POST, LOGIN, body=torn)
+    grant(mock)
+    if where == "call":
+        mock.add(responses.GET, f"{DATA}/limits", body=torn)
+    mock.add(responses.GET, f"{DATA}/limits", json={})
+    assert make_client(clock).request("GET", "limits").status == 200
+
+
+def test_a_write_cut_off_in_the_middle_of_tls_may_have_been_carried_out(mock, clock):
+    grant(mock)
+    torn = requests.exceptions.SSLError(ssl.SSLEOFError(8, "EOF occurred in violation of protocol"))
+    mock.add(responses.POST, f"{DATA}/composite/sobjects", body=torn)
+    with pytest.raises(UnknownOutcomeError):
+        make_client(clock).request("POST", "composite/sobjects", body={}, idempotent=False)
+
+
+@pytest.mark.parametrize("where", ["login", "call"])
+def test_a_certificate_that_is_not_trusted_ends_it_at_once(mock, clock, where):
+    refused = requests.exceptions.SSLError(ssl.SSLCertVerificationError("self-signed certificate"))
+    if where == "login":
+        mock.add(responses.POST, LOGIN, body=refused)
+    grant(mock)
+    mock.add(responses.GET, f"{DATA}/limits", body=refused)
+    with pytest.raises(AuthError, match="not trusted"):
+        make_client(clock).request("GET", "limits")
+    assert clock.monotonic() == 0
 
 
 def test_money_arrives_with_every_digit(mock, clock):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import ssl
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -184,13 +185,13 @@ class SalesforceClient:
         url = f"{connection.login_url.rstrip('/')}/services/oauth2/token"
         try:
             response = self._session.post(url, data=form, timeout=self._timeout, allow_redirects=False)
-        except requests.exceptions.SSLError as error:
-            raise AuthError(
-                f"the TLS certificate of {urlsplit(url).netloc} is not trusted ({error.__class__.__name__}). "
-                "Set salesforce.ca_bundle to your proxy's CA; verification can't be switched off.",
-                reason="tls",
-            ) from error
         except requests.RequestException as error:
+            if _distrusted(error):
+                raise AuthError(
+                    f"the TLS certificate of {urlsplit(url).netloc} is not trusted ({error.__class__.__name__}). "
+                    "Set salesforce.ca_bundle to your proxy's CA; verification can't be switched off.",
+                    reason="tls",
+                ) from error
             raise TransientError(f"{urlsplit(url).netloc} could not be reached for a token: {_short(error)}") from error
         return self._session_from(response)
 
@@ -205,6 +206,9 @@ class SalesforceClient:
                 f"the Salesforce token endpoint answered {response.status_code}",
                 retry_after=parse_retry_after(response.headers, response.text, now=self._wall.now()),
             )
+        kind = response.headers.get("Content-Type", "no type")
+        if response.status_code == requests.codes.ok and "json" not in kind and not answer:
+            raise TransientError(f"a page that is not Salesforce's answered instead of a token ({kind}): a proxy?")
         if response.status_code != requests.codes.ok or not {"access_token", "instance_url"} <= answer.keys():
             raise token_refused(answer, response.status_code)
         host = urlsplit(str(answer["instance_url"])).netloc
@@ -282,9 +286,11 @@ class SalesforceClient:
             response = self._session.request(
                 method, url, data=data, params=params, headers=sent, timeout=self._timeout, allow_redirects=False
             )
-        except requests.exceptions.SSLError as error:
-            raise AuthError(f"the TLS certificate of {urlsplit(url).netloc} is not trusted", reason="tls") from error
         except (requests.exceptions.ConnectTimeout, requests.exceptions.ConnectionError) as error:
+            if _distrusted(error):
+                raise AuthError(
+                    f"the TLS certificate of {urlsplit(url).netloc} is not trusted", reason="tls"
+                ) from error
             never_left = isinstance(error, requests.exceptions.ConnectTimeout) or "NewConnectionError" in repr(error)
             raise lost(f"Salesforce could not be reached: {_short(error)}", idempotent or never_left) from error
         except requests.RequestException as error:
@@ -319,13 +325,17 @@ class SalesforceClient:
         if status == requests.codes.no_content:
             return Answer(None, status, response.headers)
         kind = response.headers.get("Content-Type", "")
+        taken = 200 <= status < 300 or status == requests.codes.multiple_choices
         body: Any = None
         if "json" in kind:
             try:
                 body = json.loads(response.content, parse_float=Decimal)
             except (ValueError, RecursionError) as error:
-                raise lost("Salesforce's answer was cut short, or is no answer of Salesforce's", idempotent) from error
-        if 200 <= status < 300 or status == requests.codes.multiple_choices:
+                # A refusal by Salesforce's edge often has no body: its status says what it is, and how long to wait.
+                if taken:
+                    words = "Salesforce's answer was cut short, or is no answer of Salesforce's"
+                    raise lost(words, idempotent) from error
+        if taken:
             if body is None:
                 raise lost(f"a page that is not Salesforce's answered ({kind or 'no type'}): a proxy?", idempotent)
             return Answer(body, status, response.headers)
@@ -339,6 +349,17 @@ def _wire(value: Any) -> Any:
     if isinstance(value, Decimal):
         return orjson.Fragment(format(value, "f"))
     raise TypeError(f"{type(value).__name__} can't be sent to Salesforce")
+
+
+def _distrusted(error: BaseException) -> bool:
+    """Return whether a certificate was refused. A connection torn in the middle of TLS is an SSLError, too."""
+    seen: list[BaseException] = [error]
+    for one in seen:
+        if isinstance(one, ssl.SSLCertVerificationError):
+            return True
+        causes = (one.__cause__, one.__context__, getattr(one, "reason", None), *one.args)
+        seen += [cause for cause in causes if isinstance(cause, BaseException) and cause not in seen]
+    return False
 
 
 def _label(path: str) -> str:

@@ -6,10 +6,10 @@ Sources: REST API Developer Guide, "Status Codes and Error Responses"; OAuth err
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, cast
 
-from leakwatch.clients.retry import parse_retry_after
+from leakwatch.clients.retry import LONGEST_WAIT, parse_retry_after
 from leakwatch.errors import (
     AuthError,
     BudgetError,
@@ -60,7 +60,9 @@ def translate(
         return CursorError(message)
     if code in _TRANSIENT_CODES or (status in TRANSIENT_STATUS and code not in _FINAL_CODES):
         wait = parse_retry_after(headers, text, now=now)
-        words = f"Salesforce answered {status} {code}: {message}".strip()
+        words = f"Salesforce answered {status} {code}: {message}" if code else f"Salesforce answered {status}"
+        if wait is not None and wait > LONGEST_WAIT:
+            words += f" and asks to be left alone for {round(wait / timedelta(minutes=1))} minutes"
         untouched = status in (420, 429) or code == "REQUEST_LIMIT_EXCEEDED"
         if idempotent or untouched:
             return TransientError(words, retry_after=wait)

@@ -305,6 +305,8 @@ def _by_position(ops: Sequence[WriteOp], answer: Any) -> list[WriteResult]:
     if not isinstance(answer, list) or len(cast(list[Any], answer)) != len(ops):
         raise UnknownOutcomeError("Salesforce answered with another number of results than rows")
     rows = cast(list[Mapping[str, Any]], answer)
+    if not all(isinstance(row, Mapping) for row in cast(list[Any], answer)):
+        raise UnknownOutcomeError("Salesforce answered with results that are none")
     return [classify_row(op, row) for op, row in zip(ops, rows, strict=True)]
 
 

@@ -194,7 +194,8 @@ class Rule:
         if self.service == "google":
             error = google_error(status, self.retry_after)
             return status, headers | error.headers, orjson.dumps(error.body)
-        if known is None:
+        if known is None:  # as the edge answers
+            headers.pop("Content-Type", None)
             return status, headers, b""
         code = self.code or SALESFORCE_CODES[status]
         return status, headers, orjson.dumps([{"message": self.message or known.message, "errorCode": code}])
