@@ -171,3 +171,16 @@ def test_a_delete_log_without_its_moments_covers_nothing(monkeypatch):
     monkeypatch.setattr(org, "_log", lambda _: {"deletedRecords": None})
     log = SalesforceReader(org).delete_logs({"Lead": SINCE}, UNTIL)["Lead"]
     assert (log.deleted, log.covered_until, log.complete_from) == ({}, SINCE, None)
+
+
+@pytest.mark.parametrize("body", [{}, [], None, "x", {"records": None, "totalSize": 1}, {"records": []}])
+def test_what_is_no_page_of_rows_is_no_answer(body: Any) -> None:
+    class Odd(Org):
+        def request(self, method: str, path: str, **_: Any) -> Answer:
+            return Answer(body, 200, {})
+
+    reader = SalesforceReader(Odd())  # type: ignore[arg-type]
+    with pytest.raises(TransientError, match="no page of rows"):
+        list(reader.query("SELECT Id FROM Lead"))
+    with pytest.raises(TransientError, match="no page of rows"):
+        reader.count("SELECT COUNT() FROM Lead")

@@ -11,7 +11,7 @@ import pytest
 
 from leakwatch.core.deletions import DeleteLog, Removals
 from leakwatch.core.tables import FieldSpec, FieldType, MirrorConfig, ObjectSpec
-from leakwatch.errors import CursorError, NotFoundError, TransientError
+from leakwatch.errors import CursorError, NotFoundError, RecordError, TransientError
 from leakwatch.flows.mirror import OVERLAP, mirror
 from leakwatch.model import Snapshot
 
@@ -240,7 +240,7 @@ def test_a_locator_that_expired_starts_its_window_again_once(reader, store):
     reader.rows["Lead"] = [{"Id": "00Q1"}]
     assert refresh(reader, store, LEAD).rows == 1
     reader.fail["Lead"] = [CursorError("gone"), CursorError("gone")]
-    with pytest.raises(CursorError):
+    with pytest.raises(TransientError, match="cursor twice while Lead was read"):
         refresh(reader, store, LEAD)
 
 
@@ -279,3 +279,16 @@ def test_an_org_that_is_down_publishes_nothing_and_keeps_the_old_mark(reader, st
 def test_every_refresh_asks_anew_what_the_org_has_in_one_go(reader, store):
     refresh(reader, store, LEAD, STAGE)
     assert reader.prepared == [(["Lead", "OpportunityStage"], True)]
+
+
+@pytest.mark.parametrize(
+    ("code", "hint"), [("OPERATION_TOO_LARGE", "View All Data"), ("QUERY_TOO_COMPLICATED", "formula fields")]
+)
+def test_a_table_that_is_too_much_for_the_org_keeps_its_rows_and_holds_up_no_other(reader, store, code, hint):
+    reader.rows = {"Lead": [{"Id": "1"}], "OpportunityLineItem": [{"Id": "2"}]}
+    reader.fail["Lead"] = [RecordError("\nexceeded 100000 distinct\n  who/what's", code=code)]
+    report = refresh(reader, store, LEAD, LINE)
+    assert not report.complete
+    assert "read: exceeded 100000 distinct who/what's. " in report.tables[0].note
+    assert hint in report.tables[0].note
+    assert (report.tables[1].rows, store.published) == (1, 1)

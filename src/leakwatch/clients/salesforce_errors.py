@@ -13,6 +13,7 @@ from leakwatch.clients.retry import LONGEST_WAIT, parse_retry_after
 from leakwatch.errors import (
     AuthError,
     BudgetError,
+    ConfigError,
     CursorError,
     LeakwatchError,
     NotFoundError,
@@ -28,7 +29,6 @@ _AUTH_CODES = frozenset({"API_CURRENTLY_DISABLED", "API_DISABLED_FOR_ORG", "TXN_
 _TRANSIENT_CODES = frozenset(
     {"SERVER_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "UNABLE_TO_LOCK_ROW", "QUERY_TIMEOUT", "UNKNOWN_EXCEPTION"}
 )
-_FINAL_CODES = frozenset({"UNSUPPORTED_API_VERSION"})
 _TOKEN_HINTS = {
     "user hasn't approved this consumer": "Permit the External Client App for the user of salesforce.username "
     "(permission set or profile), and check that name.",
@@ -56,9 +56,11 @@ def translate(
         return BudgetError(f"the org's API calls of the last 24 hours are used up: {message}")
     if code in _AUTH_CODES:
         return AuthError(f"{message} ({code})", reason=code)
+    if code == "UNSUPPORTED_API_VERSION":
+        return ConfigError(f"salesforce.api_version: this org does not serve it any more ({message}); set a newer one")
     if code == "INVALID_QUERY_LOCATOR":
         return CursorError(message)
-    if code in _TRANSIENT_CODES or (status in TRANSIENT_STATUS and code not in _FINAL_CODES):
+    if code in _TRANSIENT_CODES or status in TRANSIENT_STATUS:
         wait = parse_retry_after(headers, text, now=now)
         words = f"Salesforce answered {status} {code}: {message}" if code else f"Salesforce answered {status}"
         if wait is not None and wait > LONGEST_WAIT:

@@ -19,13 +19,18 @@ from leakwatch import faultpoints, log
 from leakwatch.core.deletions import DeleteLog, Removals, by_comparison, by_log, log_since
 from leakwatch.core.report_inputs import Note
 from leakwatch.core.tables import FieldSpec, MirrorConfig, ObjectSpec, fields_from_describe
-from leakwatch.errors import CursorError, NotFoundError, RecordError, StoppedError
+from leakwatch.errors import CursorError, NotFoundError, RecordError, StoppedError, TransientError
 from leakwatch.model import Snapshot
 from leakwatch.ports import Reader
 
 OVERLAP = timedelta(minutes=10)  # late commits: a row may appear minutes after its stamp
 LOG_ENDS_AFTER = timedelta(minutes=1)  # the delete log ignores seconds: so the present minute is asked for, too
 MISSING = frozenset({"INVALID_FIELD", "INVALID_TYPE", "NOT_FOUND", "INSUFFICIENT_ACCESS"})
+# Salesforce finds reading the table too much work, for us; trying again would not help.
+TOO_MUCH = {
+    "OPERATION_TOO_LARGE": " Give the integration user the permission View All Data, which makes it less work.",
+    "QUERY_TOO_COMPLICATED": " Take formula fields of it out of config/mirror.yaml.",
+}
 WINDOW_TRIES = 2  # a locator that expired while paging starts its window again, once
 
 _log = log.get(__name__)
@@ -205,13 +210,18 @@ def _refresh(
     for attempt in range(WINDOW_TRIES):
         try:
             return _read_window(reader, store, spec, window, log_of_it)
-        except CursorError:
+        except CursorError as error:
             if attempt == WINDOW_TRIES - 1:
-                raise
+                raise TransientError(
+                    f"Salesforce gave up its cursor twice while {spec.name} was read ({error}). The tables read before "
+                    "are kept; the next run reads this one again."
+                ) from error
         except RecordError as error:
-            if error.code not in MISSING:
+            if error.code not in MISSING | TOO_MUCH.keys():
                 raise
-            return TableReport(spec.name, missing_fields=window.missing, note=f"{spec.name} can't be read: {error}.")
+            words = " ".join(str(error).split()).rstrip(".")  # a refused query is told in lines that point at the place
+            note = f"{spec.name} can't be read: {words}.{TOO_MUCH.get(error.code, '')}"
+            return TableReport(spec.name, missing_fields=window.missing, note=note)
     raise AssertionError("unreachable")
 
 

@@ -120,7 +120,7 @@ class SalesforceReader:
             CursorError: the locator expired while paging; start the query again.
         """
         path = "queryAll" if all_rows else "query"
-        answer = self._client.request("GET", path, params={"q": query}).body
+        answer = _page(self._client.request("GET", path, params={"q": query}).body)
         while True:
             yield [_plain(row) for row in answer["records"]]
             if answer.get("done", True):
@@ -128,12 +128,12 @@ class SalesforceReader:
             following = answer.get("nextRecordsUrl")
             if not following:
                 raise CursorError("Salesforce said there is more but not where")
-            answer = self._client.request("GET", str(following)).body
+            answer = _page(self._client.request("GET", str(following)).body)
 
     def count(self, query: str, *, all_rows: bool = False) -> int:
         """Return how many rows a `SELECT COUNT() ...` counts; `all_rows` counts deleted and archived ones too."""
         answer = self._client.request("GET", "queryAll" if all_rows else "query", params={"q": query})
-        return int(answer.body["totalSize"])
+        return int(_page(answer.body)["totalSize"])
 
     def fetch(self, sobject: str, ids: Sequence[str], fields: Sequence[str]) -> dict[str, Mapping[str, Any]]:
         """Return id → row for those of `ids` that exist and are visible; one call per 2,000."""
@@ -186,6 +186,14 @@ class SalesforceReader:
     def instance_url(self) -> str:
         """The org's own address, for links."""
         return self._client.instance_url
+
+
+def _page(body: Any) -> Mapping[str, Any]:
+    """Return a page of a query; anything else that came instead is as good as no answer."""
+    page = cast(Mapping[str, Any], body) if isinstance(body, Mapping) else {}
+    if not isinstance(page.get("records"), list) or "totalSize" not in page:
+        raise TransientError("Salesforce answered a query with something that is no page of rows; try again")
+    return page
 
 
 def _log_stamp(moment: datetime) -> str:
