@@ -5,7 +5,7 @@ Sources: REST API Developer Guide, "Status Codes and Error Responses"; OAuth err
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -49,7 +49,10 @@ def translate(
 ) -> LeakwatchError:
     """Return the error that a refusal stands for, by its errorCode; Retry-After dates count from `now` (aware)."""
     first = _first_error(body)
-    code, message = str(first.get("errorCode", "")), str(first.get("message", "")) or f"HTTP {status}"
+    code, message = (
+        str(first.get("errorCode") or first.get("statusCode") or ""),
+        str(first.get("message", "")) or f"HTTP {status}",
+    )
     if code == SESSION_REFUSED or (status == UNAUTHORIZED and not code):
         return AuthError(f"the session was refused: {message}", reason=SESSION_REFUSED)
     if code == "REQUEST_LIMIT_EXCEEDED" and "TotalRequests" in message:
@@ -89,6 +92,10 @@ def lost(message: str, idempotent: bool) -> TransientError:
 
 
 def _first_error(body: Any) -> Mapping[str, Any]:
-    if isinstance(body, Sequence) and body and isinstance(body[0], Mapping):
-        return cast(Mapping[str, Any], body[0])
-    return cast(Mapping[str, Any], body) if isinstance(body, Mapping) else {}
+    """Return the first error of a refusal; an action (`actions/...`) tells it inside the result of an input."""
+    found: Any = body[0] if isinstance(body, list) and body else body
+    first = cast(Mapping[str, Any], found) if isinstance(found, Mapping) else {}
+    inner = first.get("errors")
+    if "errorCode" not in first and isinstance(inner, list) and inner and isinstance(inner[0], Mapping):
+        return cast(Mapping[str, Any], inner[0])
+    return first
