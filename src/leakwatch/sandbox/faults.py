@@ -23,6 +23,7 @@ A rule is a JSON object:
         fail_job, slow_job             a Bulk API job fails with the text `body`, or waits `seconds` (or polls) longer
         expire_locator, expire_session the query's cursor, or the session that calls, is gone
         hide_fields                    from this call on nobody sees the fields that `body` lists as "Object.Field"
+        fail_job, slow_job             a Bulk job fails with `body` as its text, or waits `seconds` longer
         skew                           the Date header is `seconds` wrong
     status        of an answer: 401, 403, 429, 500, 503 have the vendor's body; others need `code` or `body`
     code          a Salesforce error by its errorCode, with its text and fields (`org/known_errors`)
