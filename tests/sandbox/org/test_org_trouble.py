@@ -181,7 +181,9 @@ def test_of_two_rows_with_one_key_the_late_one_is_given_up(
     assert "DUPLICATE_VALUE" in capsys.readouterr().err
 
 
-def test_a_field_vanishes_while_a_client_pages(api: Api, org: Org, book: FaultBook, company: Company) -> None:
+def test_a_field_vanishes_while_a_client_pages(
+    api: Api, org: Org, book: FaultBook, company: Company, tmp_path: Any
+) -> None:
     org.settings.page_size = 200
     org.seed("Account", ({"Name": f"A{i}"} for i in range(500)))
     rule(book, do="hide_fields", match="query/01g", body=["Opportunity.Amount", "Contact.AccountId"], times=1)
@@ -200,6 +202,9 @@ def test_a_field_vanishes_while_a_client_pages(api: Api, org: Org, book: FaultBo
     assert [answer.json()[0]["errorCode"] for answer in refused] == ["INVALID_FIELD"] * 5
     assert "Amount" not in api.get(f"sobjects/Opportunity/{company.deal}").json()
     assert "Amount" not in api.query("SELECT FIELDS(ALL) FROM Opportunity LIMIT 1").json()["records"][0]
+    org.save(tmp_path / "state")
+    org.restore(tmp_path / "state")
+    assert api.query("SELECT Amount FROM Opportunity").status_code == 400, "a setting is no part of a state"
     org.change_settings({"hidden_fields": []})
     assert api.query("SELECT Amount FROM Opportunity").status_code == 200
     with pytest.raises(ValueError, match=r"no field Account\.Nope"):

@@ -209,7 +209,7 @@ class Org:
         The changes hold when the folder is opened again; they are no part of a saved state.
         """
         check(CHANGEABLE, changes)
-        hidden = self._hidden(changes.get("hidden_fields", self.settings.hidden_fields))
+        self._check_hidden(changes.get("hidden_fields", ()))
         with self.store.writing():
             self._changed |= changes
             self._changes_file.write_text(json.dumps(self._changed, sort_keys=True), encoding="utf-8")
@@ -220,26 +220,23 @@ class Org:
             if "email_message_key_unique" in changes:
                 self._redeploy_keys("EmailMessage", unique=self.settings.email_message_key_unique)
             if "hidden_fields" in changes:
-                self._hide(hidden)
+                self._hide()
                 self.store.set_note("deployed", self.now_text())  # describe is not the same any more
         archive.schedule(self)
 
-    def _hidden(self, names: Iterable[str]) -> dict[str, set[str]]:
-        """Object to its fields among "Object.Field" names. Raises ValueError for what is not there."""
-        found: dict[str, set[str]] = {}
+    def _check_hidden(self, names: Iterable[str]) -> None:
+        """Raise ValueError for an "Object.Field" that is not there, or that can't be hidden."""
         for name in names:
             sobject, _, field = name.partition(".")
             one = self.schema.objects.get(sobject)
             if one is None or field not in one.fields or field == "Id":
                 raise ValueError(f"hidden_fields: there is no field {name} that could be hidden")
-            found.setdefault(sobject, set()).add(field)
-        return found
 
-    def _hide(self, hidden: Mapping[str, set[str]] | None = None) -> None:
-        """Take fields out of everybody's sight: those of the settings."""
-        hidden = self._hidden(self.settings.hidden_fields) if hidden is None else hidden
+    def _hide(self) -> None:
+        """Take the fields of the settings out of everybody's sight; those that a restored state lacks are no matter."""
         for name, one in self.schema.objects.items():
-            one.hidden = frozenset(hidden.get(name, ()))
+            names = (hidden.partition(".") for hidden in self.settings.hidden_fields)
+            one.hidden = frozenset(field for sobject, _, field in names if sobject == name)
 
     def _redeploy_keys(self, sobject: str, *, unique: bool) -> None:
         """Make the deployed external ids of an object unique, or not."""
