@@ -185,7 +185,16 @@ UNREADABLE = [
 ]
 
 
-def test_a_file_that_cannot_be_read_fails_the_job(api: Api) -> None:
+@pytest.mark.parametrize("limit", [131_072, 10_000_000], ids=["as Python starts", "raised by somebody"])
+def test_a_file_that_cannot_be_read_fails_the_job(api: Api, limit: int) -> None:
+    before = csv.field_size_limit(limit)
+    try:
+        refuse_unreadable(api)
+    finally:
+        csv.field_size_limit(before)
+
+
+def refuse_unreadable(api: Api) -> None:
     for content, said in UNREADABLE:
         path, job = loaded(api, "insert", "Account", content)
         assert job["state"] == "Failed"

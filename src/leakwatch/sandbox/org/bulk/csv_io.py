@@ -133,6 +133,8 @@ class Reader:
             while not record:
                 record = next(self._reader)
                 self._check_ending()
+                if record and self._is_too_long(record):  # whatever limit the csv module has in this process
+                    raise _too_long()
                 self.offset = self._read
         except StopIteration:
             return []
@@ -142,9 +144,11 @@ class Reader:
             if "new-line" in str(error):
                 raise self._wrong_ending() from None
             raise _unescaped() from None
-        if len(record) > MAX_FIELDS or sum(map(len, record)) > MAX_RECORD or max(map(len, record)) > MAX_FIELD:
-            raise _too_long()
         return record
+
+    def _is_too_long(self, record: list[str]) -> bool:
+        lengths = [len(value) for value in record]
+        return len(record) > MAX_FIELDS or sum(lengths) > MAX_RECORD or max(lengths) > MAX_FIELD
 
     def _check_ending(self) -> None:
         """Whether the record ended as the job says; the last one of a file need not end at all."""
