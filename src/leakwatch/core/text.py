@@ -27,10 +27,16 @@ def cut(text: str, length: int) -> str:
     """Return `text` with at most `length` UTF-16 units (as Salesforce counts), ending in `…` if it was cut."""
     if len(text) * 2 <= length or _units(text) <= length:
         return text
-    kept = text[: length - 1]
-    while _units(kept) > length - 1:
-        kept = kept[:-1]
-    return kept.rstrip("\u200d\ufe0f") + CUT_MARK
+    units = text.encode("utf-16-le", "surrogatepass")
+    end = 2 * (length - 1)
+    if end and _is_high(units, end - 2) and not _is_high(units, end):
+        end -= 2  # never between the two halves of one character
+    return units[:end].decode("utf-16-le", "surrogatepass").rstrip("\u200d\ufe0f") + CUT_MARK
+
+
+def _is_high(units: bytes, at: int) -> bool:
+    """Return whether a high surrogate stands at this byte of UTF-16-LE (the first half of a character)."""
+    return 0xD8 <= units[at + 1] <= 0xDB
 
 
 def _units(text: str) -> int:

@@ -43,6 +43,13 @@ class State:
             if item["expect"] == "written" and began <= now:
                 for ref in item.get("who", []):
                     self.mail_touches.setdefault(ref, []).append(began)
+        self._living: dict[str, list[tuple[str, Json]]] = {}
+        self._children: dict[tuple[str, str], list[Json]] = {}
+        for ref, row in self.rows.items():
+            if not row["deleted"]:
+                self._living.setdefault(row["object"], []).append((ref, row))
+                if "OpportunityId" in row:
+                    self._children.setdefault((row["object"], row["OpportunityId"]), []).append(row)
 
     def _play(self, event: Json) -> None:
         verb, at = event["do"], event["at"]
@@ -66,10 +73,13 @@ class State:
 
     def of(self, sobject: str, **equal: Any) -> Iterator[tuple[str, Json]]:
         """Living rows of an object whose fields have these values."""
-        for ref, row in self.rows.items():
-            living = row["object"] == sobject and not row["deleted"]
-            if living and all(row.get(name) == value for name, value in equal.items()):
+        for ref, row in self._living.get(sobject, ()):
+            if all(row.get(name) == value for name, value in equal.items()):
                 yield ref, row
+
+    def children(self, sobject: str, deal: str) -> list[Json]:
+        """Living rows of an object that belong to an opportunity."""
+        return self._children.get((sobject, deal), [])
 
     def local(self, text: str | datetime) -> date:
         """The local date of an instant."""
@@ -166,7 +176,7 @@ def _comparable(state: State, row: Json, deal: Json) -> bool:
 
 def _list_price(state: State, ref: str, deal: Json) -> Decimal:
     """ListPrice x Quantity of all lines; nothing unless each has a list price in the deal's currency."""
-    lines = [line for _, line in state.of("OpportunityLineItem", OpportunityId=ref)]
+    lines = state.children("OpportunityLineItem", ref)
     if any(line.get("ListPrice") is None or not _comparable(state, line, deal) for line in lines):
         return Decimal(0)
     return sum((_money(line, "ListPrice") * _money(line, "Quantity") for line in lines), Decimal(0))
@@ -174,7 +184,7 @@ def _list_price(state: State, ref: str, deal: Json) -> Decimal:
 
 def _first_amount(state: State, ref: str, deal: Json) -> Decimal:
     """The earliest Amount above zero in the history, if it is in the deal's currency."""
-    rows = [row for _, row in state.of("OpportunityHistory", OpportunityId=ref) if _money(row, "Amount") > 0]
+    rows = [row for row in state.children("OpportunityHistory", ref) if _money(row, "Amount") > 0]
     first = min(rows, key=lambda row: instant(row["created"]), default=None)
     return _money(first, "Amount") if first is not None and _comparable(state, first, deal) else Decimal(0)
 
