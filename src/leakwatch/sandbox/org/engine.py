@@ -11,14 +11,13 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from leakwatch.sandbox.org import deletion, ids, sharing, values, written
+from leakwatch.sandbox.org import checks, deletion, ids, sharing, values, written
 from leakwatch.sandbox.org.caller import Caller
 from leakwatch.sandbox.org.errors import OrgError, bad, no_column, not_found
 from leakwatch.sandbox.org.foreign import referred
-from leakwatch.sandbox.org.known_errors import ROW_ERRORS
 from leakwatch.sandbox.org.schema import ID_TYPES, Field, Schema, SObject
 from leakwatch.sandbox.org.settings import OrgSettings
-from leakwatch.sandbox.org.store import Store, folded, quote, shares_index
+from leakwatch.sandbox.org.store import Store
 
 Row = dict[str, Any]
 AUDIT_FIELDS = ("CreatedDate", "CreatedById", "LastModifiedDate", "LastModifiedById")
@@ -170,7 +169,7 @@ class Engine:
         sobject = self.object(name)
         for field in sobject.stored_fields:
             if field.can("Q") and row.get(field.name) is not None:
-                self._unique(sobject, row, field)
+                checks.unique(self, sobject, row, field)
         self.store.insert(name, row)
 
     def change(
@@ -262,16 +261,8 @@ class Engine:
                 lists[field.name] = self._id_list(field, value)
             else:
                 row[field.name] = written.parse(self.schema, field, value)
-                self._listed(field, row[field.name])
+                checks.listed(self, field, row[field.name])
         return row, lists
-
-    def _listed(self, field: Field, value: str | None) -> None:
-        """A restricted picklist whose values are rows of another object (Order.Status, Contract.Status) takes those."""
-        if field.values_from is None or value is None or not field.can("R"):
-            return
-        known = self.store.find(field.values_from, self.schema.objects[field.values_from].fields["ApiName"], value)
-        if all(one["ApiName"] != value for one in known):
-            raise written.not_listed(field, value)
 
     def _writable(self, sobject: SObject, field: Field, flag: str) -> None:
         if field.name == "Id" and flag == "C":
@@ -292,7 +283,7 @@ class Engine:
             raise bad("JSON_PARSER_ERROR", f"Cannot deserialize instance of JunctionIdList from {value!r}")
         found = [written.parse_id(self.schema, field, one) for one in value]
         for one in found:
-            self._exists(field, one)
+            checks.exists(self, field, one)
         return list(dict.fromkeys(found))
 
     def _ready(self, change: Change) -> None:
@@ -301,24 +292,24 @@ class Engine:
             rules.prepare(self, change)
         if rules.derive:
             rules.derive(self, change.row)
-        self._required(change)
+        checks.required(change)
         for name in change.given:
             field = change.sobject.fields[name]
             value = change.row.get(name)
             if value is None or not change.changed(name):
                 continue
             if field.type == "reference":
-                self._exists(field, value)
+                checks.exists(self, field, value)
             if field.name == "RecordTypeId":
-                self._record_type(change, field, value)
+                checks.record_type(self, change, field, value)
             if field.name == "CurrencyIsoCode":
-                self._currency(field, value)
+                checks.currency(self, field, value)
         if change.changed("OwnerId"):
-            self._owner(change)
+            checks.owner(self, change)
         self.declared(self, change)
         for field in change.sobject.stored_fields:
             if field.can("Q") and change.row.get(field.name) is not None and change.changed(field.name):
-                self._unique(change.sobject, change.row, field)
+                checks.unique(self, change.sobject, change.row, field)
 
     def _name(self, sobject: SObject, row: Row) -> None:
         """Give a new row its auto-numbers; a custom object's row without a name is called by its id (15 characters)."""
@@ -332,69 +323,6 @@ class Engine:
         self.written(self, change)
         if settle := self.rules(change.sobject).settle:
             settle(self, change)
-
-    def _required(self, change: Change) -> None:
-        missing = [
-            field.name
-            for field in change.sobject.stored_fields
-            if not field.can("n")
-            and (field.can("C") if change.creating else field.can("U") and field.name in change.given)
-            and change.row.get(field.name) is None
-        ]
-        if missing:
-            raise bad("REQUIRED_FIELD_MISSING", f"Required fields are missing: [{', '.join(missing)}]", *missing)
-
-    def _exists(self, field: Field, record_id: str) -> None:
-        sobject = self.schema.of_id(record_id)
-        row = self.store.get(sobject.name, record_id) if sobject else None
-        if row is None:
-            raise bad("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", field.name)
-        if row.get("IsDeleted"):
-            code = self.settings.deleted_reference_code
-            raise bad(code, ROW_ERRORS[code].message.replace("{id}", record_id), field.name)
-
-    def _record_type(self, change: Change, field: Field, record_id: str) -> None:
-        """A record type is an active one of the object (which of them a profile gets is not kept)."""
-        kind = self.store.get("RecordType", record_id)
-        if kind is None or kind["SobjectType"] != change.sobject.name or not kind["IsActive"]:
-            said = f"{field.label}: this ID value isn't valid for the user: {record_id}"
-            raise bad("INVALID_CROSS_REFERENCE_KEY", said, field.name)
-
-    def _currency(self, field: Field, code: str) -> None:
-        known = self.store.find("CurrencyType", self.schema.objects["CurrencyType"].fields["IsoCode"], code)
-        if not any(one["IsActive"] for one in known):
-            raise written.not_listed(field, code)
-
-    def _owner(self, change: Change) -> None:
-        owner = change.row.get("OwnerId")
-        if owner is None or not change.sobject.fields["OwnerId"].can("C"):
-            return
-        if owner[:3] == "00G":
-            queue = self.store.get("Group", owner)
-            links = self.store.find("QueueSobject", self.schema.objects["QueueSobject"].fields["QueueId"], owner)
-            served = {link["SobjectType"] for link in links}
-            if queue is None or queue["Type"] != "Queue" or change.sobject.name not in served:
-                # the words are Salesforce's, the code is unverified
-                said = "Queue not associated with this SObject type"
-                raise bad("INVALID_CROSS_REFERENCE_KEY", said, "OwnerId")
-            return
-        user = self.store.get("User", owner)
-        if user is not None and not user["IsActive"]:
-            said = f"operation performed with inactive user [{owner}] as owner of {change.sobject.name.lower()}"
-            raise bad("INACTIVE_OWNER_OR_USER", said, "OwnerId")
-
-    def _unique(self, sobject: SObject, record: Row, field: Field) -> None:
-        column = quote(field.name)
-        test = f"sf_fold({column}) = sf_fold(?)" if folded(field) else f"{column} = ?"
-        shared = shares_index(sobject.name, field) if self.settings.activity_key_shared else (sobject.name,)
-        for name in shared:
-            alive = " AND IsDeleted = 0" if self.schema.objects[name].has_bin else ""
-            sql = f"SELECT Id FROM {quote(name)} WHERE {test}{alive} AND Id IS NOT ? LIMIT 1"
-            row = self.store.execute(sql, (record[field.name], record.get("Id"))).fetchone()
-            if row is not None:
-                told = row["Id"][: self.settings.duplicate_id_length] or "<unknown>"
-                said = f"duplicate value found: {field.name} duplicates value on record with id: {told}"
-                raise bad("DUPLICATE_VALUE", said)
 
 
 def _default(field: Field) -> Any:

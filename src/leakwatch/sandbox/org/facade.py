@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from leakwatch.sandbox.org import defaults, deletion, deploy, ids, merging, metadata, values
+from leakwatch.sandbox.org import defaults, deletion, deploy, ids, merging, metadata, seeding, values
 from leakwatch.sandbox.org import dump as dumping
 from leakwatch.sandbox.org.agenda import Agenda
 from leakwatch.sandbox.org.automation import RULES, archive, conversion, history, last_activity
@@ -20,7 +20,7 @@ from leakwatch.sandbox.org.caller import DEFAULT_VERSION, Caller, caller_of
 from leakwatch.sandbox.org.cursors import Cursors
 from leakwatch.sandbox.org.database import Snapshot
 from leakwatch.sandbox.org.engine import Engine
-from leakwatch.sandbox.org.errors import OrgError, bad, not_found
+from leakwatch.sandbox.org.errors import OrgError, not_found
 from leakwatch.sandbox.org.identity.apps import App
 from leakwatch.sandbox.org.identity.authority import Authority
 from leakwatch.sandbox.org.limits import CALLS, DAY, count_for_app
@@ -102,7 +102,7 @@ class Org:
         with self.store.transaction():
             if self.store.note("settings") is None:
                 for sobject, row in defaults.rows(self.settings):
-                    self._seed(self.schema.objects[sobject], [row])
+                    seeding.load(self.engine, self.schema.objects[sobject], [row])
             if self.store.note("deployed") is None:
                 self.store.set_note("deployed", self.now_text())
             self.store.set_note("settings", json.dumps(asdict(self.settings), sort_keys=True))
@@ -130,37 +130,7 @@ class Org:
                 self.store.execute(f"DELETE FROM {quote(one.name)}")
                 self.store.set_note(f"seeded:{one.name}", "yes")
             self.storage.forget()
-            return self._seed(one, rows)
-
-    def _seed(self, sobject: SObject, rows: Iterable[Mapping[str, Any]]) -> int:
-        fields = sobject.fields
-        blank = {
-            one.name: int(bool(one.default)) if one.type == "boolean" else one.default for one in sobject.stored_fields
-        }
-        derive = self.engine.rules(sobject).derive
-        system = self.settings.system_user_id
-        now = self.now_text()
-
-        def full(raw: Mapping[str, Any]) -> dict[str, Any]:
-            unknown = [name for name in raw if name not in fields or not fields[name].stored]
-            if unknown:
-                raise bad("INVALID_FIELD", f"No such column '{unknown[0]}' on sobject of type {sobject.name}")
-            row = blank | {name: values.seeded(fields[name], value) for name, value in raw.items()}
-            if row.get("Id") is None:
-                row["Id"] = self.store.next_id(sobject.prefix, ids.SEEDED_POD)
-            created = row.get("CreatedDate") or now
-            modified = row.get("LastModifiedDate") or created
-            row["CreatedDate"], row["LastModifiedDate"] = created, modified
-            row["SystemModstamp"] = row.get("SystemModstamp") or modified
-            creator = row.get("CreatedById") or row.get("OwnerId") or system
-            row["CreatedById"] = creator
-            row["LastModifiedById"] = row.get("LastModifiedById") or creator
-            row["OwnerId"] = row.get("OwnerId") or creator
-            if derive is not None:
-                derive(self.engine, row)
-            return row
-
-        return self.store.insert_many(sobject, map(full, rows))
+            return seeding.load(self.engine, one, rows)
 
     def deploy(self, folder: Path) -> list[str]:
         """Deploy the custom objects and fields of an SFDX project; what could not be deployed as written is listed.
