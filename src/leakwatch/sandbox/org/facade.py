@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from leakwatch.sandbox.org import defaults, deletion, deploy, ids, merging, metadata, seeding, values
+from leakwatch.sandbox.org import defaults, deletion, deploy, hidden, ids, merging, metadata, seeding, values
 from leakwatch.sandbox.org import dump as dumping
 from leakwatch.sandbox.org.agenda import Agenda
 from leakwatch.sandbox.org.automation import RULES, archive, conversion, history, last_activity
@@ -79,7 +79,7 @@ class Org:
         """Transactions that are not over yet: what they change is committed later than its stamp says."""
         self._notes()
         self.agenda = Agenda(self)
-        self._hide()
+        hidden.hide(self.schema, self.settings.hidden_fields)
         self.bulk = Bulk(self, Path(folder))
         self.bulk.resume()
         archive.schedule(self)
@@ -179,7 +179,7 @@ class Org:
         The changes hold when the folder is opened again; they are no part of a saved state.
         """
         check(CHANGEABLE, changes)
-        self._check_hidden(changes.get("hidden_fields", ()))
+        hidden.check(self.schema, changes.get("hidden_fields", ()))
         with self.store.writing():
             self._changed |= changes
             self._changes_file.write_text(json.dumps(self._changed, sort_keys=True), encoding="utf-8")
@@ -190,23 +190,9 @@ class Org:
             if "email_message_key_unique" in changes:
                 self._redeploy_keys("EmailMessage", unique=self.settings.email_message_key_unique)
             if "hidden_fields" in changes:
-                self._hide()
+                hidden.hide(self.schema, self.settings.hidden_fields)
                 self.store.set_note("deployed", self.now_text())  # describe is not the same any more
         archive.schedule(self)
-
-    def _check_hidden(self, names: Iterable[str]) -> None:
-        """Raise ValueError for an "Object.Field" that is not there, or that can't be hidden."""
-        for name in names:
-            sobject, _, field = name.partition(".")
-            one = self.schema.objects.get(sobject)
-            if one is None or field not in one.fields or field == "Id":
-                raise ValueError(f"hidden_fields: there is no field {name} that could be hidden")
-
-    def _hide(self) -> None:
-        """Take the fields of the settings out of everybody's sight; those that a restored state lacks are no matter."""
-        for name, one in self.schema.objects.items():
-            names = (hidden.partition(".") for hidden in self.settings.hidden_fields)
-            one.hidden = frozenset(field for sobject, _, field in names if sobject == name)
 
     def _redeploy_keys(self, sobject: str, *, unique: bool) -> None:
         """Make the deployed external ids of an object unique, or not."""
@@ -401,7 +387,7 @@ class Org:
             self.meters.load()
             self.storage.forget()
             self.agenda.load()
-            self._hide()
+            hidden.hide(self.schema, self.settings.hidden_fields)
             self.bulk.jobs.restore(Path(folder))
         self.bulk.resume()
 
