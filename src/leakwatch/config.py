@@ -114,7 +114,7 @@ class Salesforce(_Section):
 
 
 class Google(_Section):
-    """How to read Gmail: a service account with domain-wide delegation."""
+    """How to read Gmail and Google Calendar: a service account with domain-wide delegation."""
 
     enabled: bool = Field(False, description="Read Gmail at all")
     service_account_file: Path | None = Field(None, description="JSON key of the service account (mode 0600)")
@@ -124,9 +124,13 @@ class Google(_Section):
     )
     gmail_url: str = Field("https://gmail.googleapis.com", description="Gmail API host")
     directory_url: str = Field("https://admin.googleapis.com", description="Directory API host")
+    calendar: bool = Field(False, description="Read Google Calendar too (scope calendar.events.readonly)")
+    calendar_url: str = Field("https://www.googleapis.com", description="Calendar API host")
     ca_bundle: Path | None = Field(None, description="CA file of a company proxy or of the sandbox")
     units_per_user_minute: int = Field(6000, gt=0, description="Gmail quota units per user and minute (2026)")
     units_per_project_minute: int = Field(1_200_000, gt=0, description="Gmail quota units per project and minute")
+    calendar_calls_per_user_minute: int = Field(600, gt=0, description="Calendar requests per user and minute")
+    calendar_calls_per_project_minute: int = Field(10_000, gt=0, description="Calendar requests per project and minute")
     batch_size: int = Field(50, ge=1, le=100, description="messages.get per batch request")
 
 
@@ -162,6 +166,7 @@ class Capture(_Section):
         "email_message", description="task: for orgs without Enhanced Email"
     )
     bulk: Literal["skip", "log"] = Field("skip", description="Newsletters: skip, or log for known people")
+    meeting_horizon_days: int = Field(60, ge=1, le=730, description="How far ahead planned meetings are captured")
     set_audit_fields: bool = Field(False, description="Write CreatedDate on insert (org permission needed)")
     page_size: int = Field(500, ge=1, le=500, description="Ids per messages.list call")
     privacy: Privacy = Privacy()  # pyright: ignore[reportCallIssue]
@@ -183,6 +188,7 @@ class Writes(_Section):
     """What may be written to Salesforce. Everything is off until switched on."""
 
     capture: bool = Field(False, description="Write captured mail (EmailMessage, and its Task's owner)")
+    meetings: bool = Field(False, description="Write captured meetings (Event); needs writes.capture too")
     salesforce_task: bool = Field(False, description="Make and close alert Tasks")
     chatter_post: bool = Field(False, description="Make Chatter posts")
     max_per_run: int = Field(

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from leakwatch.model import (
     Activity,
+    ActivityKind,
     AddressBook,
     Cursor,
     Decision,
@@ -43,6 +44,7 @@ class Source(Protocol):
     """One kind of mailbox stream. Pure page functions: no writes, no rules."""
 
     name: str
+    kind: ActivityKind  # of what it brings
 
     def first_cursor(self, principal: Principal, *, window_start: datetime, now: datetime) -> Cursor:
         """Return a SNAPSHOT cursor whose change token was taken before anything is listed.
@@ -115,6 +117,10 @@ class Journal(Protocol):
 
     def alike(self, copies: Sequence[Activity]) -> Sequence[Activity]:
         """Return the stored copies with the Message-ID or the fingerprint of one of `copies`."""
+        ...
+
+    def stored(self, refs: Sequence[SourceRef]) -> Sequence[Activity]:
+        """Return the stored copies that lie at `refs`."""
         ...
 
     def vetoes(self, copies: Sequence[Activity]) -> Sequence[Decision]:

@@ -202,6 +202,7 @@ class World:
             writer=writer if self.plan is None else PlannedOnly(writer, self.plan),
             records=self.org,
             landed=self.log.done,
+            history=self.log.history,
         )
         return capture(self.roster, doors, self.options, run_id=run_id, now=now, full=full, **options)
 

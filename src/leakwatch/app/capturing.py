@@ -67,15 +67,18 @@ def run_capture(
         may_write = write and parts.settings.writes.capture
         if may_write and not dry_run:
             _require_key(parts)
+            if parts.settings.google.calendar and parts.settings.writes.meetings:
+                _require_event_key(parts)
         if not dry_run:
             parts.writer.settle(run_id=note.run.run_id)
         doors = CaptureDoors(
-            sources=[google.source(full=full)],
+            sources=google.sources(full=full),
             journal=parts.journal,
             address_book=lambda addresses: _book(parts, addresses),
             writer=parts.writer,
             records=parts.reader,
             landed=parts.write_log.done,
+            history=parts.write_log.history,
             units=google.limiter.spent,
         )
         report = capture(
@@ -174,6 +177,15 @@ def _require_key(parts: Parts) -> None:
         )
 
 
+def _require_event_key(parts: Parts) -> None:
+    if not parts.org.key_on_event:
+        raise SafetyError(
+            f"Event.{KEY_FIELD} is not in this org (or the integration user may not see it): without it a meeting "
+            "could be logged twice. Nothing was written. Deploy the salesforce/ folder and assign its permission set, "
+            "or set writes.meetings: false; then run leakwatch doctor."
+        )
+
+
 def capture_options(parts: Parts, people: Sequence[UserFact], directory: Sequence[Mapping[str, Any]]) -> CaptureOptions:
     """Return how to capture: the admin's settings and who is internal."""
     settings = parts.settings
@@ -203,6 +215,7 @@ def capture_options(parts: Parts, people: Sequence[UserFact], directory: Sequenc
         never_match=privacy.never_match,
         match_bulk=section.bulk == "log",
         backfill=timedelta(days=section.backfill_days),
+        meetings=settings.writes.meetings,
     )
 
 

@@ -89,9 +89,14 @@ def _settings(parts: Parts) -> Iterator[Check]:
             "company.domains", "bad", "not set: colleagues would pass for customers, so no mail is captured",
             "List your mail domains.", ConfigError.exit_code,
         )  # fmt: skip
-    switched = [name for name in ("capture", "salesforce_task", "chatter_post") if getattr(settings.writes, name)]
+    switched = [
+        name for name in ("capture", "meetings", "salesforce_task", "chatter_post") if getattr(settings.writes, name)
+    ]
     words = f"switched on: {', '.join(switched)}" if switched else "nothing is written to the org"
     yield Check("writes", "note", words)
+    if settings.writes.meetings and not (settings.writes.capture and settings.google.calendar):
+        yield Check("writes.meetings", "note", "is on and does nothing: it needs writes.capture and google.calendar",
+                    "Switch these on too, or writes.meetings off.")  # fmt: skip
 
 
 def _salesforce(parts: Parts, people: list[UserFact]) -> Iterator[Check]:
@@ -119,6 +124,7 @@ def _salesforce(parts: Parts, people: list[UserFact]) -> Iterator[Check]:
 def _keys(parts: Parts) -> Iterator[Check]:
     org, settings = parts.org, parts.settings
     wants_mail = settings.writes.capture and settings.capture.mail_as == "email_message"
+    wants_event = settings.writes.capture and settings.writes.meetings and settings.google.calendar
     wants_task = settings.writes.salesforce_task or settings.writes.chatter_post
     if not org.has_email_message:
         state: State = "bad" if wants_mail else "note"
@@ -126,6 +132,7 @@ def _keys(parts: Parts) -> Iterator[Check]:
     for sobject, there, wanted in (
         ("Task", org.key_on_task, wants_task),
         ("EmailMessage", org.key_on_email_message, wants_mail),
+        *([("Event", org.key_on_event, wants_event)] if settings.google.calendar else []),
     ):
         if there:
             entry = next(item for item in parts.reader.describe(sobject)["fields"] if item["name"] == KEY_FIELD)
@@ -179,6 +186,8 @@ def _google(parts: Parts, people: list[UserFact] | None) -> Iterator[Check]:
                     "Tell the employee, then record the day under capture.notices.")  # fmt: skip
     if told:
         yield _sample(parts, google, told[0])
+        if parts.settings.google.calendar:
+            yield _sample_calendar(parts, google, told[0])
 
 
 def _sample(parts: Parts, google: GoogleParts, principal: Principal) -> Check:
@@ -190,6 +199,17 @@ def _sample(parts: Parts, google: GoogleParts, principal: Principal) -> Check:
                      "Check domain-wide delegation: the service account's client id and its scopes.",
                      error.exit_code)  # fmt: skip
     return Check("sample mailbox", "ok", f"{principal.address} can be read ({parts.settings.google.scope} scope)")
+
+
+def _sample_calendar(parts: Parts, google: GoogleParts, principal: Principal) -> Check:
+    now = parts.clock.now()
+    try:
+        google.calendars.between(principal.address, now, now + timedelta(days=1))
+    except AuthError as error:
+        return Check("sample calendar", "bad", f"{principal.address}: {error}",
+                     "Enable the Google Calendar API in the project, and add the scope calendar.events.readonly to the "
+                     "service account's client id under domain-wide delegation.", error.exit_code)  # fmt: skip
+    return Check("sample calendar", "ok", f"{principal.address} can be read (calendar.events.readonly scope)")
 
 
 def _people(parts: Parts) -> list[UserFact]:

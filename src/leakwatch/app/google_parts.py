@@ -1,9 +1,10 @@
-"""Google's side of one leakwatch: pacing, the authorised transport, Gmail as a source, the directory."""
+"""Google's side of one leakwatch: pacing, the authorised transport, Gmail and calendars as sources, the directory."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 def google_limiter(settings: Settings, wall: Clock) -> Limiter:
     """Return the pacing for all of Google. It remembers what was spent and who asked for a pause, so share it."""
-    from leakwatch.clients.limiter import DIRECTORY, GMAIL_2026, Limiter
+    from leakwatch.clients.limiter import CALENDAR, DIRECTORY, GMAIL_2026, Limiter
 
     section = settings.google
     gmail = replace(
@@ -27,7 +28,12 @@ def google_limiter(settings: Settings, wall: Clock) -> Limiter:
         per_principal_minute=section.units_per_user_minute,
         per_project_minute=section.units_per_project_minute,
     )
-    return Limiter(wall, {"google": gmail, "google_directory": DIRECTORY})
+    calendar = replace(
+        CALENDAR,
+        per_principal_minute=section.calendar_calls_per_user_minute,
+        per_project_minute=section.calendar_calls_per_project_minute,
+    )
+    return Limiter(wall, {"google": gmail, "google_calendar": calendar, "google_directory": DIRECTORY})
 
 
 @dataclass
@@ -63,6 +69,7 @@ class GoogleParts:
                 scope=section.scope,
                 gmail_url=section.gmail_url,
                 directory_url=section.directory_url,
+                calendar_url=section.calendar_url,
                 ca_file=section.ca_bundle,
             ),
             limiter=self.limiter,
@@ -81,6 +88,30 @@ class GoogleParts:
 
         batch_size = self.parts.settings.google.batch_size
         return GmailClient(self.client, batch_size=batch_size, wanted_headers=WANTED_HEADERS)
+
+    def sources(self, *, full: bool = False) -> list[Any]:
+        """Return everything that is read of Google: Gmail, and the calendars if they are switched on."""
+        found = [self.source(full=full)]
+        return [*found, self.calendar_source()] if self.parts.settings.google.calendar else found
+
+    @cached_property
+    def calendars(self) -> Any:
+        """The Calendar client."""
+        from leakwatch.clients.google_calendar import CalendarClient
+        from leakwatch.core.google_events import FIELDS
+
+        return CalendarClient(self.client, fields=FIELDS)
+
+    def calendar_source(self) -> Any:
+        """Return Google Calendar as a source of pages."""
+        from leakwatch.sources.google_calendar import GoogleCalendarSource
+
+        return GoogleCalendarSource(
+            self.calendars,
+            horizon=timedelta(days=self.parts.settings.capture.meeting_horizon_days),
+            now=self.parts.clock.now,
+            known=self.parts.journal.ids_under,
+        )
 
     def source(self, *, full: bool = False) -> Any:
         """Return Gmail as a source of pages; `full`: also of mails that other settings might let in."""

@@ -102,7 +102,7 @@ def make_plan(parts: Parts) -> Plan:
 
 def planned_captures(ops: Sequence[WriteOp], names: Mapping[str, str]) -> list[PlannedWrite]:
     """Return the writes of a dry run of capture, with the person a Task is given to; `names` are by user id."""
-    owners = [str(op.fields["OwnerId"]) if op.verb is Verb.UPDATE else "" for op in ops]
+    owners = [str(op.fields.get("OwnerId") or "") if op.verb is Verb.UPDATE else "" for op in ops]
     return [
         replace(_planned("capture", op), recipient=names.get(owner, owner))
         for op, owner in zip(ops, owners, strict=True)

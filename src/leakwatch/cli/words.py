@@ -35,6 +35,8 @@ def capture_lines(found: CaptureReport) -> list[str]:
         f"skipped: {_counts(found.skipped)}",
         f"matched: {_counts(found.matched)}; unmatched: {found.unmatched}; held: {found.held}",
     ]
+    if found.calendars_read or found.calendars_failed:
+        lines.insert(1, f"calendars {head}: {found.calendars_read}")
     if found.dry_run:
         lines.append(f"would write: {_counts(found.planned)}")
         lines += _some([f"  {_operation(op)}: {op.reason}" for op in found.operations])
@@ -55,6 +57,7 @@ def capture_lines(found: CaptureReport) -> list[str]:
             "  a parked mailbox is tried again by every sync, and by the daemon every 6 hours; see leakwatch doctor"
         )
     lines += [f"! {address}: not read to the end: {words}" for address, words in found.mailboxes_failed.items()]
+    lines += [f"! {address}: calendar not read: {words}" for address, words in found.calendars_failed.items()]
     lines += [
         f"! {address}: not read: no notice is recorded (capture.notices)" for address in found.mailboxes_without_notice
     ]

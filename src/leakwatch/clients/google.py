@@ -36,6 +36,7 @@ GMAIL_SCOPES = {
     "metadata": "https://www.googleapis.com/auth/gmail.metadata",
     "readonly": "https://www.googleapis.com/auth/gmail.readonly",
 }
+CALENDAR_SCOPE = "https://www.googleapis.com/auth/calendar.events.readonly"
 DIRECTORY_SCOPES = (
     "https://www.googleapis.com/auth/admin.directory.user.readonly",
     "https://www.googleapis.com/auth/admin.directory.user.alias.readonly",
@@ -58,6 +59,7 @@ class GoogleConnection:
     scope: Literal["metadata", "readonly"] = "metadata"
     gmail_url: str = "https://gmail.googleapis.com"
     directory_url: str = "https://admin.googleapis.com"
+    calendar_url: str = "https://www.googleapis.com"
     ca_file: Path | None = None
     timeout_s: float = 60.0  # without a byte
 
@@ -111,7 +113,7 @@ class GoogleClient:
 
     Args:
         connection: hosts, key, CA.
-        limiter: knows the providers `google` and `google_directory`.
+        limiter: knows the providers `google`, `google_calendar` and `google_directory`.
         retry: the only place where calls are repeated.
         wall: real time, because Google checks token times against its own clock.
     """
@@ -317,10 +319,11 @@ def parse_object(headers: Mapping[str, str], content: bytes, operation: str) -> 
 def _pinned_hosts(connection: GoogleConnection, key: Mapping[str, Any]) -> frozenset[str]:
     problems: list[str] = []
     hosts: set[str] = set()
-    for name, url in (("google.gmail_url", connection.gmail_url), ("google.directory_url", connection.directory_url)):
+    for name in ("gmail_url", "directory_url", "calendar_url"):
+        url = str(getattr(connection, name))
         parts = urlsplit(url)
         if parts.scheme != "https" or not parts.netloc or parts.path not in ("", "/"):
-            problems.append(f"{name}: give https://host, got {url!r}")
+            problems.append(f"google.{name}: give https://host, got {url!r}")
         hosts.add(parts.netloc)
     token = urlsplit(str(key["token_uri"]))
     own = urlsplit(connection.gmail_url).hostname

@@ -29,7 +29,7 @@ PART_FIELDS = (
 HISTORY_TYPES = ("messageAdded", "messageDeleted", "labelAdded", "labelRemoved")
 
 
-def _service(name: str, version: str, url: str) -> Any:
+def service(name: str, version: str, url: str) -> Any:
     """Return a service built from the discovery document inside the package: no network, no token."""
     return build(
         name, version, http=httplib2.Http(), static_discovery=True, client_options={"api_endpoint": url.rstrip("/")}
@@ -58,7 +58,7 @@ class GmailClient:
         self._scopes = (GMAIL_SCOPES[client.connection.scope],)
         self._batch_size = batch_size
         self._batch_uri = f"{client.connection.gmail_url.rstrip('/')}/batch/gmail/v1"
-        users = _service("gmail", "v1", client.connection.gmail_url).users()
+        users = service("gmail", "v1", client.connection.gmail_url).users()
         self._users, self._messages = users, users.messages()
         self._history, self._labels = users.history(), users.labels()
         query = [("format", "metadata"), *(("metadataHeaders", name) for name in wanted_headers)]
@@ -263,7 +263,7 @@ class DirectoryClient:
     def __init__(self, client: GoogleClient, *, admin: str) -> None:
         self._client = client
         self._admin = admin
-        self._users = _service("admin", "directory_v1", client.connection.directory_url).users()
+        self._users = service("admin", "directory_v1", client.connection.directory_url).users()
 
     def users(self) -> list[Mapping[str, Any]]:
         """Return every user of the customer: id, primaryEmail, name, aliases, nonEditableAliases, suspended.

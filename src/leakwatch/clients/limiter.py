@@ -49,6 +49,8 @@ GMAIL_GRANDFATHERED = Quota(
     per_project_minute=1_200_000,
     costs={**GMAIL_2026.costs, "messages.get": 5},
 )
+# Calendar API, "Manage quotas": 600 requests per minute and user, 10,000 per project; every call counts one.
+CALENDAR = Quota(per_principal_minute=600, per_project_minute=10_000, costs={}, default_cost=1)
 # Directory API: 2,400 queries per minute and user by default; every call counts one.
 DIRECTORY = Quota(per_principal_minute=2_400, per_project_minute=2_400, costs={}, default_cost=1)
 

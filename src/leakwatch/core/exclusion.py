@@ -14,7 +14,7 @@ from datetime import datetime
 from leakwatch.core.identity import MAX_MESSAGE_ID, mail_key, sender_digest, weak_key
 from leakwatch.core.normalise import REWRITTEN_WITHIN, SAME_MAIL_WITHIN, sender_of
 from leakwatch.core.privacy import Insiders, PrivacyRules, screen
-from leakwatch.model import Activity, Decision, MailTrace, Outcome, SkipReason, WaitingMail
+from leakwatch.model import Activity, ActivityKind, Decision, MailTrace, Outcome, SkipReason, WaitingMail
 
 # Said about one copy, this holds for the mail: somebody on the "never log" list may show only in the sender's BCC. All
 # other reasons keep out a copy, not the mail: what a rep labels as private may still lie open in a colleague's mailbox.
@@ -39,7 +39,9 @@ def drops(decision: Decision) -> bool:
 
 
 def base_key(copy: Activity) -> str:
-    """Return the key that the Message-ID alone gives, whichever the copy is stored under."""
+    """Return the key that the Message-ID (or a meeting's UID) alone gives, whichever the copy is stored under."""
+    if copy.kind is ActivityKind.MEETING:
+        return copy.key
     if copy.message_id is None:
         return weak_key(copy.fingerprint)
     return mail_key(copy.message_id) if len(copy.message_id) < MAX_MESSAGE_ID else copy.key

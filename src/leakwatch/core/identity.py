@@ -1,6 +1,7 @@
-"""What names a real-world mail, whoever's mailbox it was seen in. Pure.
+"""What names a real-world mail or meeting, whoever's mailbox or calendar it was seen in. Pure.
 
-Key: `lw1:m:` and 40 hex digits of the SHA-256 of the normalised Message-ID. Raw Message-IDs are never keys.
+Key of a mail: `lw1:m:` and 40 hex digits of the SHA-256 of the normalised Message-ID. Raw Message-IDs are never keys.
+Key of a meeting: `lw1:e:` and as many of its iCalendar UID and, in a series, the occurrence's original start.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from leakwatch.core.addresses import normalise
@@ -16,6 +17,7 @@ from leakwatch.core.text import clean_line, fold
 from leakwatch.model import Principal
 
 MAIL_PREFIX = "lw1:m:"
+MEETING_PREFIX = "lw1:e:"
 MAX_MESSAGE_ID = 5_000  # a longer one is still hashed whole, but not kept as text
 _MESSAGE_ID = re.compile(r"<([^<>]*)>")
 _COMMENT = re.compile(r"\([^()]*\)")
@@ -86,6 +88,19 @@ def weak_key(mail_fingerprint: str) -> str:
 def conflict_key(message_id: str, sender: str, sent_at: datetime | None) -> str:
     """Return the key of a mail that reuses another mail's Message-ID with a different From or Date."""
     return MAIL_PREFIX + _digest("reused", message_id, sender, sent_at.isoformat() if sent_at is not None else "")
+
+
+def meeting_key(uid: str, original_start: datetime | date | None = None) -> str:
+    """Return the key of the meeting with this iCalendar UID (RFC 5545, 3.8.4.7).
+
+    Args:
+        uid: of the meeting or of its whole series, which Google gives to every occurrence.
+        original_start: when an occurrence of a series was to begin before anybody moved it (RECURRENCE-ID); a date for
+            all-day ones. None for a meeting of its own, which keeps its key wherever it is moved.
+    """
+    if isinstance(original_start, datetime):
+        return MEETING_PREFIX + _digest(uid, original_start.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ"))
+    return MEETING_PREFIX + _digest(uid, original_start.strftime("%Y%m%d") if original_start is not None else "")
 
 
 def sender_digest(key: str, sender: str) -> str:

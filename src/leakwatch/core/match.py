@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from leakwatch.core.addresses import AddressPatterns, variants
+from leakwatch.core.meetings import attending
 from leakwatch.core.normalise import sender_of
 from leakwatch.core.privacy import outsiders
 from leakwatch.model import (
     Activity,
+    ActivityKind,
     AddressBook,
     Direction,
     Match,
@@ -193,7 +195,12 @@ class Resolver:
         return next((self._owners[form] for form in variants(address) if form in self._owners), None)
 
     def _owner(self, activity: Activity) -> str | None:
-        """Return whose it is: the sending rep, else our first To, else our first Cc, else the mailbox's owner."""
+        """Return whose it is: the sending rep, else our first To, else our first Cc, else the mailbox's owner.
+
+        A meeting is whose who called it, else the first of ours who came, by address.
+        """
+        if activity.kind is ActivityKind.MEETING:
+            return _first_user(attending(activity), self._user)
         people = activity.participants
         senders = [person for person in people if person.role is Role.FROM]
         recipients = [person for role in (Role.TO, Role.CC) for person in people if person.role is role]
@@ -228,7 +235,8 @@ def _count(number: int) -> str:
 
 
 def _described(person: Person, activity: Activity, address: str) -> str:
-    part = {Role.FROM: "the sender", Role.TO: "a recipient", Role.CC: "in copy", Role.REPLY_TO: "the reply address"}
+    part = {Role.FROM: "the sender", Role.TO: "a recipient", Role.CC: "in copy", Role.REPLY_TO: "the reply address",
+            Role.ORGANIZER: "the organizer", Role.ATTENDEE: "a guest"}  # fmt: skip
     roles = [participant.role for participant in activity.participants if participant.address == address]
     role = next((part[role] for role in roles if role in part), "a participant")
     return f"{person.sobject} {person.name} is {role} (same e-mail address)."

@@ -1,4 +1,4 @@
-"""Copies of one mail from several mailboxes → one Activity, the same whatever order they arrived in. Pure."""
+"""Copies of one mail or meeting from several mailboxes → one Activity, the same in whatever order they came. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 from leakwatch.core import identity
-from leakwatch.model import Activity, Direction, Participant, Role, SourceRef
+from leakwatch.core.meetings import merge_meeting
+from leakwatch.model import Activity, ActivityKind, Direction, Participant, Role, SourceRef
 
 # Copies carry the very same Date header; a relay may rewrite it a little, a different mail is rarely this close.
 SAME_MAIL_WITHIN = timedelta(minutes=10)
@@ -16,7 +17,7 @@ REWRITTEN_WITHIN = timedelta(minutes=2)
 
 
 def merge(copies: Iterable[Activity]) -> Activity:
-    """Return one Activity for copies of the same mail.
+    """Return one Activity for copies of the same mail or meeting (of meetings see `core.meetings.merge_meeting`).
 
     The sender's own copy leads, then the earliest; later ones fill what it leaves blank and add people and refs. BCC
     is left out: only the sender's stored copy keeps it.
@@ -28,6 +29,8 @@ def merge(copies: Iterable[Activity]) -> Activity:
     if not ordered:
         raise ValueError("merge needs at least one copy")
     lead = ordered[0]
+    if lead.kind is ActivityKind.MEETING:
+        return merge_meeting(ordered)
     outbound = any(copy.direction is Direction.OUTBOUND for copy in ordered)
     return replace(
         lead,
@@ -99,7 +102,10 @@ def assign_key(copy: Activity, stored: Iterable[Activity]) -> Activity:
       (same fingerprint, another mailbox, within two minutes).
     - A Message-ID that another mail (other From or Date) uses already gets a key of its own and is flagged: a bad
       mailer, or an outsider trying to suppress a record.
+    - A meeting's own key is all there is.
     """
+    if copy.kind is ActivityKind.MEETING:
+        return copy
     candidates = sorted(stored, key=_rank)
     same_id = [other for other in candidates if other.message_id == copy.message_id and not copy.weak_key]
     for other in same_id:

@@ -89,7 +89,7 @@ def screen(activity: Activity, rules: PrivacyRules) -> SkipReason | None:
     addresses = {person.address for person in activity.participants}
     if rules.blocked and any(rules.blocked.match(address) for address in addresses):
         return SkipReason.BLOCKED
-    if is_internal(activity):
+    if is_internal(activity) and not activity.private:  # of a private one nobody else is kept: that tells nothing
         return SkipReason.INTERNAL_ONLY
     if rules.markers is not None and rules.markers.search(fold(activity.subject)):
         return SkipReason.CONFIDENTIAL_SUBJECT
@@ -127,9 +127,10 @@ def reduce(activity: Activity, rules: PrivacyRules) -> Activity:
 def outsiders(activity: Activity) -> tuple[Participant, ...]:
     """Return the visible people who are not ours, the ones that matter most first.
 
-    Sender (inbound) or first To (outbound) leads; then To, Cc and Reply-To in header order, each address once.
+    Sender (inbound) or first To (outbound) leads; then To, Cc and Reply-To in header order, each address once. Of a
+    meeting the organizer leads.
     """
-    order = (Role.FROM, Role.TO, Role.CC, Role.REPLY_TO)
+    order = (Role.FROM, Role.TO, Role.CC, Role.REPLY_TO, Role.ORGANIZER, Role.ATTENDEE)
     if activity.direction is Direction.OUTBOUND:
         order = (Role.TO, Role.CC)
     found: dict[str, Participant] = {}

@@ -17,6 +17,7 @@ from leakwatch.flows.capture_report import CaptureReport, Tally
 from leakwatch.flows.capture_write import Writing
 from leakwatch.model import (
     Activity,
+    ActivityKind,
     AddressBook,
     Decision,
     Outcome,
@@ -25,6 +26,7 @@ from leakwatch.model import (
     SourceRef,
     WaitingMail,
     WriteOp,
+    Written,
 )
 from leakwatch.ports import Journal, RecordFetcher, Source, Writer
 
@@ -41,6 +43,7 @@ class CaptureOptions:
         privacy, planning: see there. never_match, match_bulk: see `MatchRules`.
         backfill: how far back the first sync of a mailbox reads.
         parked_retry: a mailbox that refused us is tried again after so long.
+        meetings: write Events; off leaves what the calendars brought in the journal.
         workers: mailboxes read at once.
         round_size: activities matched and written at a time.
     """
@@ -53,6 +56,7 @@ class CaptureOptions:
     match_bulk: bool = False
     backfill: timedelta = timedelta(days=90)
     parked_retry: timedelta = timedelta(hours=6)
+    meetings: bool = False
     workers: int = 1
     round_size: int = 2_000
 
@@ -67,6 +71,7 @@ class CaptureDoors:
         address_book: finds people and deals in the mirror by address.
         writer: the one way to Salesforce. records: reads records back by id.
         landed: returns op id -> record id of those writes that the write log knows as carried out.
+        history: returns key -> what the write log knows to be written of a record of ours.
         units: returns API quota units spent so far, by provider.
     """
 
@@ -76,6 +81,7 @@ class CaptureDoors:
     writer: Writer
     records: RecordFetcher
     landed: Callable[[Iterable[str]], Mapping[str, str]]
+    history: Callable[[Iterable[str]], Mapping[str, Written]]
     units: Callable[[], Mapping[str, int]] = dict[str, int]
 
 
@@ -141,15 +147,18 @@ def capture(
             on_page,
             full,
         )
-        tally.add(reading.read_all(due, workers=options.workers, retry_parked=retry_parked))
+        part = reading.read_all(due, workers=options.workers, retry_parked=retry_parked)
+        tally.add(part if source.kind is ActivityKind.MAIL else part.of_calendars())
+    mail = [source for source in doors.sources if source.kind is ActivityKind.MAIL]
     read = [one.address for one in due if one.address not in tally.failed and one.address not in tally.parked]
-    spans = _spans(journal, doors.sources, read, window_start=now - options.backfill, now=now)
+    spans = _spans(journal, mail, read, window_start=now - options.backfill, now=now)
     writing = Writing(
         journal=journal,
         address_book=doors.address_book,
         writer=doors.writer,
         records=doors.records,
         landed=doors.landed,
+        history=doors.history,
         screening=Screening(
             insiders,
             options.privacy,
@@ -163,6 +172,7 @@ def capture(
         run_id=run_id,
         now=now,
         size=options.round_size,
+        with_meetings=options.meetings,
     )
     if principals and not dry_run:
         writing.drop_closed([source.name for source in doors.sources], tally)
@@ -230,7 +240,7 @@ def _would_be(journal: Journal, memory: Memory) -> Iterable[WaitingMail]:
         copies = (*stored, *memory.copies.get(waiting.key, ()))
         if copies:
             stored_vetoes = (veto for veto in waiting.vetoes if veto.ref not in reread)
-            yield replace(waiting, copies=copies, vetoes=(*stored_vetoes, *vetoes.about(copies)))
+            yield replace(waiting, copies=_newest(copies), vetoes=(*stored_vetoes, *vetoes.about(copies)))
     fresh = {key: tuple(copies) for key, copies in memory.copies.items() if key not in seen}
     settled = journal.settled(fresh)
     written = journal.matches(settled)
@@ -241,13 +251,18 @@ def _would_be(journal: Journal, memory: Memory) -> Iterable[WaitingMail]:
         before = [copy for ref, copy in memory.stored.get(key, {}).items() if there or ref not in out]
         if key in settled and not _changes(before, copies):
             continue
-        both = (*before, *copies)
+        both = _newest((*before, *copies))
         yield WaitingMail(key, both, (*older.about(both), *vetoes.about(both)), written=there)
+
+
+def _newest(copies: Iterable[Activity]) -> tuple[Activity, ...]:
+    """Return `copies` without those that a later one of the same place replaces (an event that was moved)."""
+    return tuple({copy.refs[0]: copy for copy in copies}.values())
 
 
 def _changes(stored: Sequence[Activity], copies: Sequence[Activity]) -> bool:
     """Return whether `copies` make another mail of the `stored` ones: it is looked at once more then."""
-    return not stored or replace(merge(stored), refs=()) != replace(merge((*stored, *copies)), refs=())
+    return not stored or replace(merge(stored), refs=()) != replace(merge(_newest((*stored, *copies))), refs=())
 
 
 def _report(
@@ -265,6 +280,8 @@ def _report(
         mailboxes_read=tally.read,
         mailboxes_parked=tally.parked,
         mailboxes_failed=tally.failed,
+        calendars_read=tally.calendars_read,
+        calendars_failed=tally.calendars_failed,
         mailboxes_without_notice=tuple(one.address for one in untold),
         reconciled=tally.reconciled,
         items_seen=tally.items,

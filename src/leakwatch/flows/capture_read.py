@@ -11,6 +11,7 @@ from typing import Any
 
 from leakwatch import log
 from leakwatch.core.exclusion import base_key, exclude
+from leakwatch.core.meetings import withdrawn
 from leakwatch.core.normalise import assign_key
 from leakwatch.core.privacy import Insiders, PrivacyRules, reduce, screen
 from leakwatch.errors import (
@@ -25,6 +26,7 @@ from leakwatch.errors import (
 from leakwatch.flows.capture_report import Tally
 from leakwatch.model import (
     Activity,
+    ActivityKind,
     Cursor,
     Decision,
     Outcome,
@@ -121,6 +123,9 @@ class Reading:
         try:
             self._stream(principal, tally)
         except AuthError as error:
+            if self.source.kind is not ActivityKind.MAIL:  # parked is who can't be read at all
+                tally.failed[principal.address] = str(error)
+                return tally
             if self.memory is None:
                 self.journal.park(principal.address, error.reason, now=self.now)
             if parked.get(principal.address, ("",))[0] != error.reason:  # said once, not every cycle
@@ -219,6 +224,7 @@ class Reading:
             Decision(self._ref(principal, provider_id), Outcome.SKIPPED, SkipReason.GONE, self.now)
             for provider_id in page.gone
         ]
+        activities += self._called_off(principal, page)
         after = replace(page.next_cursor, revision=cursor.revision)
         if self.memory is not None:
             self.memory.keep(activities, decisions, self.journal.alike(activities))
@@ -239,6 +245,20 @@ class Reading:
             self.on_page(principal.address, len(page.upserts))
         return after
 
+    def _called_off(self, principal: Principal, page: Page) -> list[Activity]:
+        """Return the stored copies of meetings that vanished from this calendar before they were over, as cancelled.
+
+        Whoever deletes a meeting that took place tidies up: it was held, and stays. The copies of a mail stay anyway.
+        """
+        if self.source.kind is not ActivityKind.MEETING or not page.removed:
+            return []
+        found: list[Activity] = []
+        for copy in self.journal.stored([self._ref(principal, provider_id) for provider_id in page.removed]):
+            went = page.removed_at.get(copy.refs[0].provider_id) or self.now
+            if not copy.cancelled and went < (copy.end or copy.start):
+                found.append(withdrawn(copy))
+        return found
+
     def _judge(self, item: Mapping[str, Any], principal: Principal, cursor: Cursor) -> Activity | Decision:
         """Return what of an item may be stored, or the decision not to. Nothing excluded gets past this line."""
         try:
@@ -254,6 +274,9 @@ class Reading:
             reason = SkipReason.TOO_OLD
         if reason is not None:
             return exclude(activity, reason, at=self.now)
+        if activity.private and not self.journal.stored(activity.refs):
+            # Only where it lay open before is there anything to take back.
+            return exclude(activity, SkipReason.PRIVATE, at=self.now)
         return reduce(activity, self.privacy)
 
     def _ref(self, principal: Principal, provider_id: str) -> SourceRef:

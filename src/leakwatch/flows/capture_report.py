@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from leakwatch.errors import LeakwatchError
 from leakwatch.model import WriteOp
@@ -18,6 +18,7 @@ class CaptureReport:
         mailboxes_read: read to the end without a gap.
         mailboxes_parked: address -> reason code of those that refuse us (now or since an earlier run).
         mailboxes_failed: address -> words, of those left where they were for the next cycle.
+        calendars_read: calendars read to the end. calendars_failed: address -> words, of those left where they were.
         mailboxes_without_notice: addresses whose owners have no recorded notice: not read at all.
         mailboxes_left: addresses that were read before and left the roster in the last month: not read any more.
         roster_empty: nobody is on the roster; nothing was read or written, and nothing read before was dropped.
@@ -41,6 +42,8 @@ class CaptureReport:
     mailboxes_read: int = 0
     mailboxes_parked: Mapping[str, str] = field(default_factory=dict[str, str])
     mailboxes_failed: Mapping[str, str] = field(default_factory=dict[str, str])
+    calendars_read: int = 0
+    calendars_failed: Mapping[str, str] = field(default_factory=dict[str, str])
     mailboxes_without_notice: tuple[str, ...] = ()
     mailboxes_left: tuple[str, ...] = ()
     roster_empty: bool = False
@@ -63,8 +66,8 @@ class CaptureReport:
 
     @property
     def complete(self) -> bool:
-        """Whether every mailbox that may be read was, and nothing stopped the writing."""
-        return not self.mailboxes_failed and self.failure is None
+        """Whether every mailbox and calendar that may be read was, and nothing stopped the writing."""
+        return not self.mailboxes_failed and not self.calendars_failed and self.failure is None
 
     def counts(self) -> dict[str, int]:
         """Return the figures as one flat mapping, for the run log and `--json`."""
@@ -74,6 +77,8 @@ class CaptureReport:
             "mailboxes.failed": len(self.mailboxes_failed),
             "mailboxes.without_notice": len(self.mailboxes_without_notice),
             "mailboxes.left": len(self.mailboxes_left),
+            "calendars.read": self.calendars_read,
+            "calendars.failed": len(self.calendars_failed),
             "streams.reconciled": self.reconciled,
             "items.seen": self.items_seen,
             "items.captured": self.captured,
@@ -94,6 +99,7 @@ class Tally:
     """The figures while they are still growing. One per mailbox, added up in the end: no lock is needed."""
 
     read: int = 0
+    calendars_read: int = 0
     reconciled: int = 0
     items: int = 0
     captured: int = 0
@@ -109,11 +115,16 @@ class Tally:
     quarantined: Counter[str] = field(default_factory=Counter[str])
     parked: dict[str, str] = field(default_factory=dict[str, str])
     failed: dict[str, str] = field(default_factory=dict[str, str])
+    calendars_failed: dict[str, str] = field(default_factory=dict[str, str])
+
+    def of_calendars(self) -> Tally:
+        """Return this tally of mailboxes as one of calendars: what fails there is no word about the mail."""
+        return replace(self, read=0, calendars_read=self.read, parked={}, failed={}, calendars_failed=self.failed)
 
     def add(self, other: Tally) -> None:
         """Add another tally to this one."""
-        for name in ("read", "reconciled", "items", "captured", "already_there", "owners_given", "unmatched", "held",
-                     "waiting"):  # fmt: skip
+        for name in ("read", "calendars_read", "reconciled", "items", "captured", "already_there", "owners_given",
+                     "unmatched", "held", "waiting"):  # fmt: skip
             setattr(self, name, getattr(self, name) + getattr(other, name))
-        for name in ("skipped", "matched", "planned", "written", "quarantined", "parked", "failed"):
+        for name in ("skipped", "matched", "planned", "written", "quarantined", "parked", "failed", "calendars_failed"):
             getattr(self, name).update(getattr(other, name))

@@ -8,13 +8,16 @@ from datetime import datetime, timedelta
 
 from leakwatch import faultpoints, log
 from leakwatch.core.exclusion import Screening
+from leakwatch.core.identity import MEETING_PREFIX
 from leakwatch.core.match import MatchRules, Resolver, lookup_addresses
 from leakwatch.core.normalise import merge, sender_of
 from leakwatch.core.plan import PlanRules, plan_mail
+from leakwatch.flows.capture_meetings import Meetings
 from leakwatch.flows.capture_owners import Owning
 from leakwatch.flows.capture_report import Tally
 from leakwatch.model import (
     Activity,
+    ActivityKind,
     AddressBook,
     Decision,
     Direction,
@@ -23,10 +26,12 @@ from leakwatch.model import (
     Outcome,
     Principal,
     SkipReason,
+    Verb,
     WaitingMail,
     WriteOp,
     WriteResult,
     WriteStatus,
+    Written,
 )
 from leakwatch.ports import Journal, RecordFetcher, Writer
 
@@ -55,18 +60,21 @@ _log = log.get(__name__)
 class _Round:
     """Activities that are written together.
 
-    `snapshots` says by key by which snapshot each was matched; `refusals` how often a record of it was gone before.
+    `snapshots` says by key by which snapshot each was matched; `refusals` how often a record of it was gone before;
+    `ends` what a meeting is once its write has landed, and why.
     """
 
     matches: dict[str, Match] = field(default_factory=dict[str, Match])
     ops: list[WriteOp] = field(default_factory=list[WriteOp])
     snapshots: dict[str, str] = field(default_factory=dict[str, str])
     refusals: dict[str, int] = field(default_factory=dict[str, int])
+    ends: dict[str, tuple[Outcome, str]] = field(default_factory=dict[str, tuple[Outcome, str]])
 
     def take(self, number: int) -> _Round:
         """Take the first `number` writes out, with their matches: full calls cost the org the fewest."""
         ops, self.ops = self.ops[:number], self.ops[number:]
-        return _Round({op.key or "": self.matches.pop(op.key or "") for op in ops}, ops, self.snapshots, self.refusals)
+        matches = {op.key or "": self.matches.pop(op.key or "") for op in ops}
+        return _Round(matches, ops, self.snapshots, self.refusals, self.ends)
 
 
 @dataclass(slots=True)
@@ -94,6 +102,8 @@ class Writing:
 
     Attributes:
         landed: returns op id -> record id of those writes that were carried out before.
+        history: returns key -> what was written of those records of ours that were made.
+        with_meetings: off leaves meetings in the journal.
         awaited: people whose mailboxes can be read. unread: addresses of those that a later run reads.
         size: activities matched and writes sent at a time (2,000 ids is what one read-back call takes).
     """
@@ -103,6 +113,7 @@ class Writing:
     writer: Writer
     records: RecordFetcher
     landed: Callable[[Iterable[str]], Mapping[str, str]]
+    history: Callable[[Iterable[str]], Mapping[str, Written]]
     screening: Screening
     matching: MatchRules
     planning: PlanRules
@@ -111,6 +122,7 @@ class Writing:
     run_id: str
     now: datetime
     size: int = 2_000
+    with_meetings: bool = True
 
     def plan_only(self, waiting: Iterable[WaitingMail], tally: Tally) -> tuple[WriteOp, ...]:
         """Return the writes that `waiting` wants; nothing is stored or sent.
@@ -124,12 +136,12 @@ class Writing:
         for some in _chunked(waiting, self.size):
             activities, _ = self._screen(some, tally)
             found = self._match(activities, _refused(some), tally)
-            new, there = self._parted(activities, found)
+            new, there = self._parted(activities, found, tally)
             ops += new.ops
             ops += (
                 self._owning().plan(there.mails, there.ops, there.matches, self.journal.matches(there.mails)).values()
             )
-        tally.planned.update(op.sobject for op in ops)
+        tally.planned.update(_kind(op) for op in ops)
         return tuple(ops)
 
     def write(self, waiting: Iterable[WaitingMail], tally: Tally) -> None:
@@ -140,15 +152,17 @@ class Writing:
                 taken up by the next run.
         """
         pending = _Round()
-        for some in _chunked(waiting, self.size):
+        due = (one for one in waiting if self.with_meetings or not one.key.startswith(MEETING_PREFIX))
+        for some in _chunked(due, self.size):
             activities, decisions = self._screen(some, tally)
             if decisions:
                 self.journal.withdraw(decisions, now=self.now)
             self._let_rest({one.key for one in some if one.written} - {one.key for one in activities})
             found = self._match(activities, _refused(some), tally)
-            new, there = self._parted(activities, found)
+            new, there = self._parted(activities, found, tally)
             pending.ops += new.ops
             pending.matches |= new.matches
+            pending.ends |= new.ends
             pending.snapshots |= dict.fromkeys(new.matches, found.snapshot_id)
             pending.refusals |= {one.key: one.refusals for one in some if one.refusals}
             apart = {key: match for key, match in found.matches.items() if key in found.outcomes}
@@ -207,7 +221,9 @@ class Writing:
                 found.outcomes[key], found.reasons[key] = Outcome.HELD, held
                 continue
             match = found.matches[key] = resolver.resolve(activity)
-            if activity.bulk and not self.matching.match_bulk:
+            if activity.kind is ActivityKind.MEETING:
+                tally.matched[match.basis] += match.basis is not MatchBasis.NONE
+            elif activity.bulk and not self.matching.match_bulk:
                 tally.skipped[SkipReason.BULK] += 1
                 found.outcomes[key] = Outcome.SKIPPED
             elif match.basis is MatchBasis.NONE:
@@ -235,13 +251,24 @@ class Writing:
 
     # --- writing ---
 
-    def _parted(self, activities: Sequence[Activity], found: _Matched) -> tuple[_Round, _There]:
+    def _parted(self, activities: Sequence[Activity], found: _Matched, tally: Tally) -> tuple[_Round, _There]:
         """Return what is to be made of those of `activities` that belong to somebody, and those that were made."""
         new, there = _Round(), _There()
+        due = [activity for activity in activities if activity.key not in found.outcomes]
+        meetings = Meetings(self.records, self.history, self.planning).plan(due, found.matches)
+        for key, plan in meetings.items():
+            if plan.op is None:
+                found.outcomes[key], found.reasons[key] = plan.outcome, plan.reason
+                tally.unmatched += plan.outcome is Outcome.UNMATCHED
+                if plan.outcome is Outcome.SKIPPED:
+                    tally.skipped[plan.reason] += 1
+            else:
+                new.matches[key], new.ends[key] = found.matches[key], (plan.outcome, plan.reason)
+                new.ops.append(plan.op)
         wanted = {
             activity.key: plan_mail(activity, found.matches[activity.key], self.planning)
-            for activity in activities
-            if activity.key not in found.outcomes
+            for activity in due
+            if activity.key not in meetings
         }
         records = self.landed(op.op_id for ops in wanted.values() for op in ops)
         for key, ops in wanted.items():
@@ -277,7 +304,7 @@ class Writing:
         return Owning(self.records, self.writer, self.run_id)
 
     def _apply(self, pending: _Round, tally: Tally) -> None:
-        tally.planned.update(op.sobject for op in pending.ops)
+        tally.planned.update(_kind(op) for op in pending.ops)
         results = {result.op_id: result for result in self.writer.apply(pending.ops, run_id=self.run_id)}
         faultpoints.reach("capture.after_apply")
         outcomes: dict[str, Outcome] = {}
@@ -289,7 +316,7 @@ class Writing:
             if result is not None and result.status in LANDED and result.record_id:
                 landed[key] = result.record_id
                 if result.status is WriteStatus.DONE:
-                    tally.written[op.sobject] += 1
+                    tally.written[_kind(op)] += 1
                 else:
                     tally.already_there += 1
             elif (
@@ -308,7 +335,8 @@ class Writing:
                 tally.waiting += 1
         mails = {op.key: landed[op.key] for op in pending.ops if op.sobject == "EmailMessage" and op.key in landed}
         late = self._give(mails, pending.ops, pending.matches, tally)
-        outcomes |= {key: Outcome.WRITTEN for key in landed if key not in late}
+        ends = {key: pending.ends.get(key, (Outcome.WRITTEN, "")) for key in landed if key not in late}
+        outcomes |= {key: outcome for key, (outcome, _) in ends.items()}
         self.journal.record_matches(pending.matches, outcomes, now=self.now, reasons=reasons, refused=refused)
         _log.info(log.Event.PLAN_APPLIED, landed=len(landed), refused=len(reasons), late=len(late))
 
@@ -316,6 +344,11 @@ class Writing:
         """Return whether a newer snapshot may know better than the one by which a refused mail was matched."""
         again = pending.refusals.get(key, 0) + 1 < MOST_REFUSALS
         return result.code in RECORD_GONE and again and bool(pending.snapshots.get(key))
+
+
+def _kind(op: WriteOp) -> str:
+    """Return what a write is counted as: its object, with what is done to it unless it is made."""
+    return op.sobject + {Verb.UPDATE: ".changed", Verb.DELETE: ".deleted"}.get(op.verb, "")
 
 
 def _refused(waiting: Iterable[WaitingMail]) -> dict[str, str]:

@@ -41,7 +41,7 @@ from leakwatch.model.rules import (
     Text,
 )
 from leakwatch.model.runs import Run, Snapshot
-from leakwatch.model.writing import KEY_FIELD, Verb, WriteOp, WriteResult, WriteStatus
+from leakwatch.model.writing import KEY_FIELD, Verb, WriteOp, WriteResult, WriteStatus, Written
 
 __all__ = [
     "KEY_FIELD",
@@ -88,4 +88,5 @@ __all__ = [
     "WriteOp",
     "WriteResult",
     "WriteStatus",
+    "Written",
 ]

@@ -63,6 +63,8 @@ class Page:
     has_more: bool
     reset: bool = False  # the provider forgot the cursor: `next_cursor` begins a reconcile, nothing is to be wiped
     gone: tuple[str, ...] = ()  # ids listed by the provider that had vanished when fetched
+    # When those that are gone went, as far as the provider says; empty where that tells nothing.
+    removed_at: Mapping[str, datetime | None] = field(default_factory=dict[str, "datetime | None"])
 
 
 class ActivityKind(StrEnum):
@@ -136,6 +138,9 @@ class Activity:
     fingerprint: str = ""  # digest of From, Date, Subject, recipients: finds copies whose Message-ID a relay rewrote
     omitted_participants: int = 0  # beyond the cap on stored participants
     reused_id: bool = False  # another mail with the same Message-ID but other From or Date exists: never merged
+    all_day: bool = False  # meetings: `start` and `end` are midnights in UTC that stand for dates, `end` exclusive
+    private: bool = False  # meetings: its time alone may be known
+    organizers: bool = False  # meetings: this is the organizer's own copy, whose word counts
 
 
 class SkipReason(StrEnum):
@@ -161,6 +166,10 @@ class SkipReason(StrEnum):
     NO_SENDER = "no_sender"
     NOT_GIVEN = "not_given"  # Gmail fails for this one mail: quarantined, and asked for again by every reading
     NOT_ON_LIST = "not_on_list"  # an allow list is set and nobody in this mail is on it
+    CANCELLED = "cancelled"  # a meeting that will not take place, or that all of ours declined
+    PRIVATE = "private"  # an appointment that its owner marked as private
+    NOT_A_MEETING = "not_a_meeting"  # birthdays, focus time, out of office, working location
+    SERIES = "series"  # the master of a series: its occurrences are the meetings
 
 
 class Outcome(StrEnum):

@@ -42,6 +42,29 @@ class WriteOp:
         return {name: value for name, value in self.fields.items() if name in ("ToIds", "CcIds", "BccIds")}
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What leakwatch wrote of one record of its own so far.
+
+    Attributes:
+        record_id: the record as it is now; None if it was never made, or deleted by us since.
+        fields: the last value that we gave to each field.
+        steps: how many writes that were; the next one is told apart by it.
+    """
+
+    record_id: str | None = None
+    fields: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    steps: int = 0
+
+    def after(self, op: WriteOp) -> Written:
+        """Return what stands written once `op` has landed too; its `record_id` is known."""
+        if op.verb is Verb.DELETE:
+            return Written(None, {}, self.steps + 1)
+        if op.verb is Verb.UPDATE:
+            return Written(self.record_id, {**self.fields, **op.fields}, self.steps + 1)
+        return Written(op.record_id, dict(op.fields), self.steps + 1)
+
+
 class WriteStatus(StrEnum):
     """How a write ended."""
 

@@ -20,13 +20,13 @@ PARENTS_A_QUERY = 200
 def landed(reader: SalesforceReader, ops: Sequence[WriteOp]) -> list[WriteResult]:
     """Return a result for each of `ops` that is seen to have landed; the others did not, or it can't be seen.
 
-    An insert is found by our key, a post by the marker in its text, an update by the values that its row has now. An
-    upsert is never: it is sent again, which changes nothing.
+    An insert is found by our key, a post by the marker in its text, an update by the values that its row has now, a
+    deletion by there being no row. An upsert is never: it is sent again, which changes nothing.
 
     Raises:
         AuthError, TransientError: the org can't be asked now.
     """
-    return [*_inserts(reader, ops), *_updates(reader, ops), *_posts(reader, ops)]
+    return [*_inserts(reader, ops), *_updates(reader, ops), *_deletions(reader, ops), *_posts(reader, ops)]
 
 
 def _inserts(reader: SalesforceReader, ops: Sequence[WriteOp]) -> Iterable[WriteResult]:
@@ -56,6 +56,18 @@ def _updates(reader: SalesforceReader, ops: Sequence[WriteOp]) -> Iterable[Write
             row = rows.get(str(op.record_id))
             if row is not None and all(_same(row.get(name), value) for name, value in op.fields.items()):
                 yield WriteResult(op.op_id, WriteStatus.ALREADY_THERE, op.record_id)
+
+
+def _deletions(reader: SalesforceReader, ops: Sequence[WriteOp]) -> Iterable[WriteResult]:
+    deleted: dict[str, list[WriteOp]] = defaultdict(list)
+    for op in ops:
+        if op.verb is Verb.DELETE and op.record_id:
+            deleted[op.sobject].append(op)
+    for sobject, group in deleted.items():
+        rows = reader.fetch(sobject, sorted({str(op.record_id) for op in group}), ["Id"])
+        for op in group:
+            if op.record_id not in rows:
+                yield WriteResult(op.op_id, WriteStatus.DONE, op.record_id)
 
 
 def _same(stored: Any, sent: Any) -> bool:

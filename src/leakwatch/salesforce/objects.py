@@ -31,12 +31,13 @@ class OrgFacts:
     task_progress_statuses: tuple[str, ...]  # open, but not the default: somebody works on it
     has_email_message: bool
     key_on_task: bool
+    key_on_event: bool
     key_on_email_message: bool
 
 
 def org_facts(reader: SalesforceReader) -> OrgFacts:
     """Return the facts of the org behind `reader`; asks the org three times."""
-    reader.prepare_describes(("Organization", "TaskStatus", "TaskPriority", "EmailMessage", "Task"))
+    reader.prepare_describes(("Organization", "TaskStatus", "TaskPriority", "EmailMessage", "Task", "Event"))
     org = reader.org()
     statuses = list(_task_statuses(reader))
     opened = [row for row in statuses if not row["IsClosed"]]
@@ -55,6 +56,7 @@ def org_facts(reader: SalesforceReader) -> OrgFacts:
         task_progress_statuses=tuple(_status_name(row) for row in opened if _status_name(row) != default_name),
         has_email_message=_exists(reader, "EmailMessage"),
         key_on_task=reader.has_field("Task", KEY_FIELD),
+        key_on_event=_exists(reader, "Event") and reader.has_field("Event", KEY_FIELD),
         key_on_email_message=reader.has_field("EmailMessage", KEY_FIELD),
     )
 

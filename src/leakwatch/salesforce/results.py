@@ -36,6 +36,8 @@ def classify_row(op: WriteOp, row: Mapping[str, Any]) -> WriteResult:
     if code == "DUPLICATE_VALUE" and (KEY_FIELD in message + str(first.get("fields") or "") or _NAMELESS in message):
         found = _RECORD_ID.search(message)
         return WriteResult(op.op_id, WriteStatus.ALREADY_THERE, long_id(found[1]) if found else None, code, message)
+    if op.verb is Verb.DELETE and code == "ENTITY_IS_DELETED":
+        return WriteResult(op.op_id, WriteStatus.DONE, op.record_id)
     locked = code == "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY" and LOCKED in message
     if code in _REPEAT or locked:
         return WriteResult(op.op_id, WriteStatus.RETRY, None, code, message)

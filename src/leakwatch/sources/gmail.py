@@ -27,6 +27,7 @@ from leakwatch.core.mail import EPOCH, read_mail
 from leakwatch.errors import CursorError, TransientError
 from leakwatch.model import (
     Activity,
+    ActivityKind,
     Cursor,
     CursorPhase,
     Decision,
@@ -86,6 +87,7 @@ class GmailSource:
     """
 
     name = NAME
+    kind = ActivityKind.MAIL
 
     def __init__(self, gmail: _Gmail, options: GmailOptions | None = None, *, known: Known | None = None) -> None:
         self._gmail = gmail

@@ -45,7 +45,7 @@ def _moment(value: str | None) -> datetime | None:
 
 
 def _activity_dict(activity: Activity) -> dict[str, Any]:
-    return {
+    raw: dict[str, Any] = {
         "key": activity.key,
         "weak": activity.weak_key,
         "kind": activity.kind.value,
@@ -68,6 +68,9 @@ def _activity_dict(activity: Activity) -> dict[str, Any]:
         "omitted": activity.omitted_participants,
         "reused_id": activity.reused_id,
     }
+    if activity.kind is ActivityKind.MEETING:  # apart, so that a mail's form and digest are what they always were
+        raw |= {"all_day": activity.all_day, "private": activity.private, "organizers": activity.organizers}
+    return raw
 
 
 def dump_activity(activity: Activity) -> bytes:
@@ -100,6 +103,9 @@ def load_activity(body: bytes) -> Activity:
         fingerprint=raw["fingerprint"],
         omitted_participants=raw["omitted"],
         reused_id=raw["reused_id"],
+        all_day=raw.get("all_day", False),
+        private=raw.get("private", False),
+        organizers=raw.get("organizers", False),
     )
 
 

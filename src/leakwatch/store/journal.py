@@ -161,6 +161,27 @@ class SqlJournal(SqlOutcomes, SqlMailboxes):
         ]
         upsert(connection, tables.activities, rows)
 
+    def stored(self, refs: Sequence[SourceRef]) -> Sequence[Activity]:
+        """Return the stored copies that lie at `refs`."""
+        found: list[Activity] = []
+        with transaction(self._engine) as connection:
+            for conditions in exclusions.chosen(tables.copies, map(exclusions.place_of, refs)):
+                rows = connection.execute(select(tables.copies.c.body).where(*conditions)).scalars()
+                found += [codec.load_activity(body) for body in rows]
+        return found
+
+    def ids_under(self, source: str, principal: str, prefix: str) -> Sequence[str]:
+        """Return the provider ids of stored copies that begin with `prefix`."""
+        table = tables.copies
+        query = select(table.c.provider_id).where(
+            table.c.source == source,
+            table.c.principal == principal,
+            table.c.provider_id >= prefix,
+            table.c.provider_id < prefix + chr(0x10FFFF),
+        )
+        with transaction(self._engine) as connection:
+            return list(connection.execute(query.order_by(table.c.provider_id)).scalars())
+
     def alike(self, copies: Sequence[Activity]) -> Sequence[Activity]:
         """Return the stored copies with the Message-ID or the fingerprint of one of `copies`."""
         with transaction(self._engine) as connection:

@@ -54,11 +54,11 @@ def forget_decisions(connection: Connection, places: Iterable[Place]) -> None:
 
 
 def _delete(connection: Connection, table: Table, places: Iterable[Place]) -> None:
-    for chosen in _chosen(table, places):
-        connection.execute(delete(table).where(*chosen))
+    for conditions in chosen(table, places):
+        connection.execute(delete(table).where(*conditions))
 
 
-def _chosen(table: Table, places: Iterable[Place]) -> Iterator[tuple[ColumnElement[bool], ...]]:
+def chosen(table: Table, places: Iterable[Place]) -> Iterator[tuple[ColumnElement[bool], ...]]:
     """Yield conditions that together choose the rows at `places`, by the primary key."""
     by_mailbox: dict[tuple[str, str], list[str]] = {}
     for source, principal, provider_id in places:
@@ -101,9 +101,9 @@ def without_vetoed(connection: Connection, decisions: Sequence[Decision]) -> lis
     table = tables.decisions
     blind = {place_of(one.ref) for one in decisions if one.key is None}
     vetoed: set[Place] = set()
-    for chosen in _chosen(table, blind):
+    for conditions in chosen(table, blind):
         query = select(table.c.source, table.c.principal, table.c.provider_id)
-        found = connection.execute(query.where(*chosen, table.c.reason.in_(sorted(VETOES))))
+        found = connection.execute(query.where(*conditions, table.c.reason.in_(sorted(VETOES))))
         vetoed.update((row.source, row.principal, row.provider_id) for row in found)
     return [one for one in decisions if place_of(one.ref) not in blind & vetoed]
 
@@ -146,9 +146,9 @@ def _keys(connection: Connection, decisions: Sequence[Decision], *, written: boo
     copies, activities = tables.copies, tables.activities
     is_written = activities.c.outcome == Outcome.WRITTEN.value
     found: dict[Place, str] = {}
-    for chosen in _chosen(copies, {place_of(one.ref) for one in decisions}):
+    for conditions in chosen(copies, {place_of(one.ref) for one in decisions}):
         query = select(copies.c.source, copies.c.principal, copies.c.provider_id, copies.c.key)
-        query = query.join(activities, activities.c.key == copies.c.key).where(*chosen)
+        query = query.join(activities, activities.c.key == copies.c.key).where(*conditions)
         query = query.where(is_written if written else or_(activities.c.outcome.is_(None), ~is_written))
         found.update({(row.source, row.principal, row.provider_id): row.key for row in connection.execute(query)})
     return found

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Engine, RowMapping, bindparam, func, select, update
 
 from leakwatch import faultpoints
-from leakwatch.model import Verb, WriteOp, WriteResult, WriteStatus
+from leakwatch.model import Verb, WriteOp, WriteResult, WriteStatus, Written
 from leakwatch.store import capture_codec as codec
 from leakwatch.store.capture_tables import chunks, text, upsert, when, writes
 from leakwatch.store.database import transaction
@@ -109,6 +109,17 @@ class SqlWriteLog:
                 found.update({row.op_id: row.record_id or "" for row in connection.execute(query)})
         return found
 
+    def history(self, keys: Iterable[str]) -> Mapping[str, Written]:
+        """Return key -> what was written of those records of ours that were made."""
+        found: dict[str, Written] = {}
+        with transaction(self._engine) as connection:
+            for some in chunks(sorted(set(keys))):
+                query = select(writes).where(writes.c.key.in_(some), writes.c.status.in_(LANDED))
+                ops = [_op(row) for row in connection.execute(query).mappings()]
+                for op in sorted(ops, key=lambda op: _step(op.op_id)):
+                    found[op.key or ""] = found.get(op.key or "", Written()).after(op)
+        return found
+
     def by_run(self, run_id: str) -> Sequence[LoggedWrite]:
         """Return what a run wrote or tried to, in the order it was begun."""
         query = select(writes).where(writes.c.run_id == run_id).order_by(writes.c.begun_at, writes.c.op_id)
@@ -124,6 +135,12 @@ class SqlWriteLog:
         )
         with transaction(self._engine) as connection:
             return [_logged(row) for row in connection.execute(query).mappings()]
+
+
+def _step(op_id: str) -> int:
+    """Return the number of a write among those of its record, which its id ends with; the first one has none."""
+    last = op_id.rpartition("|")[2]
+    return int(last) if last.isdecimal() else 0
 
 
 def _row(run_id: str, op: WriteOp, now: datetime) -> dict[str, Any]:
