@@ -1,7 +1,7 @@
 """Writing rows: what a row must satisfy, and what follows from it.
 
-One path for everybody: parse, prepare (an object's own rules fill in and refuse), check, store, settle
-(what other rows feel of it). Objects' own rules are in `automation`.
+One path for everybody: read what was sent (`sent`), prepare (an object's own rules fill in and refuse), check, store,
+settle (what other rows feel of it). Objects' own rules are in `automation`.
 """
 
 from __future__ import annotations
@@ -11,16 +11,14 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from leakwatch.sandbox.org import checks, deletion, ids, sharing, values, written
+from leakwatch.sandbox.org import checks, deletion, ids, sent, sharing, values
 from leakwatch.sandbox.org.caller import Caller
-from leakwatch.sandbox.org.errors import OrgError, bad, no_column, not_found
-from leakwatch.sandbox.org.foreign import referred
+from leakwatch.sandbox.org.errors import OrgError, bad, not_found
 from leakwatch.sandbox.org.schema import ID_TYPES, Field, Schema, SObject
 from leakwatch.sandbox.org.settings import OrgSettings
 from leakwatch.sandbox.org.store import Store
 
 Row = dict[str, Any]
-AUDIT_FIELDS = ("CreatedDate", "CreatedById", "LastModifiedDate", "LastModifiedById")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +112,7 @@ class Engine:
         if not sobject.allows("createable"):
             raise bad("INVALID_TYPE_FOR_OPERATION", f"entity type {sobject.name} does not support create")
         with self.store.transaction():
-            row, lists = self._parse(sobject, fields, "C")
+            row, lists = sent.read(self, sobject, fields, sent.CREATE)
             with self._pass("row.write", "create", sobject, row):
                 record_id = self.insert(sobject, row, caller, frozenset(row), lists)
                 self._pass("row.written", "create", sobject, {"Id": record_id}, row)
@@ -158,7 +156,7 @@ class Engine:
             raise bad("INVALID_TYPE_FOR_OPERATION", f"entity type {sobject.name} does not support update")
         with self.store.transaction():
             old = self.living(sobject, record_id)
-            row, lists = self._parse(sobject, fields, "U")
+            row, lists = sent.read(self, sobject, fields, sent.UPDATE)
             sharing.check(self.settings, sobject, old, row, caller)
             with self._pass("row.write", "update", sobject, old, row):
                 self.change(sobject, old, row, caller, lists)
@@ -238,53 +236,6 @@ class Engine:
         return None if row is None or row.get("IsDeleted") else row
 
     # -- checks ---------------------------------------------------------------------------------------
-
-    def _parse(self, sobject: SObject, fields: Mapping[str, Any], flag: str) -> tuple[Row, dict[str, list[str]]]:
-        row: Row = {}
-        lists: dict[str, list[str]] = {}
-        for name, value in fields.items():
-            if name == "attributes":
-                continue
-            field = sobject.visible(name)
-            link = sobject.by_relationship.get(name.lower()) if field is None else None
-            if link is not None:
-                self._writable(sobject, link, flag)
-                if any(one.lower() == link.name.lower() for one in fields):
-                    said = f"Cannot specify both an external ID reference {name} and a salesforce id, {link.name}"
-                    raise bad("INVALID_FIELD", said)
-                row[link.name] = referred(self.store, self.schema, link, value)
-                continue
-            if field is None:
-                raise no_column(name, sobject.name)
-            self._writable(sobject, field, flag)
-            if field.type == "junction":
-                lists[field.name] = self._id_list(field, value)
-            else:
-                row[field.name] = written.parse(self.schema, field, value)
-                checks.listed(self, field, row[field.name])
-        return row, lists
-
-    def _writable(self, sobject: SObject, field: Field, flag: str) -> None:
-        if field.name == "Id" and flag == "C":
-            raise bad("INVALID_FIELD_FOR_INSERT_UPDATE", "cannot specify Id in an insert call")
-        audit = self.settings.audit_fields and "auditFields" in sobject.marks and field.name in AUDIT_FIELDS
-        if not field.can(flag) and not (audit and flag == "C"):
-            raise bad(
-                "INVALID_FIELD_FOR_INSERT_UPDATE",
-                f"Unable to create/update fields: {field.name}. Please check the security settings of this "
-                "field and verify that it is read/write for your profile or permission set.",
-                field.name,
-            )
-
-    def _id_list(self, field: Field, value: Any) -> list[str]:
-        if value is None:
-            return []
-        if not isinstance(value, list):
-            raise bad("JSON_PARSER_ERROR", f"Cannot deserialize instance of JunctionIdList from {value!r}")
-        found = [written.parse_id(self.schema, field, one) for one in value]
-        for one in found:
-            checks.exists(self, field, one)
-        return list(dict.fromkeys(found))
 
     def _ready(self, change: Change) -> None:
         rules = self.rules(change.sobject)
