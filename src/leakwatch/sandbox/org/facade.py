@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from leakwatch.sandbox.org import defaults, deletion, deploy, hidden, ids, merging, metadata, seeding, values
+from leakwatch.sandbox.org import defaults, deletion, deployment, hidden, ids, limits, merging, queries, seeding, values
 from leakwatch.sandbox.org import dump as dumping
 from leakwatch.sandbox.org.agenda import Agenda
 from leakwatch.sandbox.org.automation import RULES, archive, conversion, history, last_activity
@@ -18,27 +18,21 @@ from leakwatch.sandbox.org.automation.declared import Declared
 from leakwatch.sandbox.org.bulk.machine import Bulk
 from leakwatch.sandbox.org.caller import DEFAULT_VERSION, Caller, caller_of
 from leakwatch.sandbox.org.cursors import Cursors
-from leakwatch.sandbox.org.database import Snapshot
 from leakwatch.sandbox.org.engine import Engine
 from leakwatch.sandbox.org.errors import OrgError, not_found
 from leakwatch.sandbox.org.identity.apps import App
 from leakwatch.sandbox.org.identity.authority import Authority
-from leakwatch.sandbox.org.limits import CALLS, DAY, count_for_app
 from leakwatch.sandbox.org.meters import Meters, Running
 from leakwatch.sandbox.org.replication import InFlight
-from leakwatch.sandbox.org.schema import Schema, SObject, read_field
+from leakwatch.sandbox.org.schema import Schema, SObject
 from leakwatch.sandbox.org.settings import CHANGEABLE, OrgSettings, check
-from leakwatch.sandbox.org.soql.filters import Calendar
-from leakwatch.sandbox.org.soql.plan import Column
-from leakwatch.sandbox.org.soql.results import Page, Runner, Stream
+from leakwatch.sandbox.org.settings.kept import KeptChanges
+from leakwatch.sandbox.org.soql.results import Page, Stream
 from leakwatch.sandbox.org.storage import Storage
-from leakwatch.sandbox.org.store import Store, quote
+from leakwatch.sandbox.org.store import Store
 from leakwatch.sandbox.org.trouble import Trouble
 
 __all__ = ["Clock", "Org", "OrgError", "OrgSettings"]
-
-
-CHANGES_FILE = "settings.json"
 
 
 class Clock(Protocol):
@@ -56,17 +50,12 @@ class Org:
         self._closed = False
         self.settings = settings or OrgSettings()
         self.clock = clock
-        self._changes_file = Path(folder) / CHANGES_FILE
-        self._changed: dict[str, Any] = {}
-        if self._changes_file.exists():
-            self._changed = json.loads(self._changes_file.read_text(encoding="utf-8"))
-            check(CHANGEABLE, self._changed)
-            for name, value in self._changed.items():
-                setattr(self.settings, name, value)
+        self._changes = KeptChanges(Path(folder), self.settings)
         self.trouble = Trouble(self)
         self.schema = self._fresh_schema()
         self.store = Store(Path(folder), self.schema)
         self.cursors = Cursors(Path(folder))
+        self.queries = queries.Queries(self)
         self.storage = Storage(self)
         self.engine = self._engine()
         self.identity = Authority(self, Path(folder))
@@ -104,7 +93,7 @@ class Org:
                 for sobject, row in defaults.rows(self.settings):
                     seeding.load(self.engine, self.schema.objects[sobject], [row])
             if self.store.note("deployed") is None:
-                self.store.set_note("deployed", self.now_text())
+                deployment.stamp(self)
             self.store.set_note("settings", json.dumps(asdict(self.settings), sort_keys=True))
 
     def now_text(self) -> str:
@@ -126,9 +115,7 @@ class Org:
         """
         one = self._object(sobject)
         with self.store.transaction():
-            if one.name in defaults.REPLACEABLE and self.store.note(f"seeded:{one.name}") is None:
-                self.store.execute(f"DELETE FROM {quote(one.name)}")
-                self.store.set_note(f"seeded:{one.name}", "yes")
+            seeding.make_room(self.store, one)
             self.storage.forget()
             return seeding.load(self.engine, one, rows)
 
@@ -141,37 +128,15 @@ class Org:
             MetadataError: For what Salesforce would not deploy, with the file and the element.
             OrgError: 501 for what the sandbox does not emulate.
         """
-        project = metadata.read_project(Path(folder))
-        deploy.check(self.schema, project)
-        notes = list(project.notes)
-        currency = self.settings.currency if self.settings.multicurrency else None
-        for raw in deploy.objects(project, self.store.prefixes(), currency):
-            self.store.add_object(raw)
-        for one in project.fields:
-            notes += self.add_custom_field(one.sobject, one.spec)
-        with self.store.transaction():
-            for name, granted in project.permission_sets.items():
-                self.store.set_note(f"permission_set:{name}", json.dumps(granted, sort_keys=True))
-            self.store.set_note("deployed", self.now_text())
-        return notes
+        return deployment.deploy_project(self, folder)
 
     def permission_set(self, name: str) -> dict[str, list[dict[str, Any]]] | None:
         """What a deployed permission set grants: `fieldPermissions` and `objectPermissions`; None without it."""
-        kept = self.store.note(f"permission_set:{name}")
-        return json.loads(kept) if kept else None
+        return deployment.permission_set(self, name)
 
     def add_custom_field(self, sobject: str, spec: Mapping[str, Any]) -> list[str]:
         """Add one custom field; keys as in the Metadata API's CustomField (see `deploy`)."""
-        notes: list[str] = []
-        with self.store.transaction():
-            for target in deploy.targets(self.schema, sobject):
-                raw = deploy.compact(spec)
-                if target == "EmailMessage" and "Q" in raw["f"] and not self.settings.email_message_key_unique:
-                    raw["f"] = raw["f"].replace("Q", "")
-                    notes.append(f"{target}.{raw['n']}: this org allows no unique field here; it is not unique")
-                self.store.add_field(target, read_field(raw), raw)
-            self.store.set_note("deployed", self.now_text())
-        return notes
+        return deployment.add_field(self, sobject, spec)
 
     def change_settings(self, changes: Mapping[str, Any]) -> None:
         """Change settings while running: those of `CHANGEABLE`. Others raise ValueError, and nothing is changed.
@@ -181,27 +146,15 @@ class Org:
         check(CHANGEABLE, changes)
         hidden.check(self.schema, changes.get("hidden_fields", ()))
         with self.store.writing():
-            self._changed |= changes
-            self._changes_file.write_text(json.dumps(self._changed, sort_keys=True), encoding="utf-8")
-            for name, value in changes.items():
-                setattr(self.settings, name, value)
+            self._changes.add(changes)
             if "bulk_polls" in changes:
                 self.bulk.resume()
             if "email_message_key_unique" in changes:
-                self._redeploy_keys("EmailMessage", unique=self.settings.email_message_key_unique)
+                deployment.redeploy_keys(self, "EmailMessage", unique=self.settings.email_message_key_unique)
             if "hidden_fields" in changes:
                 hidden.hide(self.schema, self.settings.hidden_fields)
-                self.store.set_note("deployed", self.now_text())  # describe is not the same any more
+                deployment.stamp(self)
         archive.schedule(self)
-
-    def _redeploy_keys(self, sobject: str, *, unique: bool) -> None:
-        """Make the deployed external ids of an object unique, or not."""
-        with self.store.transaction():
-            for row in self.store.execute("SELECT spec FROM _field WHERE sobject = ?", (sobject,)).fetchall():
-                raw = json.loads(row["spec"])
-                if "X" in raw["f"]:
-                    raw["f"] = raw["f"].replace("Q", "") + ("Q" if unique else "")
-                    self.store.add_field(sobject, read_field(raw), raw)
 
     def declare(self, rules: Mapping[str, Any]) -> dict[str, Any]:
         """Set `validation_rules`, `duplicate_rules` or both; all that are declared now (docs/world-format.md).
@@ -298,53 +251,19 @@ class Org:
     def query(self, soql: str, *, all_rows: bool = False) -> list[dict[str, Any]]:
         """All records of a query, without paging and without `attributes`."""
         page = self.query_page(soql, all_rows=all_rows, page_size=10**9)
-        return [_plain(record) for record in page.records]
+        return [queries.plain(record) for record in page.records]
 
     def query_page(self, soql: str, *, all_rows: bool, page_size: int, caller: Caller | None = None) -> Page:
         """The first page of a query, as the REST API answers it; without a caller, the sandbox itself asks."""
-        with self.cursors.serving(), self.store.reading():
-            return self._runner(caller or self.caller()).run(soql, all_rows=all_rows, page_size=page_size)
+        return self.queries.first_page(soql, caller or self.caller(), all_rows=all_rows, page_size=page_size)
 
     def query_more(self, locator: str, *, page_size: int, caller: Caller | None = None) -> Page:
         """The page a locator leads to."""
-        cursor, _, start = locator.partition("-")
-        self.trouble.at("cursor.page", f"page {cursor} from {start}", cursor=cursor)
-        with self.cursors.serving(), self.store.reading():
-            return self._runner(caller or self.caller()).more(locator, page_size=page_size)
+        return self.queries.more(locator, caller or self.caller(), page_size=page_size)
 
     def stream(self, soql: str, *, all_rows: bool = False, caller: Caller | None = None) -> Stream:
         """All rows of a query, of the moment this is called, however long reading them takes."""
-        snapshot = self.store.snapshot()
-        try:
-            stream = self._runner(caller or self.caller()).stream(soql, snapshot, all_rows=all_rows)
-        except BaseException:
-            snapshot.close()
-            raise
-        return replace(stream, rows=_until_closed(stream.rows, snapshot))
-
-    def selected(self, soql: str, *, all_rows: bool = False, caller: Caller) -> list[Column]:
-        """What `stream` would give of a query, in order; refuses what it refuses."""
-        return self._runner(caller).stream(soql, self.store, all_rows=all_rows).columns
-
-    def records(
-        self, sobject: SObject, record_ids: Sequence[str], fields: Iterable[str], *, caller: Caller
-    ) -> list[dict[str, Any]]:
-        """Known rows with these fields, as the REST API answers them."""
-        with self.store.reading():
-            soql = f"SELECT {', '.join(fields)} FROM {sobject.name}"
-            return self._runner(caller).known(soql, list(record_ids))
-
-    def _runner(self, caller: Caller) -> Runner:
-        calendar = Calendar(
-            self.clock.now(),
-            caller.zone,
-            caller.first_weekday,
-            caller.fiscal_month,
-            caller.locale,
-            caller.currency,
-            caller.user_id,
-        )
-        return Runner(self.store, self.cursors, self.schema, calendar, caller)
+        return self.queries.stream(soql, caller or self.caller(), all_rows=all_rows)
 
     def recompute_last_activity(self) -> None:
         """Set LastActivityDate everywhere from the activities there are: for worlds, after seeding.
@@ -358,13 +277,11 @@ class Org:
 
     def count_call(self, app: str = "") -> None:
         """Count one API call against the rolling 24 hours of org and app; refuse it when they are used up."""
-        count_for_app(self, app)
-        if not self.meters.take(CALLS, self.settings.daily_api_limit, DAY):
-            raise OrgError(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
+        limits.count_call(self, app)
 
     def calls_used(self) -> int:
         """API calls in the last 24 hours of business time."""
-        return self.meters.used(CALLS)
+        return self.meters.used(limits.CALLS)
 
     # -- whole states ---------------------------------------------------------------------------------
 
@@ -421,22 +338,3 @@ class Org:
         if found is None:
             raise not_found(f"There is no object {name}")
         return found
-
-
-def _until_closed(rows: Iterator[list[Any]], snapshot: Snapshot) -> Iterator[list[Any]]:
-    with snapshot:
-        yield from rows
-
-
-def _plain(record: dict[str, Any]) -> dict[str, Any]:
-    """A record without `attributes`; child results as plain lists."""
-    plain: dict[str, Any] = {}
-    for name, value in record.items():
-        if name == "attributes":
-            continue
-        if isinstance(value, dict) and "records" in value:
-            value = [_plain(one) for one in value["records"]]  # noqa: PLW2901
-        elif isinstance(value, dict):
-            value = _plain(value)  # noqa: PLW2901
-        plain[name] = value
-    return plain

@@ -133,11 +133,13 @@ def app_calls(org: Org, app: str) -> int:
     return org.meters.used(f"calls {app}", DAY)
 
 
-def count_for_app(org: Org, app: str) -> None:
-    """Count a call against its connected app's own quota; raises OrgError 403 when that is used up."""
+def count_call(org: Org, app: str) -> None:
+    """Count a call against its connected app's quota and the org's; raises OrgError 403 when one is used up."""
     quota = org.settings.app_quotas.get(app)
     if quota is not None and not org.meters.take(f"calls {app}", quota, DAY):
         raise OrgError(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")  # words unverified
+    if not org.meters.take(CALLS, org.settings.daily_api_limit, DAY):
+        raise OrgError(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
 
 
 def usage_header(org: Org, app: str) -> str:

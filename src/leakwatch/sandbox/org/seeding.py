@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from leakwatch.sandbox.org import ids, values
+from leakwatch.sandbox.org import defaults, ids, values
 from leakwatch.sandbox.org.engine import Engine
 from leakwatch.sandbox.org.errors import bad
 from leakwatch.sandbox.org.schema import SObject
+from leakwatch.sandbox.org.store import Store, quote
+
+
+def make_room(store: Store, sobject: SObject) -> None:
+    """Take away the rows that the org brought along, where a world's own replace them; the first time only."""
+    if sobject.name in defaults.REPLACEABLE and store.note(f"seeded:{sobject.name}") is None:
+        store.execute(f"DELETE FROM {quote(sobject.name)}")
+        store.set_note(f"seeded:{sobject.name}", "yes")
 
 
 def load(engine: Engine, sobject: SObject, rows: Iterable[Mapping[str, Any]]) -> int:

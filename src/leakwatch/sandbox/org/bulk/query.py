@@ -86,7 +86,7 @@ def check(org: Org, soql: str, caller: Caller, *, all_rows: bool) -> str:
         _check_shape(query)
         if sobject in _NOT_SUPPORTED or (sobject.endswith("Feed") and sobject != "Feed"):
             raise bad("INVALIDENTITY", f"Entity '{sobject}' is not supported by the Bulk API.")
-        columns = org.selected(soql, caller=caller, all_rows=all_rows)
+        columns = org.queries.columns(soql, caller, all_rows=all_rows)
     except RecursionError:
         raise too_complicated() from None
     if any(one.field.type == "address" for one in columns):

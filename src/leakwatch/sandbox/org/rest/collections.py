@@ -250,7 +250,7 @@ def _read(call: Call, name: str, wanted: list[str], fields: list[str]) -> Reply:
     sql = f"SELECT Id FROM {quote(sobject.name)} WHERE Id IN (SELECT value FROM json_each(?)){alive}"
     with call.org.store.reading():
         living = [row["Id"] for row in call.org.store.execute(sql, (json.dumps(normal),))]
-        records = call.org.records(sobject, living, dict.fromkeys(["Id", *names]), caller=call.caller)
+        records = call.org.queries.known(sobject, living, dict.fromkeys(["Id", *names]), call.caller)
     by_id = {record["Id"]: record for record in records}
     return Reply(body=[by_id.get(one or "") for one in normal])
 
