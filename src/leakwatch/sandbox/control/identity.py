@@ -1,4 +1,4 @@
-"""The control API's part about logging in: sessions, refresh tokens, apps, users.
+"""Logging in: sessions, refresh tokens, apps, users.
 
 GET  /sessions                  living sessions, and families of refresh tokens, without the tokens themselves
 POST /sessions/expire           every access token is refused from now on, or with {"service"} those of "salesforce" or
@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
+from leakwatch.sandbox.control.desk import Body, Route
 from leakwatch.sandbox.google.service import GoogleService
 from leakwatch.sandbox.org.facade import Org
 from leakwatch.sandbox.org.identity.apps import App
@@ -23,7 +24,6 @@ from leakwatch.sandbox.org.identity.authority import EVERYBODY, Barred
 from leakwatch.sandbox.org.identity.sessions import Session
 from leakwatch.sandbox.stage import StageError
 
-Body = dict[str, Any]
 _WHICH = ("session", "token", "user")
 _SECRETS = ("secret", "certificate")
 
@@ -133,3 +133,13 @@ def _only(body: Body, *known: str) -> None:
     unknown = sorted(set(body) - set(known))
     if unknown:
         raise StageError(f"{', '.join(unknown)}: not known here; what is: {', '.join(known)}")
+
+
+ROUTES: list[Route] = [
+    ("GET", "/sessions", lambda desk, _call: sessions(desk.stage.org)),
+    ("POST", "/sessions/expire", lambda desk, call: expire(desk.stage.org, desk.google, call.body)),
+    ("GET", "/apps", lambda desk, _call: apps(desk.stage.org)),
+    ("POST", "/apps", lambda desk, call: change_app(desk.stage.org, call.body)),
+    ("POST", "/users", lambda desk, call: change_user(desk.stage.org, call.body)),
+    ("POST", "/org/api", lambda desk, call: switch_api(desk.stage.org, call.body)),
+]
