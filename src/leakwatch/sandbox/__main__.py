@@ -7,12 +7,14 @@ import json
 import sys
 from pathlib import Path
 
+from leakwatch.sandbox.filling import NoRoomError
 from leakwatch.sandbox.google.quota import PROFILES
 from leakwatch.sandbox.org.errors import OrgError
 from leakwatch.sandbox.server import Options, ServeError, serve
 from leakwatch.sandbox.wire import PortError
 from leakwatch.sandbox.world.builder import SIZES
 from leakwatch.sandbox.world.check import WorldError
+from leakwatch.sandbox.world.million import NAME as MILLION
 from leakwatch.sandbox.world.model import World
 
 #: Exit codes as in the rest of the program: 2 usage, 3 configuration (here: a world file), 1 failure.
@@ -35,9 +37,10 @@ def parser() -> argparse.ArgumentParser:
     )
     verbs = top.add_subparsers(dest="verb", required=True)
     run = verbs.add_parser("serve", help="serve until SIGTERM or Ctrl-C")
-    run.add_argument("--world", default="small", help="small, medium, large or a leakwatch-world/1 file")
+    run.add_argument("--world", default="small", help="small, medium, large, million or a leakwatch-world/1 file")
     run.add_argument("--dir", type=Path, required=True, help="where the state lives; the same one continues")
     run.add_argument("--seed", type=int, help="seed of a generated world (default 7)")
+    run.add_argument("--scale", type=float, default=1.0, help="share of a generated world, to try it small (default 1)")
     run.add_argument("--port", "--salesforce-port", type=int, default=0, dest="salesforce_port", help="of the org")
     run.add_argument("--login-port", type=int, default=0, help="of the login host")
     run.add_argument("--google-port", type=int, default=0)
@@ -53,8 +56,9 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--quota", choices=list(PROFILES), default="generous", help="Gmail's quota")
     run.add_argument("--json", action="store_true", help="say what is served as JSON")
     make = verbs.add_parser("world", help="write a generated world as a file")
-    make.add_argument("size", choices=sorted(SIZES))
+    make.add_argument("size", choices=(*SIZES, MILLION))
     make.add_argument("--seed", type=int, default=7)
+    make.add_argument("--scale", type=float, default=1.0, help="share of it (default 1; million: 0.02 at most)")
     make.add_argument("-o", "--output", type=Path, required=True)
     check = verbs.add_parser("check", help="check a world file")
     check.add_argument("file", type=Path)
@@ -85,7 +89,7 @@ def main(arguments: list[str] | None = None) -> int:
         if given.verb == "world":
             from leakwatch.sandbox.world.generate import generate
 
-            body = generate(given.size, given.seed).as_json()
+            body = generate(given.size, given.seed, scale=given.scale).as_json()
             given.output.write_text(json.dumps(body, ensure_ascii=False, indent=1), encoding="utf-8")
             return 0
         if given.verb == "check":
@@ -100,6 +104,7 @@ def main(arguments: list[str] | None = None) -> int:
                 world=given.world,
                 folder=given.dir.absolute(),
                 seed=given.seed,
+                scale=given.scale,
                 salesforce_port=given.salesforce_port,
                 login_port=given.login_port,
                 google_port=given.google_port,
@@ -121,7 +126,7 @@ def main(arguments: list[str] | None = None) -> int:
     except OrgError as error:  # what is to be deployed can't be
         sys.stderr.write(f"{error.message}\n")
         return EXIT_WORLD
-    except (ServeError, PortError) as error:
+    except (ServeError, PortError, NoRoomError) as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_FAILURE
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from leakwatch.sandbox import card
+from leakwatch.sandbox import card, filling
 from leakwatch.sandbox.clock import VirtualClock
 from leakwatch.sandbox.control import Desk
 from leakwatch.sandbox.control import build_app as build_control
@@ -33,9 +33,11 @@ from leakwatch.sandbox.keys import SERVICE_ACCOUNT_EMAIL, SERVICE_ACCOUNT_ID, Ke
 from leakwatch.sandbox.ledger import Ledger
 from leakwatch.sandbox.proxy import ConnectProxy, Targets
 from leakwatch.sandbox.salesforce import SalesforceSide, open_org
-from leakwatch.sandbox.stage import SEEDED, Stage, load_stage, read_kept_world, resume_stage
+from leakwatch.sandbox.stage import REFS_FILE, SEEDED, Stage, load_stage, read_kept_world, resume_stage
 from leakwatch.sandbox.wire import PortError, abort_connections, drop_connection, https_server, listen
 from leakwatch.sandbox.world.builder import SIZES
+from leakwatch.sandbox.world.million import NAME as MILLION
+from leakwatch.sandbox.world.million import Million, of_scale
 from leakwatch.sandbox.world.model import World
 from leakwatch.sandbox.world.play import Player
 from leakwatch.sandbox.world.reader import read_world
@@ -54,6 +56,8 @@ FAULTS_FILE = "faults.json"
 STATE_FILES = (
     "world.json",
     "stage.json",
+    REFS_FILE,
+    filling.FILE,
     "clock",
     "google.sqlite",
     "google.sqlite-wal",
@@ -73,6 +77,8 @@ class Options:
     world: str
     folder: Path
     seed: int | None = None
+    scale: float = 1.0
+    """Share of a generated world."""
     salesforce_port: int = 0
     login_port: int = 0
     google_port: int = 0
@@ -102,41 +108,62 @@ def folder_lock(folder: Path) -> Generator[None]:
         yield
 
 
-def _choose_world(options: Options) -> World:
+def _choose_world(options: Options) -> tuple[World, Million | None]:
+    """The world asked for; where its rows follow from their numbers it has none, and what makes them comes along."""
+    seed = 7 if options.seed is None else options.seed
+    if options.world == MILLION:
+        million = of_scale(options.scale, seed)
+        filling.check_room(million, options.folder)
+        return million.frame(), million
     if options.world in SIZES:
         from leakwatch.sandbox.world.generate import generate
 
-        return generate(options.world, 7 if options.seed is None else options.seed)
+        return generate(options.world, seed, scale=options.scale), None
     path = Path(options.world)
     if not path.exists():
-        raise ServeError(f"--world must be small, medium, large or a file; there is no file {options.world}")
-    return read_world(path)
+        raise ServeError(f"--world must be {', '.join(SIZES)}, {MILLION} or a file; there is no file {options.world}")
+    if options.scale != 1.0:
+        raise ServeError("--scale is for generated worlds; a file is played as it is")
+    return read_world(path), None
+
+
+def _forget_state(folder: Path) -> None:
+    for name in STATE_FILES:
+        (folder / name).unlink(missing_ok=True)
+    for name in ("org", "saves", SEEDED):
+        shutil.rmtree(folder / name, ignore_errors=True)
+
+
+def _tell(line: str) -> None:
+    sys.stderr.write(f"seeding: {line}\n")
+    sys.stderr.flush()
 
 
 def open_stage(options: Options) -> tuple[Stage, SalesforceSide]:
     """The stage of a folder: taken up where it stands, or filled from its world."""
     folder = options.folder
     if options.reset:
-        for name in STATE_FILES:
-            (folder / name).unlink(missing_ok=True)
-        for name in ("org", "saves", SEEDED):
-            shutil.rmtree(folder / name, ignore_errors=True)
+        _forget_state(folder)
     fresh = not (folder / "stage.json").exists()
-    world = _choose_world(options) if fresh else read_kept_world(folder)
+    world, million = _choose_world(options) if fresh else (read_kept_world(folder), filling.kept(folder))
     if fresh:
         for name in STATE_FILES[1:]:
             (folder / name).unlink(missing_ok=True)
         shutil.rmtree(folder / "org", ignore_errors=True)
         (folder / "world.json").write_text(json.dumps(world.as_json(), ensure_ascii=False), encoding="utf-8")
+        if million is not None:
+            (folder / filling.FILE).write_text(json.dumps(million.as_json()), encoding="utf-8")
+    if million is not None:
+        world.truth = million.truth()
     clock = VirtualClock(folder / "clock", world.start)
     side = open_org(folder / "org", clock, world, fresh=fresh, deploy=options.deploy)
     store = MailStore(folder / "google.sqlite", clock)
     directory = Directory(store)
     post = PostOffice(store, directory)
-    player = Player(world, side.org, post, clock, {}, {})
-    stage = Stage(folder, world, clock, side.org, store, directory, post, player)
+    player = Player(world, side.org, post, clock)
+    stage = Stage(folder, world, clock, side.org, store, directory, post, player, million=million)
     if fresh:
-        load_stage(stage, options.mail)
+        load_stage(stage, options.mail, _tell)
     else:
         resume_stage(stage)
     return stage, side

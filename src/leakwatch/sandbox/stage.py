@@ -5,22 +5,27 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from leakwatch.sandbox import filling
 from leakwatch.sandbox.clock import VirtualClock, as_utc, format_instant, parse_instant
 from leakwatch.sandbox.google.directory import Directory
 from leakwatch.sandbox.google.post import PostOffice
 from leakwatch.sandbox.google.store import MailStore
 from leakwatch.sandbox.world import mbox, seed
+from leakwatch.sandbox.world.million import Million
 from leakwatch.sandbox.world.model import World
 from leakwatch.sandbox.world.play import Player
 from leakwatch.sandbox.world.reader import parse_world
 
 #: The folder with the state as it was seeded.
 SEEDED = "seeded"
+#: Where ids and objects by reference are kept as they were seeded: written once, while stage.json is at each step.
+REFS_FILE = "refs.json"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,60}")
 
 
@@ -41,6 +46,8 @@ class Stage:
     post: PostOffice
     player: Player
     mail_import: dict[str, Any] | None = None
+    million: Million | None = None
+    """What the org was filled with, where its rows follow from their numbers."""
 
     def play_until(self, moment: datetime) -> list[dict[str, Any]]:
         """Move the clock and play what is due."""
@@ -94,7 +101,8 @@ class Stage:
         """Go back to the world as it was seeded, imported mail included."""
         source = self.folder / SEEDED
         if not (source / "stage.json").exists():
-            raise StageError("this folder was seeded by an older version; start the sandbox with --reset instead")
+            said = "this folder keeps no copy of the state as it was seeded (the world million does not, nor did "
+            raise StageError(said + "older versions); start the sandbox with --reset instead, or restore a saved state")
         self._restore_from(source)
 
     def _restore_from(self, source: Path) -> None:
@@ -116,28 +124,43 @@ class Stage:
             close()
 
 
-def load_stage(stage: Stage, mail: Path | None) -> None:
-    """Fill an empty stage from its world, and from somebody's real mail if given."""
-    stage.player.refs = seed.assign_ids(stage.world, stage.org)
-    objects = {record["ref"]: record["object"] for record in stage.world.records}
-    objects |= {user["ref"]: "User" for user in stage.world.users}
-    stage.player.objects = objects | {queue["ref"]: "Group" for queue in stage.world.queues}
-    seed.seed_org(stage.world, stage.org, stage.player.refs)
-    stage.org.recompute_last_activity()
-    seed.declare_rules(stage.world, stage.org)
-    seed.seed_google(stage.world, stage.post)
-    seed.suspend_accounts(stage.world, stage.directory)
+def load_stage(stage: Stage, mail: Path | None, tell: Callable[[str], None]) -> None:
+    """Fill an empty stage from its world, and from somebody's real mail if given; `tell` hears how far it came."""
+    world = stage.world
+    refs = seed.assign_ids(world, stage.org)
+    objects = {record["ref"]: str(record["object"]) for record in world.records}
+    objects |= {user["ref"]: "User" for user in world.users}
+    objects |= {queue["ref"]: "Group" for queue in world.queues}
+    (stage.folder / REFS_FILE).write_text(json.dumps({"refs": refs, "objects": objects}), encoding="utf-8")
+    _take_up_refs(stage, refs, objects)
+    seed.seed_org(world, stage.org, refs)
+    if stage.million is None:
+        stage.org.recompute_last_activity()
+    else:
+        filling.fill(stage.org, world, stage.million, refs, tell)
+    seed.declare_rules(world, stage.org)
+    seed.seed_google(world, stage.post)
+    seed.suspend_accounts(world, stage.directory)
     if mail is not None:
         stage.mail_import = mbox.import_mbox(mail, stage)
     stage.keep()
-    stage.keep_as_seeded()
+    if stage.million is None:
+        stage.keep_as_seeded()
 
 
 def resume_stage(stage: Stage) -> None:
     """Go on where the folder's state stands."""
+    path = stage.folder / REFS_FILE
+    seeded = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}  # once stage.json had them all
+    _take_up_refs(stage, seeded.get("refs", {}), seeded.get("objects", {}))
     state = json.loads((stage.folder / "stage.json").read_text(encoding="utf-8"))
     stage.player.take_state(state)
     stage.mail_import = state.get("mail_import")
+
+
+def _take_up_refs(stage: Stage, refs: dict[str, str], objects: dict[str, str]) -> None:
+    computed = () if stage.million is None else filling.computed(stage.million, stage.org)
+    stage.player.start_from([refs, *computed[:1]], [objects, *computed[1:]])
 
 
 def read_kept_world(folder: Path) -> World:

@@ -7,6 +7,7 @@ characters says which of five characters are capitals (SOAP API guide, "ID Field
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _SUFFIX = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
@@ -26,14 +27,30 @@ def suffix(first15: str) -> str:
     )
 
 
+_PAIRS = [first + second for first in DIGITS for second in DIGITS]
+"""The two digits of each number below 62 x 62."""
+_CAPITALS = [("A" <= pair[0] <= "Z") | ("A" <= pair[1] <= "Z") << 1 for pair in _PAIRS]
+"""Which of these are capitals, in bits."""
+
+
 def make(prefix: str, number: int, pod: str = SEEDED_POD) -> str:
     """The 18-character id of the `number`-th row of its object."""
+    high, low = divmod(number, 62**4)
+    head, checked, bit = _head(prefix, pod, high)
+    left, right = divmod(low, 62**2)
+    last = _SUFFIX[bit | _CAPITALS[left] << 1 | _CAPITALS[right] << 3]
+    return f"{head}{_PAIRS[left]}{_PAIRS[right]}{checked}{last}"
+
+
+@lru_cache(maxsize=4096)
+def _head(prefix: str, pod: str, high: int) -> tuple[str, str, int]:
+    """The first 11 characters of an id, which many share: with two of its checksum, and whether the last is capital."""
     serial = ""
-    for _ in range(9):
-        number, digit = divmod(number, 62)
+    for _ in range(5):
+        high, digit = divmod(high, 62)
         serial = DIGITS[digit] + serial
-    first15 = f"{prefix}{pod}0{serial}"
-    return first15 + suffix(first15)
+    head = f"{prefix}{pod}0{serial}"
+    return head, suffix(head[:10] + "00000")[:2], int("A" <= head[10] <= "Z")
 
 
 def normalise(text: str) -> str | None:

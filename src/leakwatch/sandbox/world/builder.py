@@ -10,6 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from leakwatch.sandbox.clock import format_instant
+from leakwatch.sandbox.world.check import WorldError
 from leakwatch.sandbox.world.model import Json
 
 #: Monday of the first audit. A Monday, so that the two weeks hold two whole working weeks.
@@ -39,9 +40,20 @@ class Size:
     multicurrency: bool
 
     def scaled(self, share: float) -> Size:
-        """The same with a share of everything but users; each planted case occurs at least once."""
+        """The same with a share of everything but users; each planted case occurs at least once.
+
+        Raises WorldError for a share that is none (`checked_share`).
+        """
+        checked_share(share)
         counts = ("accounts", "contacts", "leads", "opportunities", "mails_before", "mails_during", "repeat")
         return replace(self, **{name: max(1, round(getattr(self, name) * share)) for name in counts})
+
+
+def checked_share(share: float) -> float:
+    """The share, if it is above 0 and at most 1. Raises WorldError."""
+    if not 0 < share <= 1:
+        raise WorldError([f"--scale must be above 0 and at most 1, not {share:g}"])
+    return share
 
 
 SIZES = {

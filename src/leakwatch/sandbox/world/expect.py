@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +16,7 @@ def _in_force(item: Json, now: datetime) -> bool:
     return (since is None or instant(since) <= now) and (until is None or instant(until) > now)
 
 
-def truth_now(world: World, now: datetime, refs: dict[str, str]) -> dict[str, Any]:
+def truth_now(world: World, now: datetime, refs: Mapping[str, str]) -> dict[str, Any]:
     """Findings that began by now (with whether they are still open), decoys, captures in force."""
     findings: list[Json] = []
     for item in world.truth.get("findings", []):
@@ -35,7 +36,7 @@ def truth_now(world: World, now: datetime, refs: dict[str, str]) -> dict[str, An
     return {"as_of": format_instant(now), "findings": findings, "decoys": decoys, "captures": captures}
 
 
-def world_card(world: World, refs: dict[str, str]) -> dict[str, Any]:
+def world_card(world: World, refs: Mapping[str, str]) -> dict[str, Any]:
     """What an admin of this company would tell leakwatch, and what a test wants to look up."""
     return {
         "name": world.name,
@@ -50,5 +51,5 @@ def world_card(world: World, refs: dict[str, str]) -> dict[str, Any]:
         "capture": world.capture,
         "users": [user | {"id": refs.get(user["ref"])} for user in world.users],
         "queues": [queue | {"id": refs.get(queue["ref"])} for queue in world.queues],
-        "refs": refs,
+        "refs": dict(refs),
     }

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import random
 
-from leakwatch.sandbox.world import deals, oddmail, people, prospects
+from leakwatch.sandbox.world import deals, million, oddmail, people, prospects
 from leakwatch.sandbox.world.builder import DAYS, SIZES, Builder
 from leakwatch.sandbox.world.mailing import LEAD_REACH, REACH, Mailing
 from leakwatch.sandbox.world.model import DEFAULT_DELEGATION, Json, World
 from leakwatch.sandbox.world.reader import parse_world
 
-CUSTOM_FIELDS: dict[str, list[Json]] = {
-    "Opportunity": [
-        {"name": "Loss_Reason__c", "label": "Kayıp Nedeni", "type": "Text", "length": 255},
-        {"name": "Budget__c", "label": "Bütçe", "type": "Currency", "precision": 18, "scale": 2},
-    ]
-}
-
 
 def generate(size: str, seed: int, *, scale: float = 1.0) -> World:
-    """A world of this size (`small`, `medium`, `large`), or of that share of everything in it but its people."""
+    """A world of this size (`small`, `medium`, `large`, `million`), or that share of everything in it but its people.
+
+    Raises WorldError for more of `million` than memory should hold.
+    """
+    if size == million.NAME:
+        return parse_world(million.of_scale(scale, seed).whole().as_json())
     build = Builder(SIZES[size].scaled(scale), seed, random.Random(f"{size}:{seed}"))
     company = people.company(build)
     people.add_users(build)
@@ -39,20 +37,11 @@ def generate(size: str, seed: int, *, scale: float = 1.0) -> World:
         company=company,
         users=build.users,
         queues=build.queues,
-        custom_fields=CUSTOM_FIELDS,
+        custom_fields=people.CUSTOM_FIELDS,
         stages=people.stages(),
         lead_statuses=people.LEAD_STATUSES,
-        meanings={
-            "stage": people.STAGE_MEANINGS,
-            "lead_status": people.LEAD_MEANINGS,
-            "fields": {"loss_reason": "Loss_Reason__c", "budget": "Budget__c"},
-        },
-        capture={
-            "internal_domains": company["domains"],
-            "blocked": [f"@{people.BLOCKED_DOMAIN}"],
-            "opt_out_label": people.OPT_OUT_LABEL,
-            "confidential_markers": ["[Confidential]", "[Gizli]"],
-        },
+        meanings=people.meanings(),
+        capture=people.capture(company),
         records=_in_order(build.records),
         mails=_parents_first(build.mails),
         timeline=build.timeline,

@@ -158,3 +158,26 @@ LEAD_MEANINGS = {
     "Open - Not Contacted": "open", "Working - Contacted": "open", "Görüşülüyor": "open",
     "Closed - Converted": "closed", "Olumsuz": "closed",
 }  # fmt: skip
+
+CUSTOM_FIELDS: dict[str, list[Json]] = {
+    "Opportunity": [
+        {"name": "Loss_Reason__c", "label": "Kayıp Nedeni", "type": "Text", "length": 255},
+        {"name": "Budget__c", "label": "Bütçe", "type": "Currency", "precision": 18, "scale": 2},
+    ]
+}
+
+
+def meanings() -> Json:
+    """What stages, statuses and fields of the company mean to leakwatch."""
+    fields = {"loss_reason": "Loss_Reason__c", "budget": "Budget__c"}
+    return {"stage": STAGE_MEANINGS, "lead_status": LEAD_MEANINGS, "fields": fields}
+
+
+def capture(company: Json) -> Json:
+    """What the company lets be captured of its mail."""
+    return {
+        "internal_domains": company["domains"],
+        "blocked": [f"@{BLOCKED_DOMAIN}"],
+        "opt_out_label": OPT_OUT_LABEL,
+        "confidential_markers": ["[Confidential]", "[Gizli]"],
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -24,8 +25,10 @@ class Player:
     org: OrgLike
     post: PostOffice
     clock: VirtualClock
-    refs: dict[str, str]
-    objects: dict[str, str]
+    refs: ChainMap[str, str] = field(default_factory=ChainMap[str, str])
+    """Ids by reference: the first map has what the play made, the others what was seeded and does not change."""
+    objects: ChainMap[str, str] = field(default_factory=ChainMap[str, str])
+    """Objects by reference, in the same way."""
     drafts: dict[str, str] = field(default_factory=dict[str, str])
     played: int = 0
     _script: list[tuple[datetime, Json]] = field(default_factory=list[tuple[datetime, Json]])
@@ -174,18 +177,22 @@ class Player:
     # -- state -------------------------------------------------------------------------------------
 
     def state(self) -> dict[str, Any]:
-        """What must survive a restart."""
+        """What must survive a restart and what was seeded does not tell."""
         return {
             "played": self.played,
-            "refs": self.refs,
-            "objects": self.objects,
+            "refs": self.refs.maps[0],
+            "objects": self.objects.maps[0],
             "drafts": self.drafts,
             "clock": format_instant(self.clock.now()),
         }
 
+    def start_from(self, refs: list[dict[str, str]], objects: list[dict[str, str]]) -> None:
+        """Take up what was seeded; nothing is played yet."""
+        self.refs, self.objects = ChainMap({}, *refs), ChainMap({}, *objects)
+
     def take_state(self, state: dict[str, Any]) -> None:
         """Go on from a former state."""
         self.played = int(state["played"])
-        self.refs = dict(state["refs"])
-        self.objects = dict(state["objects"])
+        self.refs = self.refs.parents.new_child(dict(state["refs"]))
+        self.objects = self.objects.parents.new_child(dict(state["objects"]))
         self.drafts = dict(state["drafts"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, time
 from itertools import groupby
 from typing import Any, Protocol
@@ -71,14 +71,14 @@ class OrgLike(Protocol):
         ...
 
 
-def resolve(value: Any, refs: dict[str, str]) -> Any:
+def resolve(value: Any, refs: Mapping[str, str]) -> Any:
     """Replace a reference by the id it stands for; everything else stays."""
     if isinstance(value, str) and REFERENCE.fullmatch(value):
         return refs[value]
     return value
 
 
-def resolve_fields(fields: Json, refs: dict[str, str]) -> Json:
+def resolve_fields(fields: Json, refs: Mapping[str, str]) -> Json:
     """Replace the references among a record's values."""
     return {name: resolve(value, refs) for name, value in fields.items()}
 
@@ -132,12 +132,12 @@ def _seed_group(org: OrgLike, sobject: str, records: list[Json], refs: dict[str,
         raise
 
 
-def seed_user(world: World, org: OrgLike, user: Json, refs: dict[str, str]) -> None:
+def seed_user(world: World, org: OrgLike, user: Json, refs: Mapping[str, str]) -> None:
     """One more person, after the others."""
     org.seed("User", [_user_row(world, user, refs)])
 
 
-def _user_row(world: World, user: Json, refs: dict[str, str]) -> Json:
+def _user_row(world: World, user: Json, refs: Mapping[str, str]) -> Json:
     manager = user.get("manager")
     return {
         "Id": refs[user["ref"]],
