@@ -61,8 +61,11 @@ def serve(  # noqa: PLR0913, PLR0917  each is an option of the command line
     folder: Annotated[
         Path, typer.Option("--dir", help="Where its state lives; the same one goes on where it stopped.")
     ] = Path("sandbox"),
-    world: Annotated[str, typer.Option(help="small, medium, large, or a world file of yours.")] = "small",
+    world: Annotated[str, typer.Option(help="small, medium, large, million, or a world file of yours.")] = "small",
     seed: Annotated[int, typer.Option(help="Seed of a generated world.")] = 7,
+    scale: Annotated[
+        float, typer.Option(help="Share of a generated world: --world million --scale 0.01 has 10,000 deals.")
+    ] = 1.0,
     mail: Annotated[Path | None, typer.Option(help="Import an mbox file into one more mailbox.")] = None,
     salesforce_port: Annotated[int, typer.Option("--port", "--salesforce-port", help=f"The org's port. {_PORT}")] = 0,
     login_port: Annotated[int, typer.Option(help=f"The login host's port. {_PORT}")] = 0,
@@ -90,7 +93,8 @@ def serve(  # noqa: PLR0913, PLR0917  each is an option of the command line
     ] = False,
 ) -> None:
     """Start the emulators alone and serve until Ctrl-C. What to connect to stands in DIR/sandbox.json."""
-    arguments = ["--dir", str(folder), "--world", world, "--seed", str(seed), "--quota", quota]
+    arguments = ["--dir", str(folder), "--world", world, "--seed", str(seed), "--scale", str(scale)]
+    arguments += ["--quota", quota]
     ports = {"salesforce": salesforce_port, "login": login_port, "google": google_port, "control": control_port}
     ports |= {} if proxy_port is None else {"proxy": proxy_port}
     arguments += [word for name, port in ports.items() for word in (f"--{name}-port", str(port))]

@@ -14,7 +14,7 @@ import pytest
 from leakwatch.sandbox import filling
 from leakwatch.sandbox.__main__ import main
 from leakwatch.sandbox.clock import format_instant
-from leakwatch.sandbox.org import ids
+from leakwatch.sandbox.org import dump, ids
 from leakwatch.sandbox.server import Options, open_stage
 from leakwatch.sandbox.stage import Stage, StageError
 from leakwatch.sandbox.world.check import WorldError
@@ -120,6 +120,15 @@ def test_a_second_start_finds_it_and_what_happened_meanwhile(tmp_path: Path) -> 
 def test_a_reset_is_refused_with_what_to_do_instead(poured: Stage) -> None:
     with pytest.raises(StageError, match="start the sandbox with --reset instead"):
         poured.reset()
+
+
+def test_an_org_too_large_to_be_dumped_says_what_to_use_instead(poured: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    every = sum(map(len, poured.org.dump().values()))
+    monkeypatch.setattr(dump, "MOST", every)
+    assert len(poured.org.dump()["Opportunity"]) == DEALS
+    monkeypatch.setattr(dump, "MOST", every - 1)
+    with pytest.raises(ValueError, match=rf"more than {every - 1:,}; .* Bulk API 2.0 query job, which is streamed"):
+        poured.org.dump()
 
 
 def test_a_disk_too_small_is_told_before_anything_is_written(

@@ -15,17 +15,40 @@ from leakwatch.sandbox.org.schema import Schema
 from leakwatch.sandbox.org.store import Store, quote
 
 ROUNDS = 3
+MOST = 500_000
+"""Rows that are dumped: they are all in memory, more than once, some 3 KB each."""
 Rows = dict[str, list[dict[str, Any]]]
 
 
+class TooLargeError(ValueError):
+    """The org has more rows than a dump may have; the text says what to use instead."""
+
+
 def dump(store: Store, schema: Schema) -> tuple[Rows, dict[str, str]]:
-    """Object to its rows without nulls, deleted rows included, everything sorted; and the labels by 15-character id."""
+    """Object to its rows without nulls, deleted rows included, everything sorted; and the labels by 15-character id.
+
+    Raises TooLargeError for an org of more than `MOST` rows.
+    """
+    _check_size(store, schema)
     rows = _read(store, schema)
     labels: dict[str, str] = {}
     for _ in range(ROUNDS):
         labels = _label(rows, labels)
     shown = {name: [_renamed(row, labels) for row in some] for name, some in rows.items()}
     return {name: sorted(some, key=_text) for name, some in sorted(shown.items()) if some}, labels
+
+
+def _check_size(store: Store, schema: Schema) -> None:
+    rows = 0
+    for name in schema.objects:
+        sql = f"SELECT COUNT(*) FROM (SELECT 1 FROM {quote(name)} LIMIT ?)"
+        rows += int(store.execute(sql, (MOST + 1 - rows,)).fetchone()[0])
+        if rows > MOST:
+            raise TooLargeError(
+                f"a dump holds every row in memory, and this org has more than {MOST:,}; ask for single rows with "
+                "GET /rows/{sobject}/{id}, for numbers of rows with GET /org/usage, and for all rows of an object with "
+                "a Bulk API 2.0 query job, which is streamed"
+            )
 
 
 def _read(store: Store, schema: Schema) -> Rows:
