@@ -14,7 +14,7 @@ import time
 
 import measure
 
-NAMES = ("gmail_decode", "mail_capture", "rerun", "export_audit")
+NAMES = ("gmail_decode", "mail_capture", "rerun", "export_audit", "sandbox_serve")
 
 
 def main() -> int:
