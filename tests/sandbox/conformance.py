@@ -4,9 +4,11 @@ A test says where the behaviour that it holds is documented:
 
     pytestmark = pytest.mark.documented("REST API Developer Guide, sObject Rows")   # the whole module
     @pytest.mark.documented("SOQL and SOSL Reference, Date Formats", settled=False)  # one test, before the module's
+    @pytest.mark.documented(guess="the code of the refusal")                # one test; the source is the module's
 
 Its name is the behaviour, in words. `settled=False` marks what no document settles: the sandbox's answer is a guess.
-Nothing is run here: that a row holds is what the test command shows.
+`guess` names the part that is one where the rest is documented. Nothing is run here: that a row holds is what the
+test command shows.
 
     make conformance-table   # writes it into the page
 """
@@ -16,8 +18,8 @@ from __future__ import annotations
 import ast
 import re
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -26,6 +28,7 @@ import leakwatch.sandbox.org.rest as rest
 from leakwatch.sandbox.org.rest.http import router
 
 TESTS = Path(__file__).parent
+FOLDERS = (TESTS / "org", TESTS / "property")
 CODE = TESTS.parents[1] / "src/leakwatch/sandbox/org"
 PAGE = TESTS.parents[1] / "docs/sandbox.md"
 BEGIN, END = "<!-- conformance: begin -->", "<!-- conformance: end -->"
@@ -39,6 +42,15 @@ class Source:
 
     text: str
     settled: bool = True
+    guess: str = ""
+    """The part that no document settles, where the rest is settled."""
+
+    @property
+    def holds(self) -> str:
+        """What the table says: that the behaviour holds, and how sure it is."""
+        if not self.settled:
+            return GUESS
+        return f"yes; a guess: {self.guess}" if self.guess else "yes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +62,9 @@ class Behaviour:
     file: str
 
 
-def behaviours(folder: Path = TESTS / "org") -> Iterator[tuple[str, list[Behaviour]]]:
-    """Yield each test module's title with its behaviours, in the order of the file; modules by name."""
-    for path in sorted(folder.rglob("test_*.py")):
+def behaviours(folders: Iterable[Path] = FOLDERS) -> Iterator[tuple[str, list[Behaviour]]]:
+    """Yield each test module's title with its behaviours, in the order of the file; modules by folder and name."""
+    for path in (one for folder in folders for one in sorted(folder.rglob("test_*.py"))):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         whole = next((found for node in tree.body if (found := _module_mark(node)) is not None), None)
         rows = [
@@ -84,7 +96,7 @@ def not_emulated() -> list[str]:
 def table() -> str:
     """The generated part of docs/sandbox.md."""
     lines: list[str] = []
-    total = guesses = 0
+    total = guesses = partly = 0
     for title, rows in behaviours():
         usual, _ = Counter(row.source.text for row in rows).most_common(1)[0]
         lines += ["", f"### {title}", "", f"Source, where a row names no other: {usual}.", ""]
@@ -92,11 +104,15 @@ def table() -> str:
         for row in rows:
             total += 1
             guesses += not row.source.settled
+            partly += bool(row.source.settled and row.source.guess)
             other = f" ({row.source.text})" if row.source.text != usual else ""
-            lines.append(f"| {row.words}{other} | {'yes' if row.source.settled else GUESS} |")
+            lines.append(f"| {row.words}{other} | {row.source.holds} |")
     lines += ["", "### Not emulated", "", "Each answers 501 `SANDBOX_NOT_EMULATED` and names itself.", ""]
     lines += [f"- {what}" for what in not_emulated()]
-    head = f"{total} behaviours hold, each by the test of that name in `tests/sandbox/org`; {guesses} are guesses."
+    head = (
+        f"{total} behaviours hold, each by the test of that name in `tests/sandbox/org` or `tests/sandbox/property`; "
+        f"{guesses} are guesses, and of {partly} more a part is one."
+    )
     return "\n".join([BEGIN, head, *lines, END])
 
 
@@ -107,7 +123,8 @@ def page(text: str) -> str:
 
 
 def _source(node: ast.FunctionDef | ast.AsyncFunctionDef, otherwise: Source | None) -> Source | None:
-    return next((found for one in node.decorator_list if (found := _mark(one)) is not None), otherwise)
+    own = next((found for one in node.decorator_list if (found := _mark(one)) is not None), otherwise)
+    return own if own is None or own.text or otherwise is None else replace(own, text=otherwise.text)
 
 
 def _module_mark(node: ast.stmt) -> Source | None:
@@ -120,8 +137,9 @@ def _module_mark(node: ast.stmt) -> Source | None:
 def _mark(node: ast.expr) -> Source | None:
     if not (isinstance(node, ast.Call) and getattr(node.func, "attr", "") == MARK):
         return None
-    settled = next((ast.literal_eval(one.value) for one in node.keywords if one.arg == "settled"), True)
-    return Source(str(ast.literal_eval(node.args[0])), bool(settled))
+    given = {one.arg: ast.literal_eval(one.value) for one in node.keywords}
+    text = str(ast.literal_eval(node.args[0])) if node.args else ""
+    return Source(text, bool(given.get("settled", True)), str(given.get("guess", "")))
 
 
 def _words(name: str) -> str:

@@ -117,6 +117,7 @@ def case(org: Org, company: Company) -> str:
     return org.create("Case", {"Subject": "s"}, user_id=company.rep)
 
 
+@pytest.mark.documented(guess="the codes of the refusals")
 def test_a_draft_on_a_case_has_no_task_and_changes_freely_but_for_its_status(
     org: Org, company: Company, case: str
 ) -> None:
@@ -133,6 +134,7 @@ def test_a_draft_on_a_case_has_no_task_and_changes_freely_but_for_its_status(
     assert code(org.create, "EmailMessage", answer, user_id=company.rep) == "FIELD_INTEGRITY_EXCEPTION"
 
 
+@pytest.mark.documented(guess="the code of the refusal")
 def test_a_mail_of_a_case_may_name_its_task_and_is_read_once(org: Org, company: Company, case: str) -> None:
     task = org.create("Task", {"WhatId": case}, user_id=company.rep)
     mail = {"ParentId": case, "Status": "0", "Incoming": True, "ActivityId": task}
@@ -165,6 +167,7 @@ def test_addresses_of_unknown_people_are_relations_without_an_id(org: Org, compa
     assert org.query("SELECT ToIds FROM EmailMessage") == [{"ToIds": [company.contact]}]
 
 
+@pytest.mark.documented(guess="the code of the refusal")
 def test_a_relation_by_hand_takes_its_address_from_the_person(org: Org, company: Company) -> None:
     message = org.create("EmailMessage", {"Status": "3"}, user_id=company.rep)
     fields = {"EmailMessageId": message, "RelationType": "OtherAddress"}

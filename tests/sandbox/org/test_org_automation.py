@@ -84,6 +84,7 @@ def test_the_task_can_go_to_the_sender_and_later_to_somebody_else(org: Org, comp
     assert row(org, "Task", task)["OwnerId"] == company.manager
 
 
+@pytest.mark.documented(guess="the code for a status other than sent")
 @pytest.mark.parametrize(
     ("more", "code"),
     [
@@ -108,6 +109,7 @@ def test_the_task_of_a_mail_cannot_be_chosen(org: Org, company: Company) -> None
     assert error.error_code == "INSUFFICIENT_ACCESS_OR_READONLY"
 
 
+@pytest.mark.documented(guess="the codes of the refusals")
 def test_a_sent_mail_keeps_all_but_visibility_and_custom_fields(org: Org, company: Company, project: Path) -> None:
     org.deploy(project)
     message = org.create("EmailMessage", mail(company), user_id=company.rep)
@@ -233,6 +235,7 @@ def test_times_that_do_not_agree_are_refused(org: Org, company: Company, fields:
     assert refused(org.create, "Event", fields, user_id=company.rep).error_code == code
 
 
+@pytest.mark.documented(guess="which field the refusal names")
 def test_a_private_event_is_related_to_nothing(org: Org, company: Company) -> None:
     event = {"StartDateTime": "2026-03-02T10:00:00Z", "DurationInMinutes": 30, "IsPrivate": True}
     error = refused(org.create, "Event", event | {"WhatId": company.deal}, user_id=company.rep)

@@ -104,6 +104,7 @@ def test_an_ingest_job_is_opened_filled_closed_and_worked_on(api: Api, org: Org,
     assert (made["LastName"], made["CreatedById"]) == ("Öz", company.rep)
 
 
+@pytest.mark.documented(guess="that columns are counted from 0")
 def test_records_fail_one_by_one_and_say_why(api: Api, company: Company) -> None:
     content = (
         "Company,LastName,OwnerId,NumberOfEmployees,Email\n"
@@ -159,6 +160,7 @@ def test_an_upsert_makes_and_changes_and_finds_parents_by_external_id(
     assert {row["WhatId"] for row in org.query("SELECT WhatId FROM Task")} == {company.account}
 
 
+@pytest.mark.documented(guess="the words for other columns than Id")
 def test_delete_fills_the_recycle_bin_and_hard_delete_goes_past_it(api: Api, org: Org, company: Company) -> None:
     path, _ = loaded(api, "delete", "Lead", f"Id\n{company.lead}\n{company.lead[:15]}\nnonsense\n")
     assert [row[0] for row in rows(api, path, "successfulResults")[1:]] == [company.lead]
@@ -185,6 +187,7 @@ UNREADABLE = [
 ]
 
 
+@pytest.mark.documented(guess="the words for what is not UTF-8 or too long")
 @pytest.mark.parametrize("limit", [131_072, 10_000_000], ids=["as Python starts", "raised by somebody"])
 def test_a_file_that_cannot_be_read_fails_the_job(api: Api, limit: int) -> None:
     before = csv.field_size_limit(limit)
@@ -228,6 +231,7 @@ def test_hostile_text_is_taken_and_given_back_in_every_dialect(api: Api, org: Or
         assert [row[3] for row in rows(api, path, "successfulResults", mark)[1:]] == texts
 
 
+@pytest.mark.documented(guess="the codes of the refusals")
 def test_data_is_brought_once_and_to_open_jobs_only(api: Api) -> None:
     path = opened(api, "insert", "Account")
     assert put(api, path, "Name\nx\n").status_code == 201
@@ -345,6 +349,7 @@ def test_a_job_whose_process_died_goes_on_where_it_was(
     again.close()
 
 
+@pytest.mark.documented(guess="that it is, and after a day")
 def test_a_job_that_gets_no_data_is_given_up_after_a_day(api: Api, clock: Clock) -> None:
     path = opened(api, "insert", "Account")
     clock.advance(hours=25)

@@ -233,6 +233,7 @@ REFUSED = [
 ]
 
 
+@pytest.mark.documented(guess="the code of an empty query, and some words")
 def test_queries_that_a_job_does_not_take_are_refused_when_it_is_made(api: Api) -> None:
     for soql, code, said in REFUSED:
         answer = ask(api, soql)
@@ -246,6 +247,7 @@ def test_lists_of_related_ids_are_left_out_of_results(api: Api, polled: None) ->
     assert api.get(f"jobs/query/{job}/results").text == '"Id","Subject"\n'
 
 
+@pytest.mark.documented(guess="the code of an early deletion, and 204 for early results")
 def test_a_query_job_can_be_aborted_and_deleted_in_its_time_only(api: Api, org: Org, polled: None) -> None:
     path = f"jobs/query/{ask(api, 'SELECT Id FROM Lead').json()['id']}"
     early = api.call("DELETE", path)

@@ -32,6 +32,7 @@ def group(org: Org, company: Company) -> str:
     return org.create("CollaborationGroup", {"Name": "Sales", "CollaborationType": "Public"}, user_id=company.rep)
 
 
+@pytest.mark.documented(guess="the codes of the refusals")
 def test_the_action_posts_to_a_record_a_user_and_a_group(api: Api, org: Org, company: Company, group: str) -> None:
     inputs = [
         {"subjectNameOrId": company.deal[:15], "text": "a"},
@@ -94,6 +95,7 @@ def test_a_post_to_me_may_come_as_parameters(api: Api, company: Company) -> None
     assert answer.json()["body"]["text"] == "New post"
 
 
+@pytest.mark.documented(guess="the codes of the refusals")
 def test_what_is_no_feed_element_is_refused(api: Api, company: Company) -> None:
     deal, rep = company.deal, company.rep
     mention = {"type": "Mention", "id": rep}
@@ -119,6 +121,7 @@ def test_what_is_no_feed_element_is_refused(api: Api, company: Company) -> None:
     assert api.get(f"{ELEMENTS}/0D55e0000000001AAA").status_code == 404
 
 
+@pytest.mark.documented(guess="the codes of the refusals")
 def test_a_batch_answers_element_by_element(api: Api, org: Org, company: Company) -> None:
     inputs = [{"richInput": element(one, text("x"))} for one in (company.deal, "0065e00000zzzzzAAA")]
     answer = api.call("POST", f"{ELEMENTS}/batch", {"inputs": inputs})
@@ -132,6 +135,7 @@ def test_a_batch_answers_element_by_element(api: Api, org: Org, company: Company
     assert code(api.call("POST", f"{ELEMENTS}/batch", too_many)) == (400, "LIMIT_EXCEEDED")
 
 
+@pytest.mark.documented(guess="status and code of the refusal")
 def test_chatter_requests_are_limited_per_user_app_and_hour(api: Api, org: Org, company: Company, clock: Clock) -> None:
     org.change_settings({"chatter_hourly_limit": 1})
     body = element(company.deal, text("x"))
@@ -156,6 +160,7 @@ def test_a_feed_that_is_switched_off_takes_no_posts(api: Api, org: Org, company:
     assert api.call("POST", "sobjects/FeedItem", post | {"ParentId": company.account}).status_code == 201
 
 
+@pytest.mark.documented(guess="the codes of the refusals")
 def test_feed_items_need_what_their_type_needs(org: Org, company: Company) -> None:
     def made(**fields: Any) -> dict[str, Any]:
         found = org.get("FeedItem", org.create("FeedItem", {"ParentId": company.deal, **fields}, user_id=company.rep))
@@ -219,6 +224,7 @@ def test_a_custom_notification_reaches_the_active_users_behind_its_recipients(
     assert (kept["title"], kept["senderId"], kept["at"]) == ("t", company.rep, "2026-03-02T09:00:30.000+0000")
 
 
+@pytest.mark.documented(guess="the codes of the refusals")
 def test_what_is_no_custom_notification_is_refused_by_input(
     api: Api, org: Org, company: Company, notice: dict[str, Any]
 ) -> None:

@@ -44,6 +44,7 @@ def test_with_all_or_none_one_bad_row_undoes_all(api: Api, org: Org) -> None:
     assert subjects(org) == []
 
 
+@pytest.mark.documented(guess="the code for the chunks")
 def test_a_collection_has_at_most_200_rows_and_10_chunks_of_types(api: Api, company: Company) -> None:
     many = api.call("POST", "composite/sobjects", {"records": [task() for _ in range(201)]})
     assert (many.status_code, many.json()[0]["errorCode"]) == (400, "EXCEEDED_ID_LIMIT")
@@ -183,6 +184,7 @@ def test_a_composite_that_breaks_its_limits_is_refused_whole(api: Api, subreques
     assert composite(api, *subrequests).status_code == 400
 
 
+@pytest.mark.documented(guess="what such an org answers")
 def test_an_org_may_refuse_collections_in_composite(api: Api, org: Org) -> None:
     org.settings.composite_collections_allowed = False
     parts = composite(
@@ -201,6 +203,7 @@ def test_batch_answers_each_call_and_counts_each(api: Api) -> None:
     assert answer.headers["Sforce-Limit-Info"] == "api-usage=2/100000"
 
 
+@pytest.mark.documented(guess="the code of the refusal")
 @pytest.mark.parametrize("path", ["composite/batch", "limits", "jobs/query", "chatter/feeds"])
 def test_composite_takes_rows_queries_and_collections_only(api: Api, path: str) -> None:
     (part,) = composite(api, sub("x", "GET", path)).json()["compositeResponse"]
@@ -255,6 +258,7 @@ def test_a_batch_halts_on_an_error_where_it_is_asked_to(api: Api, org: Org, halt
         assert answer["results"][2]["result"][0]["errorCode"] == "BATCH_PROCESSING_HALTED"
 
 
+@pytest.mark.documented(guess="the code of the refusal")
 @pytest.mark.parametrize("url", ["v33.0/limits", "v67.0/limits", "v66.0/composite/sobjects"])
 def test_a_batch_goes_no_further_than_its_own_version_and_its_resources(api: Api, url: str) -> None:
     (one,) = api.call("POST", "composite/batch", {"batchRequests": [{"method": "GET", "url": url}]}).json()["results"]

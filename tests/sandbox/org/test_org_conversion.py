@@ -108,6 +108,7 @@ def test_mails_of_a_lead_are_the_contacts_after_conversion(org: Org, company: Co
     assert org.query(f"SELECT ToIds FROM EmailMessage WHERE Id = '{message}'") == [{"ToIds": [made["contactId"]]}]
 
 
+@pytest.mark.documented(guess="the code for a contact of another account")
 def test_a_conversion_that_cannot_be_leaves_everything_as_it_was(org: Org, company: Company) -> None:
     bad = {"converted_status": "Working - Contacted"}
     said = ("INVALID_STATUS", "invalid convertedStatus for lead conversion: Working - Contacted")

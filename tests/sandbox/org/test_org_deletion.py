@@ -32,6 +32,7 @@ def test_children_go_along_down_to_the_grandchildren(org: Org, company: Company)
         assert org.query(f"SELECT Id FROM {sobject} WHERE Id = '{record_id}'", all_rows=True)
 
 
+@pytest.mark.documented(guess="that no stamp of the row moves")
 def test_a_lookup_to_a_deleted_record_is_cleared_and_its_row_stays(org: Org, company: Company) -> None:
     org.update("Account", company.other_account, {"ParentId": company.account}, user_id=company.rep)
     before = org.get("Account", company.other_account)
@@ -69,7 +70,7 @@ def test_an_account_with_won_deals_is_not_deleted(org: Org, company: Company) ->
     assert deleted(org, "Contact", company.contact) is False
 
 
-@pytest.mark.documented("Object Reference, Contract")
+@pytest.mark.documented("Object Reference, Contract", guess="the words of the refusals")
 def test_draft_contracts_go_along_and_activated_ones_hold_their_account(org: Org, company: Company) -> None:
     contract = org.create("Contract", {"AccountId": company.account}, user_id=company.rep)
     org.seed("Contract", [{"AccountId": company.other_account, "Status": "Activated", "ContractNumber": "00000107"}])

@@ -45,6 +45,7 @@ def test_a_changed_lookup_makes_two_rows_with_the_names_and_with_the_ids(org: Or
     assert rows(org, "ContactHistory", "Field = 'Account'")[0][2:] == ("Çelik Yapı A.Ş.", "Northwind")
 
 
+@pytest.mark.documented(guess="the data type of that row")
 def test_a_new_record_leaves_one_row_that_says_so(org: Org, company: Company) -> None:
     track(org, Account=["Name"], Case=["Status"])
     account = org.create("Account", {"Name": "New"}, user_id=company.rep)

@@ -78,6 +78,7 @@ def test_a_limit_beyond_all_rows_gives_all_rows(api: Api, company: Company) -> N
     assert answer.json()["totalSize"] == 2
 
 
+@pytest.mark.documented(guess="the code of the refusal")
 @pytest.mark.parametrize(
     ("sobject", "fields"),
     [
@@ -94,6 +95,7 @@ def test_a_value_that_no_field_can_hold_is_refused(api: Api, sobject: str, field
     assert answer.json()[0]["errorCode"] == "JSON_PARSER_ERROR"
 
 
+@pytest.mark.documented(guess="the code of the refusal")
 @pytest.mark.parametrize(
     "body", [b"no gzip at all", gzip.compress(b"{}", mtime=0)[:-3], b""], ids=["text", "cut", "none"]
 )
@@ -104,6 +106,7 @@ def test_a_body_that_is_not_the_gzip_it_claims_to_be_is_refused(api: Api, body: 
     assert answer.json()[0]["errorCode"] == "JSON_PARSER_ERROR"
 
 
+@pytest.mark.documented(guess="the limit, status and code")
 def test_a_small_body_that_unpacks_to_a_huge_one_is_refused_before_it_is_unpacked(api: Api) -> None:
     headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
     bomb = gzip.compress(b" " * 200_000_000, compresslevel=9)

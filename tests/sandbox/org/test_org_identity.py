@@ -104,7 +104,7 @@ def test_the_root_lists_what_answers_and_the_identity_url(login: Login, token: s
         assert answer.status_code in (200, 400, 405, 501), path
 
 
-@pytest.mark.documented("REST API Developer Guide, API End-of-Life Policy")
+@pytest.mark.documented("REST API Developer Guide, API End-of-Life Policy", guess="the code beside 410")
 def test_versions_31_to_68_are_served_older_ones_are_gone_and_newer_ones_unknown(login: Login, token: str) -> None:
     served = [one["version"] for one in login.http.get("/services/data/").json()]
     assert (served[0], served[-1], len(served)) == ("31.0", "68.0", 38)

@@ -50,6 +50,7 @@ def test_an_invited_user_gets_a_copy_and_a_contact_gets_none(org: Org, company: 
     assert (row(org, "Event", meeting)["IsGroupEvent"], row(org, "Event", meeting)["GroupEventType"]) == (True, "1")
 
 
+@pytest.mark.documented(guess="the code of the refusal")
 def test_a_changed_event_changes_its_copies_whose_own_change_is_the_reminder(
     org: Org, company: Company, meeting: str
 ) -> None:
@@ -65,6 +66,7 @@ def test_a_changed_event_changes_its_copies_whose_own_change_is_the_reminder(
     assert refused == "FIELD_INTEGRITY_EXCEPTION"
 
 
+@pytest.mark.documented(guess="that an answer by API is stamped")
 def test_invitees_answer_and_go_and_the_event_goes_with_its_copies(org: Org, company: Company, meeting: str) -> None:
     relation = invite(org, meeting, company.manager, company.rep)
     org.update("EventRelation", relation, {"Status": "Accepted", "Response": "ok"}, user_id=company.manager)

@@ -62,6 +62,7 @@ def test_counters_are_kept_when_the_org_is_opened_again_or_restored(tmp_path: Pa
     again.close()
 
 
+@pytest.mark.documented(guess="the status of the refusal")
 def test_permissions_decide_what_of_the_limits_is_shown(api: Api, org: Org) -> None:
     assert {"DataStorageMB", "FileStorageMB"} <= limits(api).keys()
     org.change_settings({"missing_permissions": ["ManageUsers"]})
@@ -80,6 +81,7 @@ def test_record_counts_leave_out_deleted_rows_and_unknown_names(api: Api, org: O
     assert api.http.get("/services/data/v39.0/limits/recordCount").status_code == 404
 
 
+@pytest.mark.documented(guess="the words of the refusal")
 def test_an_app_with_a_quota_of_its_own_is_told_of_it_and_stopped_by_it(api: Api, org: Org, company: Company) -> None:
     org.register_app(APP, "-", [])
     org.change_settings({"app_quotas": {APP: 2}, "app_names": {APP: "Some App"}})
@@ -145,6 +147,7 @@ def test_storage_weighs_records_by_their_object_and_mails_by_their_text(org: Org
     assert org.storage.by_object()["EmailMessage"] == {"records": 1, "bytes": 5000}
 
 
+@pytest.mark.documented(guess="the HTTP status of a single row's refusal")
 def test_a_full_storage_refuses_new_records_row_by_row_until_there_is_room(
     api: Api, org: Org, company: Company
 ) -> None:

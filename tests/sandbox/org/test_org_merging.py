@@ -19,6 +19,7 @@ def row(org: Org, sobject: str, record_id: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.documented(guess="that the children's SystemModstamp moves")
 def test_what_hangs_on_a_merged_account_is_the_kept_ones(org: Org, company: Company, clock: Clock) -> None:
     org.update("Opportunity", company.deal, {"StageName": "Closed Won"}, user_id=company.rep)
     fields = {"WhatId": company.account, "Subject": "Call", "Status": "Completed", "ActivityDate": "2026-03-10"}
@@ -55,6 +56,7 @@ def test_a_merged_person_is_in_a_campaign_once(org: Org, company: Company) -> No
     assert org.query("SELECT ContactId FROM CampaignMember") == [{"ContactId": company.contact}]
 
 
+@pytest.mark.documented(guess="the codes for another object and another number")
 def test_a_merge_is_of_two_or_three_living_records_of_an_object_that_can_be_merged(org: Org, company: Company) -> None:
     def refused(sobject: str, master: str, *others: str) -> str:
         with pytest.raises(OrgError) as caught:

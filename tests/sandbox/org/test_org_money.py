@@ -43,6 +43,7 @@ def entry(org: Org, *, book: str | None = None, active: bool = True, **more: Any
 # -- lines --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.documented(guess="which field the refusal of another price book names")
 def test_a_first_line_gives_the_deal_its_price_book_and_others_must_be_of_it(org: Org, company: Company) -> None:
     line = {"OpportunityId": company.deal, "PricebookEntryId": entry(org), "Quantity": 1, "UnitPrice": 5}
     org.create("OpportunityLineItem", line, user_id=company.rep)
@@ -64,6 +65,28 @@ def test_a_first_line_gives_the_deal_its_price_book_and_others_must_be_of_it(org
 def test_an_inactive_entry_is_refused(org: Org, company: Company) -> None:
     fields = {"OpportunityId": company.deal, "PricebookEntryId": entry(org, active=False), "Quantity": 1}
     assert "inactive" in refused(org.create, "OpportunityLineItem", fields, user_id=company.rep).message
+
+
+@pytest.mark.documented("Salesforce help, OpportunityLineItem Insert Field Integrity Error")
+def test_a_line_without_an_entry_is_refused_in_salesforces_words(org: Org, company: Company) -> None:
+    error = refused(org.create, "OpportunityLineItem", {"OpportunityId": company.deal, "Quantity": 1}, user_id="x")
+    said = "(versions 3.0 and higher must specify pricebook entry id; others must specify product id)"
+    assert (error.error_code, error.message) == (
+        "FIELD_INTEGRITY_EXCEPTION",
+        f"field integrity exception: PricebookEntryId, unknown {said}",
+    )
+
+
+@pytest.mark.documented(guess="the code of the refusal of an insert")
+def test_a_line_is_given_one_of_its_two_prices(org: Org, company: Company) -> None:
+    fields = {"OpportunityId": company.deal, "PricebookEntryId": entry(org), "Quantity": 2}
+    prices = {"UnitPrice": 5, "TotalPrice": 10}
+    both = refused(org.create, "OpportunityLineItem", fields | prices, user_id=company.rep)
+    assert both.error_code == "FIELD_INTEGRITY_EXCEPTION"
+    line = org.create("OpportunityLineItem", fields | {"TotalPrice": 11}, user_id=company.rep)
+    assert row(org, "OpportunityLineItem", line)["UnitPrice"] == 5.5
+    late = refused(org.update, "OpportunityLineItem", line, prices, user_id=company.rep)
+    assert (late.error_code, late.fields) == ("INVALID_FIELD", ["UnitPrice"])
 
 
 def test_totals_are_rounded_half_up_to_cents(org: Org, company: Company) -> None:
@@ -96,7 +119,10 @@ def test_a_quote_adds_up_its_lines_with_tax_and_shipping(org: Org, company: Comp
 # -- orders and contracts -----------------------------------------------------------------------------
 
 
-@pytest.mark.documented("Object Reference, Order, OrderItem")
+@pytest.mark.documented(
+    "Object Reference, Order, OrderItem",
+    guess="the code of the deletion, and the fields that are named",
+)
 def test_an_order_begins_as_a_draft_and_is_activated_with_products_only(org: Org, company: Company) -> None:
     book = seeded(org, "Pricebook2", Name="Standard", IsActive=True)
     fields = {"AccountId": company.account, "EffectiveDate": "2026-03-02", "Status": "Draft", "Pricebook2Id": book}
@@ -120,7 +146,7 @@ def test_an_order_begins_as_a_draft_and_is_activated_with_products_only(org: Org
     assert row(org, "Order", order)["ActivatedDate"] is None
 
 
-@pytest.mark.documented("Object Reference, Contract")
+@pytest.mark.documented("Object Reference, Contract", guess="the code of the deletion, and the field that is named")
 def test_a_contract_ends_with_its_term_and_stays_active(org: Org, company: Company) -> None:
     fields = {"AccountId": company.account, "StartDate": "2026-03-01", "ContractTerm": 12}
     contract = org.create("Contract", fields, user_id=company.rep)
@@ -224,6 +250,7 @@ def test_records_take_the_currency_of_their_user_and_no_inactive_one(rich: Org) 
     assert error.error_code == "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST"
 
 
+@pytest.mark.documented(guess="which field the refusal names")
 def test_a_line_has_the_deals_currency_and_an_entry_of_it(rich: Org) -> None:
     user = european(rich)
     fields = {"Name": "d", "StageName": "Prospecting", "CloseDate": "2026-04-01", "CurrencyIsoCode": "EUR"}

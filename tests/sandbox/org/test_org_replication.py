@@ -32,6 +32,7 @@ def test_the_window_is_read_to_the_minute_in_any_offset(api: Api, org: Org, comp
         assert (company.lead in answer["ids"]) is seen
 
 
+@pytest.mark.documented(guess="the code where a date is missing")
 @pytest.mark.parametrize(
     ("start", "end", "refusal"),
     [
@@ -76,6 +77,7 @@ def test_nothing_after_the_oldest_open_transaction_counts_as_covered(api: Api, o
     assert covered() == ["2026-03-02T09:00:30.000+0000"] * 2
 
 
+@pytest.mark.documented(guess="that any org does, and the code")
 def test_an_org_may_refuse_deletions_up_to_an_end_it_does_not_cover(api: Api, org: Org) -> None:
     org.change_settings({"open_transaction_minutes": 45, "deleted_needs_covered_end": True})
     assert code(api, "deleted", **WINDOW) == "INVALID_REPLICATION_DATE"
@@ -83,6 +85,7 @@ def test_an_org_may_refuse_deletions_up_to_an_end_it_does_not_cover(api: Api, or
     assert code(api, "deleted", start="2026-03-02T07:00:00Z", end="2026-03-02T08:00:00Z") == ""
 
 
+@pytest.mark.documented(guess="the code of the refusal")
 def test_objects_that_cannot_be_replicated_are_refused(api: Api) -> None:
     assert code(api, "updated", "CustomNotificationType", **WINDOW) == "INVALID_TYPE_FOR_OPERATION"
     assert code(api, "deleted", "CustomNotificationType", **WINDOW) == "INVALID_TYPE_FOR_OPERATION"

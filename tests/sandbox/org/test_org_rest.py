@@ -27,6 +27,7 @@ def test_versions_are_listed_without_a_session(api: Api) -> None:
     assert api.http.get("/services/data/v66.0/limits").status_code == 401
 
 
+@pytest.mark.documented(guess="the code beside 410")
 @pytest.mark.parametrize(("version", "status"), [("v51.0", 200), ("v68.0", 200), ("v30.0", 410), ("v69.0", 404)])
 def test_any_living_version_works_and_retired_ones_are_gone(api: Api, version: str, status: int) -> None:
     answer = api.http.get(f"/services/data/{version}/limits")
@@ -279,6 +280,7 @@ def test_an_open_transaction_keeps_deletions_from_counting_as_covered(api: Api, 
 # -- posts ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.documented(guess="the codes of the refusals")
 def test_posts_are_made_one_per_input_and_fail_one_by_one(api: Api, org: Org, company: Company) -> None:
     inputs = [
         {"subjectNameOrId": company.deal, "text": f"Merhaba @[{company.rep}] #[leak]"},

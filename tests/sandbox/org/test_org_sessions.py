@@ -137,6 +137,7 @@ def test_a_refresh_token_is_good_once_and_brings_the_next(login: Login) -> None:
     assert len({body["refresh_token"], again["refresh_token"]}) == 2
 
 
+@pytest.mark.documented(guess="that there is no time of grace")
 def test_a_used_refresh_token_that_comes_back_ends_its_whole_family(login: Login) -> None:
     first, stranger = first_refresh_token(login), first_refresh_token(login)
     body = login.refresh(first).json()
@@ -201,7 +202,7 @@ def test_revoking_an_access_token_ends_it_and_a_refresh_token_all_that_came_of_i
     assert (again.status_code, again.json()["error"]) == (400, "unsupported_token_type")
 
 
-@pytest.mark.documented("Salesforce Help, OAuth 2.0 Token Introspection")
+@pytest.mark.documented("Salesforce Help, OAuth 2.0 Token Introspection", guess="what is told of another app's token")
 def test_a_token_can_be_introspected_by_its_app(login: Login) -> None:
     body = login.refresh(first_refresh_token(login)).json()
     app = {"client_id": "app", "client_secret": SECRET}

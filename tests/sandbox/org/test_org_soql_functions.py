@@ -140,6 +140,7 @@ def test_fiscal_periods_begin_with_the_orgs_fiscal_year(tmp_path: Path, clock: C
     org.close()
 
 
+@pytest.mark.documented(guess="much of how they are written")
 def test_values_are_formatted_by_the_users_locale_and_zone(org: Org, company: Company) -> None:
     soql = (
         "SELECT Amount, FORMAT(Amount) money, FORMAT(CloseDate) day, FORMAT(CreatedDate) at FROM Opportunity "
@@ -195,6 +196,7 @@ def test_money_is_converted_into_the_users_currency(bazaar: Org) -> None:
     ]
 
 
+@pytest.mark.documented(guess="how Salesforce rounds")
 def test_computed_money_shows_no_binary_fractions(org: Org, bazaar: Org) -> None:
     deals(org, {"Name": "a", "Amount": 0.1}, {"Name": "b", "Amount": 0.2})
     assert org.query("SELECT SUM(Amount) s, AVG(Amount) a FROM Opportunity") == [{"s": 0.3, "a": 0.15}]
@@ -206,6 +208,7 @@ def test_computed_money_shows_no_binary_fractions(org: Org, bazaar: Org) -> None
     assert list(bazaar.stream("SELECT convertCurrency(Amount) FROM Opportunity WHERE Name = 'euro'").rows) == [[111.22]]
 
 
+@pytest.mark.documented(guess="the order")
 def test_subtotals_come_behind_the_groups_they_are_over(org: Org) -> None:
     deals(org, {"Name": "a", "Amount": 1}, {"Name": "b", "Amount": 2}, {"Name": "b", "Amount": 4})
     soql = "SELECT StageName, Name, SUM(Amount) s, GROUPING(Name) g FROM Opportunity GROUP BY ROLLUP(StageName, Name)"
@@ -221,6 +224,7 @@ def test_subtotals_come_behind_the_groups_they_are_over(org: Org) -> None:
     assert org.query(some) == [{"Name": "b"}]
 
 
+@pytest.mark.documented(guess="that AS is taken before a name")
 def test_names_given_in_from_stand_for_their_objects(org: Org, company: Company) -> None:
     soql = "SELECT a.Name, o.Name FROM Opportunity o, o.Account a, a.Owner boss WHERE boss.Name = 'Jane Doe'"
     assert org.query(soql) == [{"Account": {"Name": "Çelik Yapı A.Ş."}, "Name": "Çelik 2026"}]

@@ -137,6 +137,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Org]:
     made.close()
 
 
+@pytest.mark.documented(guess="many of the words")
 @pytest.mark.parametrize(("soql", "code", "said"), REFUSED, ids=[one[0][:60] for one in REFUSED])
 def test_what_salesforce_refuses_is_refused_with_its_code(bare: Org, soql: str, code: str, said: str) -> None:
     error = refused(bare, soql)
@@ -151,6 +152,7 @@ def test_what_the_sandbox_lacks_is_refused_by_name(bare: Org, soql: str, what: s
     assert what in error.message
 
 
+@pytest.mark.documented(guess="the words of the refusals")
 def test_at_most_55_relationships_lead_up_and_20_down_and_5_levels_up(bare: Org) -> None:
     steps = ["Owner", "CreatedBy", "LastModifiedBy", "Account.Owner", "Account.CreatedBy", "Account.LastModifiedBy"]
     paths = [f"{a}.{b}.{c}.Name" for a in steps for b in ("Manager", "CreatedBy") for c in ("Manager", "CreatedBy")]

@@ -98,6 +98,7 @@ def test_typeof_stands_in_child_subqueries_too(org: Org) -> None:
     assert [plain(one["Who"]) for one in tasks] == [{"LastName": "Person 001"}]
 
 
+@pytest.mark.documented(guess="the words of the refusals")
 @pytest.mark.parametrize(
     ("soql", "version", "code", "said"),
     [

@@ -122,6 +122,7 @@ def test_rolled_back_upserts_name_their_ids_and_rolled_back_inserts_do_not(api: 
         assert refused["errors"][0]["statusCode"] == "REQUIRED_FIELD_MISSING"
 
 
+@pytest.mark.documented(guess="that the whole call is refused, and its code")
 def test_setup_objects_are_not_written_together_with_others(api: Api, company: Company) -> None:
     records = [
         {"attributes": {"type": "User"}, "id": company.rep, "Title": "x"},

@@ -48,6 +48,7 @@ def test_a_value_is_kept_as_the_real_service_keeps_it(
     assert row[field] == kept
 
 
+@pytest.mark.documented(guess="the words for null in a checkbox")
 @pytest.mark.parametrize(
     ("fields", "code", "said"),
     [
@@ -76,6 +77,7 @@ def test_a_value_that_its_field_cannot_hold_is_refused(
     assert said in caught.value.message
 
 
+@pytest.mark.documented(guess="the code of the refusal")
 @pytest.mark.parametrize("day", ["1699-12-31", "4001-01-01", "2026-02-30"])
 def test_a_date_lies_between_the_years_1700_and_4000(org: Org, company: Company, day: str) -> None:
     with pytest.raises(OrgError, match="JSON_PARSER_ERROR"):
@@ -107,6 +109,7 @@ def test_a_currency_is_an_active_one_of_the_org(tmp_path: Path, clock: Clock) ->
     org.close()
 
 
+@pytest.mark.documented(guess="the order in which the values are kept")
 def test_a_multi_select_picklist_keeps_each_value_once_in_the_picklists_order(org: Org) -> None:
     colours = tuple((name, name) for name in ("Red", "Green", "Blue"))
     field = Field("Colour__c", "multipicklist", "nCUR", "Colour", length=40, picklist=colours)

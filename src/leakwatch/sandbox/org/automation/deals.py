@@ -104,19 +104,33 @@ def removed(engine: Engine, row: Row, _caller: Caller) -> None:
 def prepare_line(engine: Engine, change: Change) -> None:
     """A line takes product, list price and default price from its price book entry."""
     row = change.row
-    if {"UnitPrice", "TotalPrice"} <= change.given:
-        said = "field integrity exception: TotalPrice, UnitPrice (only one of the two can be set)"
-        raise bad("FIELD_INTEGRITY_EXCEPTION", said, "TotalPrice")
+    _one_price(change)
     entry = engine.lookup(row.get("PricebookEntryId"))
     if entry is None and row.get("Product2Id") is None:
-        said = "Required fields are missing: [PricebookEntryId]"
-        raise bad("REQUIRED_FIELD_MISSING", said, "PricebookEntryId")
+        # the words of Salesforce help, article 000383141
+        said = (
+            "field integrity exception: PricebookEntryId, unknown "
+            "(versions 3.0 and higher must specify pricebook entry id; others must specify product id)"
+        )
+        raise bad("FIELD_INTEGRITY_EXCEPTION", said, "PricebookEntryId", "unknown")
     pricing.prepare_line(engine, change, _DEAL)
     if "TotalPrice" in change.given and row.get("Quantity") and row.get("TotalPrice") is not None:
         kept = 1 - (row.get("Discount") or 0) / 100
         row["UnitPrice"] = pricing.money(row["TotalPrice"] / row["Quantity"] / kept) if kept else 0.0
     elif row.get("UnitPrice") is None:
         row["UnitPrice"] = row.get("ListPrice")
+
+
+def _one_price(change: Change) -> None:
+    """One of the two prices follows from the other, so one alone is given (Object Reference, OpportunityLineItem)."""
+    if not {"UnitPrice", "TotalPrice"} <= change.given:
+        return
+    if change.creating:
+        # the code is what clients report, the words are unverified
+        said = "field integrity exception: TotalPrice, UnitPrice (only one of the two can be set)"
+        raise bad("FIELD_INTEGRITY_EXCEPTION", said, "TotalPrice")
+    # as clients report it
+    raise bad("INVALID_FIELD", "Cannot change both 'UnitPrice' and 'TotalPrice' in update call", "UnitPrice")
 
 
 def derive_line(engine: Engine, row: Row) -> None:

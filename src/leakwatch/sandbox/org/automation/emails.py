@@ -35,6 +35,7 @@ def _check_new(engine: Engine, change: Change) -> None:
         raise bad("FIELD_INTEGRITY_EXCEPTION", "A draft cannot be replied to", "ReplyToEmailMessageId")
     case_mail = row.get("ParentId") is not None
     if row.get("ActivityId") is not None and not case_mail:
+        # "can only be specified for emails on cases" (Object Reference); the code is what clients report
         raise bad("INSUFFICIENT_ACCESS_OR_READONLY", "insufficient access rights on object id", "ActivityId")
     if not case_mail and row.get("Status") != SENT:
         # only 3 (Sent) is documented for mail outside of cases; the refusal's code and words are unverified
