@@ -31,8 +31,9 @@ Row = dict[str, Any]
 BIN_DAYS = 15
 _EMPTYING = "bin.empty"
 _EMPTIED, _NEXT = "bin.emptied", "bin.next"
-_KEPT = ("MasterRecordId",)
-"""Lookups that go on pointing to a record that is deleted (that this one does is unverified)."""
+_KEPT = ("MasterRecordId", "OpportunityLineItemId")
+"""Lookups that go on pointing to a record that is deleted: the first (unverified), and the second for as long as
+the rules of its object need it (`automation.quote_sync`)."""
 _UNDONE = (None, "Draft", "InApproval")
 """Status codes of contracts and orders that can be deleted (Object Reference, Contract and Order)."""
 

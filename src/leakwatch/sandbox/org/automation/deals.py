@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from leakwatch.sandbox.org.automation import campaigns, pricing
+from leakwatch.sandbox.org.automation import campaigns, pricing, quote_sync
 from leakwatch.sandbox.org.caller import Caller
 from leakwatch.sandbox.org.engine import Change, Engine, Row, Rules
 from leakwatch.sandbox.org.errors import bad
@@ -35,6 +35,7 @@ def prepare(engine: Engine, change: Change) -> None:
             row["Probability"] = stage["DefaultProbability"]
         if "ForecastCategoryName" not in change.given:
             row["ForecastCategoryName"] = stage["ForecastCategoryName"]
+    quote_sync.prepare_deal(engine, change)
     if old is None:
         return
     pricing.keep_book(change, bool(old["HasOpportunityLineItem"]), "opportunity")
@@ -74,13 +75,18 @@ def _fiscal(day: date, start: int) -> Row:
 
 
 def settle(engine: Engine, change: Change) -> None:
-    """One history row whenever amount, probability, stage or close date change; the campaign counts anew."""
+    """History is kept, the campaign counts anew, a quote begins or ceases to sync."""
     if change.changed(*_COUNTED):
         before = change.old.get("CampaignId") if change.old else None
         for campaign in sorted({change.row.get("CampaignId") or "", before or ""}):
             campaigns.recount(engine, campaign)
-    if not change.changed(*_TRACKED):
-        return
+    if change.changed(*_TRACKED):
+        _keep_history(engine, change)
+    quote_sync.settle_deal(engine, change)
+
+
+def _keep_history(engine: Engine, change: Change) -> None:
+    """One row whenever amount, probability, stage or close date change."""
     row, old = change.row, change.old
     history: dict[str, Any] = {
         "OpportunityId": row["Id"],
@@ -144,13 +150,15 @@ def derive_line(engine: Engine, row: Row) -> None:
 
 
 def settle_line(engine: Engine, change: Change) -> None:
-    """The deal's amount is the sum of its lines."""
+    """The deal's amount is the sum of its lines; a synced quote's lines are the same."""
     _total(engine, change.row["OpportunityId"], change.caller)
+    quote_sync.settle_deal_line(engine, change)
 
 
 def removed_line(engine: Engine, row: Row, caller: Caller) -> None:
     """The same after a line went; without lines the last amount stays."""
     _total(engine, row["OpportunityId"], caller)
+    quote_sync.removed_deal_line(engine, row, caller)
 
 
 def _total(engine: Engine, opportunity_id: str, caller: Caller) -> None:

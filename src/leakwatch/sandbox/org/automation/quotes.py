@@ -1,8 +1,8 @@
-"""Quotes and their lines (Object Reference, Quote, QuoteLineItem). Syncing with a deal is not emulated."""
+"""Quotes and their lines (Object Reference, Quote, QuoteLineItem); for syncing with a deal see `quote_sync`."""
 
 from __future__ import annotations
 
-from leakwatch.sandbox.org.automation import pricing
+from leakwatch.sandbox.org.automation import pricing, quote_sync
 from leakwatch.sandbox.org.caller import Caller
 from leakwatch.sandbox.org.engine import Change, Engine, Row, Rules
 
@@ -45,13 +45,15 @@ def derive_line(_engine: Engine, row: Row) -> None:
 
 
 def settle_line(engine: Engine, change: Change) -> None:
-    """The quote's totals are those of its lines."""
+    """The quote's totals are those of its lines, and those of a synced deal are the same."""
     _total(engine, change.row["QuoteId"], change.caller)
+    quote_sync.settle_quote_line(engine, change)
 
 
 def removed_line(engine: Engine, row: Row, caller: Caller) -> None:
     """The same after a line went."""
     _total(engine, row["QuoteId"], caller)
+    quote_sync.removed_quote_line(engine, row, caller)
 
 
 def _total(engine: Engine, quote_id: str, caller: Caller) -> None:
@@ -68,6 +70,6 @@ def _total(engine: Engine, quote_id: str, caller: Caller) -> None:
 
 
 RULES = {
-    "Quote": Rules(prepare=prepare, derive=derive),
+    "Quote": Rules(prepare=prepare, derive=derive, settle=quote_sync.settle_quote),
     "QuoteLineItem": Rules(prepare=prepare_line, derive=derive_line, settle=settle_line, removed=removed_line),
 }
