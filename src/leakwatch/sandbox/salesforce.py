@@ -75,6 +75,8 @@ def open_org(folder: Path, clock: VirtualClock, world: World, *, fresh: bool, de
         name=company["name"],
         currency=company["currency"],
         multicurrency=bool(company.get("currencies")),
+        person_accounts=company.get("person_accounts", False),
+        shared_activities=company.get("shared_activities", False),
         time_zone=company["time_zone"],
         locale=company.get("locale", "en_US"),
         language=company.get("language", "en_US"),

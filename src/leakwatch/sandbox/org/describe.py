@@ -34,7 +34,11 @@ _VERBS = (
 )
 _ON_IF_SAID = ("activateable", "customSetting", "deepCloneable", "feedEnabled", "mergeable", "mruEnabled")
 _MASTER_RECORD_TYPE = "012000000000000AAA"
-_JUNCTIONS = {("EmailMessage", "EmailMessageRelation"): ["BccIds", "CcIds", "ToIds"]}
+_JUNCTIONS = {
+    ("EmailMessage", "EmailMessageRelation"): ["BccIds", "CcIds", "ToIds"],
+    ("Event", "EventWhoRelation"): ["EventWhoIds"],
+    ("Task", "TaskWhoRelation"): ["TaskWhoIds"],
+}
 _FLAGS = {
     "aggregatable": "A",
     "autoNumber": "a",

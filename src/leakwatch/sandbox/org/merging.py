@@ -17,7 +17,7 @@ from leakwatch.sandbox.org.schema import Field, SObject
 
 MOST = 2
 """Records that can be merged into another in one call."""
-_ONE_OF_A_PAIR = ("AccountContactRelation", "CampaignMember")
+_ONE_OF_A_PAIR = ("AccountContactRelation", "CampaignMember", "EventRelation", "TaskRelation")
 """Children of which there is one for each pair of parents; the second goes (that it goes so is unverified)."""
 _STAYS_BEHIND = ("FeedItem", "FeedComment")
 """With field history, what goes with the merged record instead of moving (unverified)."""
@@ -72,7 +72,8 @@ def _hand_over(engine: Engine, sobject: SObject, old: str, new: str, gone: Seque
                 engine.drop(child, row, caller)
                 continue
             target = None if row["Id"] == new else new  # no record is its own parent
-            engine.store.update(child.name, row["Id"], {field.name: target, "SystemModstamp": engine.now()})
+            stamp = {"SystemModstamp": engine.now()} if "SystemModstamp" in child.fields else {}
+            engine.store.update(child.name, row["Id"], {field.name: target, **stamp})
             moved.append(row["Id"])
     return moved
 

@@ -112,8 +112,13 @@ def _schedule(root: Node) -> None:
 def _company(node: Node) -> None:
     node.keys(
         ("name", "domains", "time_zone", "currency"),
-        ("currencies", "locale", "language", "fiscal_year_start_month", "field_history"),
+        (
+            *("currencies", "locale", "language", "fiscal_year_start_month", "field_history"),
+            *("person_accounts", "shared_activities"),
+        ),
     )
+    for name in ("person_accounts", "shared_activities"):
+        node.child(name).boolean(default=False)
     if not node.child("domains").texts():
         node.child("domains").problem("must name at least one domain")
     for _, tracked in node.entries("field_history"):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from leakwatch.sandbox.org.automation import last_activity
+from leakwatch.sandbox.org.automation import last_activity, shared
 from leakwatch.sandbox.org.engine import Change, Engine, Row, Rules
 from leakwatch.sandbox.org.errors import bad, not_emulated
 
 
 def check_relations(engine: Engine, change: Change) -> None:
     """A lead and a What exclude each other; converted leads cannot be referenced; the account follows."""
+    shared.prepare(engine, change)
     row = change.row
     who, what = row.get("WhoId"), row.get("WhatId")
     if change.changed("WhoId", "WhatId") and who and who.startswith("00Q"):
@@ -22,18 +23,7 @@ def check_relations(engine: Engine, change: Change) -> None:
     if change.old is not None and change.old["IsArchived"] and change.changed("WhatId"):
         row["IsArchived"] = 0  # was seen in an org, and is documented nowhere
     if change.changed("WhoId", "WhatId"):
-        row["AccountId"] = account_of(engine, who, what)
-
-
-def account_of(engine: Engine, who: str | None, what: str | None) -> str | None:
-    """AccountId: of the What if it is an account or has one, else of the contact (object reference, Task)."""
-    if what and what.startswith("001"):
-        return what
-    target = engine.lookup(what)
-    if what and what.startswith("006"):
-        return target["AccountId"] if target else None
-    contact = engine.lookup(who) if who and who.startswith("003") else None
-    return contact["AccountId"] if contact else None
+        row["AccountId"] = shared.account_of(engine, who, what)
 
 
 def refuse_series(change: Change, *fields: str) -> None:
@@ -71,5 +61,11 @@ def _flag(engine: Engine, sobject: str, name: str | None, flag: str) -> bool:
     return bool(found and found[0][flag])
 
 
-TASK = Rules(prepare=prepare_task, derive=derive_task, settle=last_activity.settle, removed=last_activity.removed)
+def settle(engine: Engine, change: Change) -> None:
+    """Dates of the records it belongs to, and its relations where activities are shared."""
+    last_activity.settle(engine, change)
+    shared.settle(engine, change)
+
+
+TASK = Rules(prepare=prepare_task, derive=derive_task, settle=settle, removed=last_activity.removed)
 RULES = {"Task": TASK}

@@ -8,6 +8,7 @@ from typing import Any
 from leakwatch.sandbox.org import values
 from leakwatch.sandbox.org.automation import invitees, last_activity
 from leakwatch.sandbox.org.automation.activities import check_relations, refuse_series
+from leakwatch.sandbox.org.automation.activities import settle as settle_activity
 from leakwatch.sandbox.org.engine import Change, Engine, Rules
 from leakwatch.sandbox.org.errors import OrgError, bad
 
@@ -99,8 +100,8 @@ def _blamed(change: Change) -> str:
 
 
 def settle(engine: Engine, change: Change) -> None:
-    """Dates of the records it belongs to, and the copies of those invited."""
-    last_activity.settle(engine, change)
+    """What a task sets off too, and the copies of those invited."""
+    settle_activity(engine, change)
     if not change.creating:
         invitees.carry(engine, change)
 

@@ -1,11 +1,12 @@
 """Who is invited to an event, and the copy of it in each invited user's calendar (Object Reference, EventRelation).
 
-Without shared activities the relations of an event are its invitees only. Contacts and leads get no copy.
+Without shared activities the relations of an event are its invitees only; with them (see `shared`) those with
+IsInvitee. Contacts and leads get no copy.
 """
 
 from __future__ import annotations
 
-from leakwatch.sandbox.org.automation import last_activity
+from leakwatch.sandbox.org.automation import last_activity, shared
 from leakwatch.sandbox.org.caller import Caller
 from leakwatch.sandbox.org.engine import Change, Engine, Row, Rules
 from leakwatch.sandbox.org.errors import bad
@@ -30,11 +31,13 @@ def prepare(engine: Engine, change: Change) -> None:
         if event["IsChild"]:
             raise bad("FIELD_INTEGRITY_EXCEPTION", "Relations cannot be created for a child event", "EventId")
         others = _relations(engine, event["Id"])
-        if len(others) >= MAX_INVITEES:
-            raise bad("LIMIT_EXCEEDED", f"An event can have at most {MAX_INVITEES} invitees", "EventId")
         if any(one["RelationId"] == row.get("RelationId") for one in others):
             said = "duplicate value found: <unknown> duplicates value on record with id: <unknown>"
             raise bad("DUPLICATE_VALUE", said)
+    if engine.settings.shared_activities:
+        shared.prepare_relation(engine, change)
+    if event is not None and _invites(change) and len(_invitees(engine, event["Id"])) >= MAX_INVITEES:
+        raise bad("LIMIT_EXCEEDED", f"An event can have at most {MAX_INVITEES} invitees", "EventId")
     row["Status"] = row.get("Status") or "New"
     answered = row["Status"] != "New" and change.changed("Status")
     if answered and "RespondedDate" not in change.given:
@@ -43,10 +46,14 @@ def prepare(engine: Engine, change: Change) -> None:
 
 def settle(engine: Engine, change: Change) -> None:
     """A first invitee makes it a group event; a user gets a copy."""
-    if not change.creating:
-        return
+    if engine.settings.shared_activities:
+        shared.settle_relation(engine, change)
     event = engine.lookup(change.row["EventId"])
     if event is None:
+        return
+    if change.old is not None and _is_invitee(change.old) and not _is_invitee(change.row):
+        _uninvite(engine, change.row, change.caller)
+    if not _invites(change):
         return
     if not event["IsGroupEvent"]:
         engine.store.update("Event", event["Id"], _GROUP | {"SystemModstamp": engine.now()})
@@ -60,10 +67,17 @@ def settle(engine: Engine, change: Change) -> None:
 
 def removed(engine: Engine, row: Row, caller: Caller) -> None:
     """Who is not invited any more loses the copy; without anybody it is no group event."""
+    if engine.settings.shared_activities:
+        shared.removed_relation(engine, row, caller)
+    if _is_invitee(row):
+        _uninvite(engine, row, caller)
+
+
+def _uninvite(engine: Engine, row: Row, caller: Caller) -> None:
     copy = _copy(engine, row)
     if copy is not None:
         engine.drop(engine.schema.objects["Event"], copy, caller)
-    if engine.lookup(row["EventId"]) is not None and not _relations(engine, row["EventId"]):
+    if engine.lookup(row["EventId"]) is not None and not _invitees(engine, row["EventId"]):
         engine.store.update("Event", row["EventId"], _ALONE | {"SystemModstamp": engine.now()})
 
 
@@ -72,7 +86,7 @@ def carry(engine: Engine, change: Change) -> None:
     if not change.row["IsGroupEvent"] or change.row["IsChild"] or not change.changed(*_COPIED):
         return
     stamps = {name: change.row[name] for name in ("LastModifiedDate", "LastModifiedById", "SystemModstamp")}
-    for relation in _relations(engine, change.row["Id"]):
+    for relation in _invitees(engine, change.row["Id"]):
         copy = _copy(engine, relation)
         if copy is not None:
             changes = {name: change.row[name] for name in _COPIED} | stamps
@@ -83,6 +97,19 @@ def carry(engine: Engine, change: Change) -> None:
 
 def _relations(engine: Engine, event_id: str) -> list[Row]:
     return engine.store.find("EventRelation", engine.schema.objects["EventRelation"].fields["EventId"], event_id)
+
+
+def _invitees(engine: Engine, event_id: str) -> list[Row]:
+    return [one for one in _relations(engine, event_id) if _is_invitee(one)]
+
+
+def _is_invitee(relation: Row) -> bool:
+    """Whether the relation invites somebody: without shared activities each does."""
+    return bool(relation.get("IsInvitee", 1))
+
+
+def _invites(change: Change) -> bool:
+    return _is_invitee(change.row) and not (change.old is not None and _is_invitee(change.old))
 
 
 def _copy(engine: Engine, relation: Row) -> Row | None:

@@ -52,23 +52,34 @@ def _touch(engine: Engine, parent_id: str, gained: str | None, lost: str | None)
         last = last_activity(engine, parent_id)
     if gained is not None and (last is None or gained > last):
         last = gained
+    _keep(engine, sobject.name, parent, last)
+
+
+def _keep(engine: Engine, sobject: str, parent: Row, last: str | None) -> None:
     if last != parent["LastActivityDate"]:
-        engine.store.update(sobject.name, parent_id, {"LastActivityDate": last, "SystemModstamp": engine.now()})
+        engine.store.update(sobject, parent["Id"], {"LastActivityDate": last, "SystemModstamp": engine.now()})
+
+
+def refresh(engine: Engine, parent_id: str) -> None:
+    """Bring one record's LastActivityDate up to date with the activities there are."""
+    sobject = engine.schema.of_id(parent_id)
+    parent = engine.lookup(parent_id)
+    if sobject is None or parent is None or "LastActivityDate" not in sobject.fields:
+        return
+    _keep(engine, sobject.name, parent, last_activity(engine, parent_id))
 
 
 def last_activity(engine: Engine, parent_id: str) -> str | None:
     """LastActivityDate computed anew."""
-    sql = " UNION ALL ".join(
-        f"SELECT MAX(day) AS day FROM ({_days(name, link)} = ?)" for name in _COUNTS for link in LINKS
-    )
-    found = engine.store.execute(f"SELECT MAX(day) FROM ({sql})", (parent_id,) * len(_COUNTS) * len(LINKS))
-    return found.fetchone()[0]
+    found = [f"SELECT MAX(day) AS day FROM ({days} = ?)" for days in _every(engine)]
+    sql = f"SELECT MAX(day) FROM ({' UNION ALL '.join(found)})"
+    return engine.store.execute(sql, (parent_id,) * len(found)).fetchone()[0]
 
 
 def recompute(engine: Engine) -> None:
     """Set LastActivityDate of every record from the activities there are, in few statements; no stamp moves."""
     store = engine.store
-    every = " UNION ALL ".join(f"{_days(name, link)} IS NOT NULL" for name in _COUNTS for link in LINKS)
+    every = " UNION ALL ".join(f"{days} IS NOT NULL" for days in _every(engine))
     store.execute("DROP TABLE IF EXISTS temp._last_activity")
     store.execute("CREATE TEMP TABLE _last_activity (id TEXT PRIMARY KEY, day TEXT) WITHOUT ROWID")
     store.execute(f"INSERT INTO _last_activity SELECT id, MAX(day) FROM ({every}) GROUP BY id")
@@ -79,6 +90,17 @@ def recompute(engine: Engine) -> None:
     store.execute("DROP TABLE temp._last_activity")
 
 
-def _days(sobject: str, link: str) -> str:
-    """The days by parent, up to where the condition on the link goes on."""
-    return f"SELECT {link} AS id, ActivityDate AS day FROM {sobject} WHERE {_COUNTS[sobject]} AND {link}"
+def _every(engine: Engine) -> list[str]:
+    """The days of activities by parent, each up to where the condition on the parent's id goes on."""
+    found = [
+        f"SELECT {link} AS id, ActivityDate AS day FROM {name} WHERE {counts} AND {link}"
+        for name, counts in _COUNTS.items()
+        for link in LINKS
+    ]
+    if engine.settings.shared_activities:
+        found += [
+            f"SELECT r.RelationId AS id, a.ActivityDate AS day FROM {name}WhoRelation AS r "
+            f"JOIN (SELECT * FROM {name} WHERE {counts}) AS a ON a.Id = r.{name}Id WHERE r.RelationId"
+            for name, counts in _COUNTS.items()
+        ]
+    return found

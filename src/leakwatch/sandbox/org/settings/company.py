@@ -18,7 +18,7 @@ class CompanySettings:
     person_accounts: bool = False
     """Brings Account's fields of a person; writing a person's account is not emulated."""
     shared_activities: bool = False
-    """Brings TaskRelation and its kin, as plain rows; relating several people to a task is not emulated."""
+    """Lets tasks and events name several contacts, by TaskRelation and its kin (see `automation.shared`)."""
     time_zone: str = "UTC"
     """IANA name; the day of relative date literals and of activities hangs on it, for users without their own."""
     locale: str = "en_US"

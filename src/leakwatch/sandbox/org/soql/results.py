@@ -23,6 +23,9 @@ from leakwatch.sandbox.org.soql.tables import find_object, kind_of
 from leakwatch.sandbox.org.store import Store, alive_ids
 
 MAX_PAGE = 2000
+MAX_JUNCTION_IDS = 500
+"""Ids in lists of related people that one page can hold (an error that clients report: Trailblazer Community,
+14 Nov 2024). Whether Salesforce counts by page is unverified."""
 NESTED_SINCE = 58
 """The first version with subqueries inside subqueries (SOQL reference, "Relationship Query Limitations")."""
 
@@ -262,7 +265,12 @@ class Runner:
         return f"/services/data/v{self.caller.version}/query/{cursor.id}-{taken}"
 
     def _records(self, plan: Plan, rows: Sequence[Sequence[Any]]) -> list[Record]:
-        return records(self.schema, self.caller.version, plan, rows)
+        made = records(self.schema, self.caller.version, plan, rows)
+        lists = [one.at for one in plan.shape.columns if one.field.type == "junction"]
+        if lists and sum(len(json.loads(row[at])) for row in rows for at in lists) > MAX_JUNCTION_IDS:
+            said = f"Query is requesting too many junction ids; limit is {MAX_JUNCTION_IDS}"
+            raise bad("MALFORMED_QUERY", said)
+        return made
 
     def _groups(self, plan: Plan) -> Page:
         rows = self.store.execute(plan.sql, plan.values).fetchmany(MAX_PAGE + 1)

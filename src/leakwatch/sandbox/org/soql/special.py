@@ -18,6 +18,12 @@ _JUNCTION = (
     "WHERE r.EmailMessageId = {table}.Id AND r.RelationType = '{kind}' "
     "AND r.RelationId IS NOT NULL AND r.IsDeleted = 0)"
 )
+_WHO_IDS = (
+    "(SELECT CASE WHEN {table}.WhoId IS NULL THEN '[]' WHEN COUNT(*) = 0 THEN json_array({table}.WhoId) "
+    "ELSE '[\"' || {table}.WhoId || '\",' || substr(json_group_array(w.RelationId), 2) END "
+    "FROM {name}WhoRelation AS w WHERE w.{name}Id = {table}.Id AND w.RelationId <> {table}.WhoId)"
+)
+"""People of an activity, the first of them first; the order of the others is unverified."""
 _OPEN_TASK = "EXISTS (SELECT 1 FROM Task AS a WHERE a.WhatId = {table}.Id AND a.IsClosed = 0 AND a.IsDeleted = 0{more})"
 _OPEN_EVENT = (
     " OR EXISTS (SELECT 1 FROM Event AS a WHERE a.WhatId = {table}.Id AND a.IsDeleted = 0 "
@@ -27,6 +33,8 @@ _OPEN_EVENT = (
 
 def special(sobject: SObject, field: Field, table: str, today: str) -> exp.Expr | None:
     """The SQL of such a field, None for one that a column holds."""
+    if field.name in ("TaskWhoIds", "EventWhoIds"):
+        return _sql(_WHO_IDS.format(table=table, name=sobject.name))
     if field.type == "junction":
         return _sql(_JUNCTION.format(table=table, kind=JUNCTIONS[field.name]))
     if field.type == "address":
