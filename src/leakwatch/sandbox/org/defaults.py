@@ -79,6 +79,17 @@ def rows(settings: OrgSettings) -> Iterator[tuple[str, dict[str, Any]]]:
         yield "ContractStatus", _value(i, name) | {"IsDefault": code == "Draft", "StatusCode": code}
     for i, (name, code) in enumerate(_ORDER_STATUSES, 1):
         yield "OrderStatus", _value(i, name) | {"IsDefault": i == 1, "StatusCode": code}
+    if settings.person_accounts:  # SOAP API guide, "Person Account Record Types": the one there is from the start
+        yield (
+            "RecordType",
+            {
+                "Name": "Person Account",
+                "DeveloperName": "PersonAccount",
+                "SobjectType": "Account",
+                "IsActive": True,
+                "IsPersonType": True,
+            },
+        )
     # whose open times are null is open all day (object reference, BusinessHours)
     yield (
         "BusinessHours",

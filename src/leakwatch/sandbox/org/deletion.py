@@ -168,6 +168,10 @@ def _refuse(engine: Engine, doomed: list[Doomed]) -> None:
             continue
         if one.name == "Account":
             _no_won_deals(engine, one, row)
+        if row.get("IsPersonAccount") and one.name == "Contact" and row["AccountId"] not in going:
+            # that it goes with its account only is documented, the code and the words are unverified
+            said = "The contact of a person account can't be deleted; delete the account"
+            raise bad("INVALID_PERSON_ACCOUNT_OPERATION", said)
         if _is_active(engine, one, row):  # the rule is documented, the words are unverified
             raise _failed(one, row, "it is activated")
         for child, field in links_to(engine, one):

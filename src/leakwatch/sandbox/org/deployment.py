@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leakwatch.sandbox.org import deploy, metadata
+from leakwatch.sandbox.org.automation import persons
 from leakwatch.sandbox.org.schema import read_field
 
 if TYPE_CHECKING:
@@ -41,6 +42,9 @@ def add_field(org: Org, sobject: str, spec: Mapping[str, Any]) -> list[str]:
                 raw["f"] = raw["f"].replace("Q", "")
                 notes.append(f"{target}.{raw['n']}: this org allows no unique field here; it is not unique")
             org.store.add_field(target, read_field(raw), raw)
+            if target == "Contact" and org.settings.person_accounts:
+                shown = persons.mirrored(raw)
+                org.store.add_field("Account", read_field(shown), shown)
         stamp(org)
     return notes
 

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from leakwatch.sandbox.org import defaults, deletion, deployment, hidden, ids, limits, merging, queries, seeding, values
 from leakwatch.sandbox.org import dump as dumping
 from leakwatch.sandbox.org.agenda import Agenda
-from leakwatch.sandbox.org.automation import RULES, archive, conversion, history, last_activity, shared
+from leakwatch.sandbox.org.automation import RULES, archive, conversion, history, last_activity, persons, shared
 from leakwatch.sandbox.org.automation.declared import Declared
 from leakwatch.sandbox.org.bulk.machine import Bulk
 from leakwatch.sandbox.org.caller import DEFAULT_VERSION, Caller, caller_of
@@ -268,9 +268,10 @@ class Org:
     def recompute_last_activity(self) -> None:
         """Set LastActivityDate everywhere from the activities there are: for worlds, after seeding.
 
-        Where activities are shared, the relations of seeded ones are made too. No stamp moves.
+        What follows from seeded rows of person accounts and of shared activities is made too. No stamp moves.
         """
         with self.store.transaction():
+            persons.complete_seeded(self.engine)
             shared.relate_seeded(self.engine)
             last_activity.recompute(self.engine)
 

@@ -45,14 +45,33 @@ def merge(
         rows = [engine.living(sobject, one) for one in gone]
         if any(row.get("IsConverted") for row in (master, *rows)):
             raise bad("CANNOT_UPDATE_CONVERTED_LEAD", "cannot reference converted lead")
-        moved = [one for row in rows for one in _hand_over(engine, sobject, row["Id"], master["Id"], gone, caller)]
+        _check_persons(sobject, master, rows)
+        pairs = [(sobject, row["Id"], master["Id"]) for row in rows]
+        if master.get("PersonContactId"):  # what hangs on the contact of a merged person is the kept one's too
+            contacts = engine.schema.objects["Contact"]
+            pairs += [(contacts, row["PersonContactId"], master["PersonContactId"]) for row in rows]
+        moved = [one for of, old, new in pairs for one in _hand_over(engine, of, old, new, gone, caller)]
         for row in rows:
             engine.store.update(sobject.name, row["Id"], {"MasterRecordId": master["Id"]})
+            if row.get("PersonContactId"):
+                engine.store.update("Contact", row["PersonContactId"], {"MasterRecordId": master["PersonContactId"]})
             engine.drop(sobject, row, caller, direct=True)
         engine.update(sobject.name, master["Id"], fields, caller)
-        latest = last_activity.last_activity(engine, master["Id"])
-        engine.store.update(sobject.name, master["Id"], {"LastActivityDate": latest})
+        for of, kept in {(of.name, new) for of, _, new in pairs}:
+            engine.store.update(of, kept, {"LastActivityDate": last_activity.last_activity(engine, kept)})
     return {"id": master["Id"], "success": True, "mergedRecordIds": gone, "updatedRelatedIds": sorted(set(moved))}
+
+
+def _check_persons(sobject: SObject, master: Row, rows: Sequence[Row]) -> None:
+    """Person accounts are merged with each other only (help, "Considerations for Using Person Accounts").
+
+    The code and the words are unverified.
+    """
+    kinds = {bool(row.get("IsPersonAccount")) for row in (master, *rows)}
+    if len(kinds) > 1:
+        raise bad("INVALID_PERSON_ACCOUNT_OPERATION", "Person accounts can only be merged with person accounts")
+    if kinds == {True} and sobject.name == "Contact":
+        raise bad("INVALID_PERSON_ACCOUNT_OPERATION", "Contacts of person accounts can't be merged; merge the accounts")
 
 
 def _hand_over(engine: Engine, sobject: SObject, old: str, new: str, gone: Sequence[str], caller: Caller) -> list[str]:
@@ -66,7 +85,9 @@ def _hand_over(engine: Engine, sobject: SObject, old: str, new: str, gone: Seque
         if child.name.endswith("History") or child.name in _STAYS_BEHIND or field.name == "MasterRecordId":
             continue
         for row in engine.store.find(child.name, field, old):
-            if row["Id"] in gone:
+            if row["Id"] in gone or (
+                child.name == "Contact" and row.get("IsPersonAccount") and field.name == "AccountId"
+            ):
                 continue
             if child.name in _ONE_OF_A_PAIR and _has_twin(engine, child, field, row, new):
                 engine.drop(child, row, caller)

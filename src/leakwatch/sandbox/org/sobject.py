@@ -66,8 +66,8 @@ class Field:
 
     @property
     def custom(self) -> bool:
-        """Whether an admin added it."""
-        return self.name.endswith("__c")
+        """Whether an admin added it; to contacts, and person accounts show it as `__pc`."""
+        return self.name.endswith(("__c", "__pc"))
 
     @property
     def stored(self) -> bool:

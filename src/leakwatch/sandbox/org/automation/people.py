@@ -1,4 +1,4 @@
-"""Leads, contacts and users."""
+"""Leads and users, and what contacts have in common with them."""
 
 from __future__ import annotations
 
@@ -31,6 +31,5 @@ def carry_contact(engine: Engine, change: Change) -> None:
 
 
 PERSON = Rules(derive=derive_name)
-CONTACT = Rules(derive=derive_name, settle=carry_contact)
 LEAD = Rules(prepare=refuse_converted, derive=derive_name, settle=carry_lead)
-RULES = {"Contact": CONTACT, "User": PERSON, "Lead": LEAD}
+RULES = {"User": PERSON, "Lead": LEAD}

@@ -16,7 +16,7 @@ class CompanySettings:
     multicurrency: bool = False
     """Without it there is no CurrencyIsoCode field and no CurrencyType object, as in the real service."""
     person_accounts: bool = False
-    """Brings Account's fields of a person; writing a person's account is not emulated."""
+    """Lets accounts be persons (see `automation.persons`); once on, it stays on, as in the real service."""
     shared_activities: bool = False
     """Lets tasks and events name several contacts, by TaskRelation and its kin (see `automation.shared`)."""
     time_zone: str = "UTC"
