@@ -251,8 +251,19 @@ def test_merged_people_are_united_names_filled_and_bcc_left_out():
         (Role.CC, "bob@ourco.com", ""),
         (Role.CC, "cem@ourco.com", ""),
     ]
-    assert {ref.principal for ref in merged.refs} == {"ann@ourco.com", "bob@ourco.com", "cem@ourco.com"}
     assert merged.start == NINE
+
+
+def test_of_a_mail_we_sent_only_the_senders_mailbox_is_named_because_others_may_have_got_it_in_bcc():
+    assert {ref.principal for ref in merge(copies()).refs} == {"ann@ourco.com"}
+    assert {ref.principal for ref in merge(copies()[1:]).refs} == {"bob@ourco.com", "cem@ourco.com"}
+
+
+def test_a_mail_to_a_list_and_to_us_directly_is_no_bulk():
+    direct, listed = activity(ANN), activity(BOB, List_Id="<news.acme.com>")
+    assert listed.bulk
+    assert merge([listed]).bulk
+    assert not merge([direct, listed]).bulk
 
 
 def test_merging_nothing_is_a_mistake():

@@ -131,8 +131,11 @@ class Org:
         if op.key in self.mails:
             return WriteResult(op.op_id, WriteStatus.ALREADY_THERE, self.mails[op.key]["Id"])
         record_id, task_id = f"02s{op.key[-15:]}", f"00T{op.key[-15:]}"
+        if op.sobject == "Task":  # written as one
+            record_id = task_id
         self.mails[op.key] = {**op.fields, "Id": record_id, "ActivityId": task_id}
-        self.tasks[task_id] = {"Id": task_id, "OwnerId": BOT, "CreatedById": BOT, "key": op.key}
+        owner = op.fields.get("OwnerId", BOT)
+        self.tasks[task_id] = {"Id": task_id, "OwnerId": owner, "CreatedById": BOT, "key": op.key}
         return WriteResult(op.op_id, WriteStatus.DONE, record_id, created=True)
 
     def fetch(self, sobject: str, ids: Sequence[str], fields: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:

@@ -20,7 +20,8 @@ def merge(copies: Iterable[Activity]) -> Activity:
     """Return one Activity for copies of the same mail or meeting (of meetings see `core.meetings.merge_meeting`).
 
     The sender's own copy leads, then the earliest; later ones fill what it leaves blank and add people and refs. BCC
-    is left out: only the sender's stored copy keeps it.
+    is left out: only the sender's stored copy keeps it. So are, of a mail that we sent, the refs of copies besides the
+    sender's own: a mailbox that holds it without being named got it in BCC.
 
     Raises:
         ValueError: there are no copies.
@@ -31,22 +32,35 @@ def merge(copies: Iterable[Activity]) -> Activity:
     lead = ordered[0]
     if lead.kind is ActivityKind.MEETING:
         return merge_meeting(ordered)
-    outbound = any(copy.direction is Direction.OUTBOUND for copy in ordered)
+    sent = [copy for copy in ordered if copy.direction is Direction.OUTBOUND]
+    outbound = bool(sent)
     return replace(
         lead,
         participants=_united(ordered),
-        refs=tuple(sorted({ref for copy in ordered for ref in copy.refs}, key=_ref_rank)),
+        refs=tuple(sorted({ref for copy in sent or ordered for ref in copy.refs}, key=_ref_rank)),
         direction=Direction.OUTBOUND if outbound else lead.direction,
         subject=_first(copy.subject for copy in ordered),
         thread_key=next((copy.thread_key for copy in ordered if copy.thread_key), None),
         message_id=next((copy.message_id for copy in ordered if copy.message_id), None),
         sent_at=next((copy.sent_at for copy in ordered if copy.sent_at), None),
-        bulk=not outbound and any(copy.bulk for copy in ordered),
+        bulk=not outbound and all(copy.bulk for copy in ordered),  # written to us directly, besides to a list
         weak_key=all(copy.weak_key for copy in ordered),
         omitted_participants=max(copy.omitted_participants for copy in ordered),
         reused_id=any(copy.reused_id for copy in ordered),
         body=next((copy.body for copy in ordered if copy.body is not None), None),
     )
+
+
+def decisive(merged: Activity) -> tuple[Activity, str | None]:
+    """Return what of a merged mail decides the writes: not where its copies lie, except as far as that names a rep.
+
+    Where nobody of ours is named in To or Cc (a list's mail, a BCC), the mail belongs to the first mailbox that holds
+    it. Should a later copy lie in an earlier one, the mail changes hands: it ends with the same rep in whatever order
+    the mailboxes were read.
+    """
+    named = {person.address for person in merged.participants if person.role in (Role.TO, Role.CC)}
+    holders = {ref.principal for ref in merged.refs}
+    return replace(merged, refs=()), None if holders & named else min(holders, default=None)
 
 
 def _rank(copy: Activity) -> tuple[bool, str, list[tuple[str, str, str]]]:

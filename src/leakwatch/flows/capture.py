@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from leakwatch.core.exclusion import Screening, Vetoes, drops
 from leakwatch.core.match import MatchRules, Span
-from leakwatch.core.normalise import merge
+from leakwatch.core.normalise import decisive, merge
 from leakwatch.core.plan import PlanRules
 from leakwatch.core.privacy import Insiders, PrivacyRules
 from leakwatch.errors import BusyError, ConfigError, LeakwatchError
@@ -262,7 +262,7 @@ def _newest(copies: Iterable[Activity]) -> tuple[Activity, ...]:
 
 def _changes(stored: Sequence[Activity], copies: Sequence[Activity]) -> bool:
     """Return whether `copies` make another mail of the `stored` ones: it is looked at once more then."""
-    return not stored or replace(merge(stored), refs=()) != replace(merge(_newest((*stored, *copies))), refs=())
+    return not stored or decisive(merge(stored)) != decisive(merge(_newest((*stored, *copies))))
 
 
 def _report(

@@ -11,6 +11,7 @@ from leakwatch.flows.capture_report import Tally
 from leakwatch.model import Match, WriteOp, WriteResult, WriteStatus
 from leakwatch.ports import RecordFetcher, Writer
 
+TASK_PREFIX = "00T"  # of a Task's id (Object Reference v63, "Task")
 _AGAIN = frozenset({WriteStatus.RETRY, WriteStatus.UNKNOWN, WriteStatus.HELD})
 
 _log = log.get(__name__)
@@ -53,7 +54,7 @@ class Owning:
         """Return key -> the write that gives a mail's Task to its rep, where that is not so yet. Reads only.
 
         Args:
-            mails: key -> EmailMessage id of those that are in Salesforce now.
+            mails: key -> id of those that are in Salesforce now: of the EmailMessage, or of the Task it was written as.
             ops: the writes that made them.
             matches: whose they are, by key.
             earlier: how those matched that were written before, as far as the journal knows.
@@ -81,13 +82,15 @@ class Owning:
         return wanted
 
     def _tasks(self, mails: Mapping[str, str]) -> dict[str, str]:
-        """Return key -> id of the Task that Salesforce made, where it made one."""
-        if not mails:
-            return {}
-        rows = self.records.fetch("EmailMessage", list(mails.values()), ("Id", "ActivityId"))
-        return {
+        """Return key -> id of the Task that Salesforce made, where it made one, or that the mail was written as."""
+        tasks = {key: record for key, record in mails.items() if record.startswith(TASK_PREFIX)}
+        messages = {key: record for key, record in mails.items() if key not in tasks}
+        if not messages:
+            return tasks
+        rows = self.records.fetch("EmailMessage", list(messages.values()), ("Id", "ActivityId"))
+        return tasks | {
             key: str(row["ActivityId"])
-            for key, mail in mails.items()
+            for key, mail in messages.items()
             if (row := rows.get(mail)) and row.get("ActivityId")
         }
 

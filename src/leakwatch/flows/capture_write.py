@@ -13,7 +13,7 @@ from leakwatch.core.match import MatchRules, Resolver, lookup_addresses
 from leakwatch.core.normalise import merge, sender_of
 from leakwatch.core.plan import PlanRules, plan_mail
 from leakwatch.flows.capture_meetings import Meetings
-from leakwatch.flows.capture_owners import Owning
+from leakwatch.flows.capture_owners import TASK_PREFIX, Owning
 from leakwatch.flows.capture_report import Tally
 from leakwatch.model import (
     Activity,
@@ -79,7 +79,7 @@ class _Round:
 
 @dataclass(slots=True)
 class _There:
-    """Mails that an earlier run wrote: how they match now, the writes that made them, their ids if EmailMessages."""
+    """Mails that an earlier run wrote: how they match now, the writes that made them, the ids of their records."""
 
     matches: dict[str, Match] = field(default_factory=dict[str, Match])
     ops: list[WriteOp] = field(default_factory=list[WriteOp])
@@ -279,7 +279,7 @@ class Writing:
             else:
                 there.matches[key] = found.matches[key]
                 there.ops += ops
-                if record.startswith(MAIL_PREFIX):
+                if record.startswith((MAIL_PREFIX, TASK_PREFIX)):
                     there.mails[key] = record
         return new, there
 

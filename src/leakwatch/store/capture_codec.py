@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from leakwatch.core.normalise import decisive
 from leakwatch.errors import CursorError
 from leakwatch.model import (
     Activity,
@@ -110,9 +111,12 @@ def load_activity(body: bytes) -> Activity:
 
 
 def activity_digest(activity: Activity) -> str:
-    """Return a digest of what decides the writes of a merged activity: not of where its copies lie."""
-    raw = _activity_dict(activity)
+    """Return a digest of what decides the writes of a merged activity (see `normalise.decisive`)."""
+    bare, holder = decisive(activity)
+    raw = _activity_dict(bare)
     del raw["refs"]
+    if holder is not None:
+        raw["holder"] = holder
     return hashlib.sha256(dump(raw)).hexdigest()[:32]
 
 

@@ -1,0 +1,73 @@
+"""Whichever mailbox gets or is read with its copy first, the records end with the same people."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from capture_samples import ANN, BOB
+from flows.capture_world import World
+from leakwatch.core.plan import PlanRules
+from leakwatch.model import Person, Principal
+
+CEM = replace(BOB, address="cem@ourco.com", provider_id="g3", salesforce_user_id="005CEM", name="Cem Ak")
+TO_A_LIST = {"To": "partners@acme.com", "Subject": "To a list"}
+COPIES: tuple[tuple[Principal, str, dict[str, str]], ...] = (
+    *((one, "list@acme.com", TO_A_LIST) for one in (ANN, BOB, CEM)),
+    *((one, "named@acme.com", {"To": "cem@ourco.com", "Subject": "To Cem"}) for one in (BOB, CEM)),
+    (CEM, "used-twice@acme.com", {"Subject": "The true one", "Date": "Wed, 01 Jul 2026 12:00:00 +0300"}),
+    (BOB, "used-twice@acme.com", {"Subject": "The true one", "Date": "Wed, 01 Jul 2026 12:00:00 +0300",
+                                  "To": CEM.address}),
+    (ANN, "used-twice@acme.com", {"Subject": "Another one", "From": "ege@acme.com",
+                                  "Date": "Thu, 02 Jul 2026 12:00:00 +0300"}),
+)  # fmt: skip
+
+
+def end_state(folder: Path, order: list[int], *, mail_as: Any = "email_message", at_once: bool = False) -> list[Any]:
+    """Deliver the copies in this order, capturing after each (or once at the end); return who owns what."""
+    world = World(folder)
+    world.roster = [ANN, BOB, CEM]
+    world.gmail.boxes[CEM.address] = []
+    world.people["cem@ourco.com"] = (Person("005CEM", "User", "Cem Ak"),)
+    world.people["ege@acme.com"] = (Person("003EGE", "Contact", "Ege Er", "001ACME"),)
+    world.options = replace(world.options, planning=PlanRules(mail_as=mail_as))
+    for index in order:
+        owner, message_id, headers = COPIES[index]
+        world.gmail.deliver(owner, message_id, **headers)
+        if not at_once:
+            world.capture()
+    world.capture()
+    tasks = world.org.tasks
+    found = [(row["Subject"], tasks[row["ActivityId"]]["OwnerId"]) for row in world.org.mails.values()]
+    world.engine.dispose()
+    return sorted(found)
+
+
+OWNERS = [
+    ("Another one", "005ANN"),
+    ("The true one", "005CEM"),
+    ("To Cem", "005CEM"),
+    ("To a list", "005ANN"),
+]
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.permutations(range(len(COPIES))), st.sampled_from(["email_message", "task"]))
+def test_the_records_belong_to_the_same_reps_in_every_order_of_arrival(order: list[int], mail_as: str):
+    with TemporaryDirectory() as folder:
+        assert end_state(Path(folder), order, mail_as=mail_as) == OWNERS
+
+
+@pytest.mark.parametrize("mail_as", ["email_message", "task"])
+def test_a_lists_mail_changes_hands_when_an_earlier_mailbox_gets_it_last(tmp_path: Path, mail_as: str):
+    assert end_state(tmp_path, [2, 1, 0, 3, 4, 5, 6, 7], mail_as=mail_as) == OWNERS
+
+
+def test_read_all_at_once_the_records_belong_to_the_same_reps(tmp_path: Path):
+    assert end_state(tmp_path, [2, 1, 0, 3, 4, 7, 6, 5], at_once=True) == OWNERS
