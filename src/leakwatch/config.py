@@ -143,11 +143,16 @@ class Privacy(_Section):
     internal_addresses: tuple[str, ...] = Field((), description="Private addresses of employees: count as internal")
     subject_markers: tuple[str, ...] = Field(
         (
-            "[confidential]", "[private]", "[gizli]", "[kişiye özel]", "[vertraulich]", "confidential:", "gizli:",
-            "privileged", "attorney-client", "under nda",
+            "[confidential]", "[private]", "[gizli]", "[çok gizli]", "[kişiye özel]", "[hizmete özel]",
+            "[vertraulich]", "(gizli)", "(kişiye özel)", "(hizmete özel)", "confidential:", "gizli:",
+            "kişiye özel:", "hizmete özel:", "privileged", "attorney-client", "under nda",
         ),
         description="A subject holding one of these (case-insensitive, Turkish-aware) is skipped",
     )  # fmt: skip
+    sensitivities: tuple[Literal["personal", "private", "company-confidential"], ...] = Field(
+        ("personal", "private", "company-confidential"),
+        description="A mail whose sender marked it so (header Sensitivity; Outlook: Properties) is skipped",
+    )
     opt_out_labels: tuple[str, ...] = Field(("leakwatch-off",), description="Gmail labels that keep a mail out")
     subjects: bool = Field(True, description="Store and write subjects; off writes '(subject not captured)'")
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from capture_samples import ANN, BOB, DATE_HEADER, NINE, activity, mail
+from leakwatch.core.identity import mail_key
 from leakwatch.core.mail import read_mail
 from leakwatch.core.normalise import assign_key, merge
 from leakwatch.model import Activity, Decision, Direction, Outcome, Role, SkipReason, SourceRef
@@ -68,6 +69,54 @@ def test_a_google_group_that_steps_in_as_sender_is_looked_through():
     assert found.participants[0].address == "eve@acme.com"
     found = activity(sender="'Eve' via Sales <sales@ourco.com>", X_Original_From="Eve <eve@acme.com>")
     assert found.participants[0].address == "eve@acme.com"
+    abroad = {"Reply_To": "Eve <eve@acme.com>", "X_Google_Group_Id": "960895140360"}
+    found = activity(sender="'Eve' via Partners <partners@acme.com>", **abroad)
+    assert found.participants[0].address == "eve@acme.com"
+
+
+def test_only_a_group_is_looked_through_not_a_machine_or_a_forged_header():
+    signing = activity(sender="Eve via DocuSign <dse@docusign.net>", Reply_To="eve@acme.com")
+    assert signing.participants[0].address == "dse@docusign.net"
+    forged = activity(sender="mallory@evil.net", X_Original_From="ann@ourco.com")
+    assert forged.participants[0].address == "mallory@evil.net"
+
+
+@pytest.mark.parametrize(
+    ("headers", "about"),
+    [
+        ({"In_Reply_To": "<offer@ourco.com>"}, "offer@ourco.com"),
+        ({"References": "<first@acme.com> <offer@ourco.com>"}, "offer@ourco.com"),
+        ({"Original_Message_ID": "<offer@OURCO.com>", "In_Reply_To": "<x@y.com>"}, "offer@ourco.com"),
+        ({}, "abc@acme.com"),
+    ],
+)
+def test_a_bounce_is_told_of_the_mail_it_is_about(headers: dict[str, str], about: str):
+    found = mail(sender="MAILER-DAEMON@mx.acme.com", **headers)  # type: ignore[arg-type]
+    assert isinstance(found, Decision)
+    assert (found.reason, found.key) == (SkipReason.BOUNCE, mail_key(about))
+    assert ("did not arrive" in found.detail) is bool(headers)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "auto-replied; x=y",
+        "(a (nested) one) AUTO-REPLIED (vacation)",
+        r"(a quoted \) bracket) auto-replied",
+        "auto-replied (never closed",
+    ],
+)
+def test_a_keyword_is_read_without_comments_and_parameters(value: str):
+    assert reason(mail(Auto_Submitted=value)) == SkipReason.AUTO_REPLY
+
+
+def test_comments_nested_without_end_cost_no_time():
+    assert not activity(Auto_Submitted="(" * 500_000 + ")" * 500_000 + "auto-replied").bulk
+
+
+@pytest.mark.parametrize(("header", "kept"), [("Company-Confidential (policy 4)", "company-confidential"), ("", "")])
+def test_what_its_sender_calls_a_mail_is_kept_for_judging_it(header: str, kept: str):
+    assert activity(Sensitivity=header).sensitivity == kept
 
 
 def test_a_mail_without_message_id_gets_a_weak_key_shared_by_its_copies():

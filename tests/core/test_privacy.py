@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import replace
 
 import pytest
 
 from capture_samples import activity
+from leakwatch.config import Privacy
 from leakwatch.core.privacy import Insiders, PrivacyRules, outsiders, reduce, screen
 from leakwatch.model import Activity, SkipReason
 
@@ -82,6 +84,25 @@ def test_a_marked_subject_keeps_the_mail_out(subject: str):
 @pytest.mark.parametrize("subject", ["Monday agenda", "Panda order", "unprivileged access", "confidential", "gizli"])
 def test_a_marker_word_inside_another_word_or_without_its_brackets_does_not_count(subject: str):
     assert screened(subject=subject) is None
+
+
+def test_a_marked_subject_is_found_also_with_its_letters_marks_apart():
+    rules = PrivacyRules(subject_markers=("[kişiye özel]",))
+    assert screened(rules, subject=unicodedata.normalize("NFD", "[KİŞİYE ÖZEL] fiyat")) == "confidential_subject"
+
+
+@pytest.mark.parametrize("subject", ["(Hizmete Özel) plan", "KİŞİYE ÖZEL: teklif", "Ynt: [Çok Gizli] plan"])
+def test_the_shipped_markers_know_turkish(subject: str):
+    rules = PrivacyRules(subject_markers=Privacy().subject_markers)  # type: ignore[call-arg]
+    assert screened(rules, subject=subject) == SkipReason.CONFIDENTIAL_SUBJECT
+    assert screened(rules, subject="Size ve kişiye özel teklifimiz") is None
+
+
+@pytest.mark.parametrize("value", ["Private", "personal", "Company-Confidential"])
+def test_a_mail_that_its_sender_marked_as_sensitive_is_left_out_unless_it_is_wanted(value: str):
+    assert screened(Sensitivity=value) == SkipReason.SENSITIVE
+    assert screened(PrivacyRules(sensitivities=()), Sensitivity=value) is None
+    assert screened(Sensitivity="Normal") is None
 
 
 def test_newsletters_are_left_out_unless_they_are_wanted():

@@ -734,3 +734,22 @@ def test_a_task_that_cannot_change_hands_now_does_so_later(sent_by_ann: World):
     sent_by_ann.org.delay = set()
     assert sent_by_ann.capture().owners_given == 1
     assert set(owners(sent_by_ann).values()) == {"005ANN"}
+
+
+def test_a_bounce_is_told_beside_the_mail_that_did_not_arrive(world: World):
+    world.gmail.deliver(ANN, "offer@ourco.com", labels=("SENT",), From="ann@ourco.com", To="eve@acme.com")
+    world.gmail.deliver(
+        ANN, "report@mx.acme.com", From="mailer-daemon@mx.acme.com", In_Reply_To="<offer@ourco.com>", Subject="Failed"
+    )
+    assert world.capture().skipped == {"bounce": 1}
+    sent, bounce = CaptureStatus(world.engine).explain("<offer@ourco.com>")
+    assert (sent.outcome, bounce.outcome) == (Outcome.WRITTEN, Outcome.SKIPPED)
+    assert bounce.reason == "bounce: it reports that the mail with this key did not arrive"
+
+
+def test_a_mail_marked_sensitive_that_was_let_in_is_kept_out_once_that_is_forbidden(world: World):
+    world.options = replace(world.options, privacy=replace(world.options.privacy, sensitivities=()))
+    world.gmail.deliver(ANN, "a@acme.com", Sensitivity="Private", Subject="Secret", From="zoe@nowhere.com")
+    assert world.capture().unmatched == 1
+    world.options = replace(world.options, privacy=replace(world.options.privacy, sensitivities=("private",)))
+    assert world.capture().skipped == {"sensitive": 1}

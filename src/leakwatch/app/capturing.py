@@ -202,6 +202,7 @@ def capture_options(parts: Parts, people: Sequence[UserFact], directory: Sequenc
             never_log=privacy.never_log,
             only_log=privacy.only_log,
             subject_markers=privacy.subject_markers,
+            sensitivities=privacy.sensitivities,
             subjects=privacy.subjects,
             log_bulk=section.bulk == "log",
         ),

@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from leakwatch.core import identity
 from leakwatch.core.addresses import in_domain
 from leakwatch.core.text import clean_line
 from leakwatch.model import SkipReason
 
 Headers = Mapping[str, Sequence[str]]  # lower-case name -> values in the order they came
 
-_COMMENT = re.compile(r"\([^()]*\)")
 _REPORT_TYPE = re.compile(r"report-type\s*=\s*\"?([\w-]+)", re.IGNORECASE)
 _DAEMONS = frozenset({"mailer-daemon", "mail-daemon", "maildaemon", "postmaster", "bounce", "bounces"})
 _DAEMON_PREFIXES = ("mailer-daemon", "bounce+", "bounces+", "bounce-", "bounces-")
@@ -25,6 +25,7 @@ _LINK_HOST = re.compile(r"<(?:mailto:[^<>@]*@|https?://)([^<>/?:]*)")  # of each
 _GROUP_HOSTS = frozenset({"googlegroups.com", "groups.google.com"})
 _CALENDAR_SENDERS = frozenset({"calendar-notification@google.com"})
 _NO = frozenset({"", "no", "false", "0"})
+MAX_KEYWORD_FIELD = 1_000  # characters looked at of a field that holds one keyword (RFC 5322 §2.1.1: 998 a line)
 
 
 def collect(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
@@ -43,13 +44,25 @@ def first(headers: Headers, name: str) -> str:
 
 def keywords(headers: Headers, name: str) -> set[str]:
     """Return the keyword of every occurrence of a header: what stands before `;`, without comments (RFC 3834 §5)."""
-    found: set[str] = set()
-    for raw in headers.get(name, ()):
-        value = clean_line(raw)
-        while _COMMENT.search(value):
-            value = _COMMENT.sub(" ", value)
-        found.add(value.partition(";")[0].strip().lower())
-    return found - {""}
+    values = (_without_comments(clean_line(raw[:MAX_KEYWORD_FIELD])) for raw in headers.get(name, ()))
+    return {value.partition(";")[0].strip().lower() for value in values} - {""}
+
+
+def _without_comments(value: str) -> str:
+    """Return `value` without what stands in parentheses; they nest, and a backslash quotes one (RFC 5322 §3.2.2)."""
+    kept: list[str] = []
+    depth = 0
+    quoted = False
+    for character in value:
+        if quoted or (character == "\\" and depth):
+            quoted = not quoted
+        elif character == "(":
+            depth += 1
+        elif character == ")" and depth:
+            depth -= 1
+        elif not depth:
+            kept.append(character)
+    return "".join(kept)
 
 
 def skip_reason(headers: Headers, sender: str) -> SkipReason | None:
@@ -93,6 +106,24 @@ def _is_auto_reply(headers: Headers) -> bool:
     return "".join(first(headers, "return-path").split()) == "<>"
 
 
+def bounced(headers: Headers) -> str | None:
+    """Return the normalised Message-ID of the mail that a bounce is about, or None if it does not say.
+
+    The report itself names it in a part that is not fetched (RFC 3464, and Original-Message-ID of RFC 8098 §3.2.6);
+    mail servers answer to it as well: Gmail, Exchange and Postfix with In-Reply-To or References.
+    """
+    for name in ("original-message-id", "in-reply-to", "references"):
+        found = identity.references(None, first(headers, name))
+        if found:
+            return found[-1]
+    return None
+
+
+def sensitivity(headers: Headers) -> str:
+    """Return the keyword of the Sensitivity header (RFC 2156 §5.3.4), lower case; empty if there is none."""
+    return min(keywords(headers, "sensitivity"), default="")
+
+
 def is_bulk(headers: Headers, sender: str, own_domains: Collection[str] = ()) -> bool:
     """Return whether a received mail is a newsletter, a list or a notification rather than one person writing.
 
@@ -121,6 +152,13 @@ def _is_own_group(headers: Headers, own_domains: Collection[str]) -> bool:
         return False
     ways = [way for value in headers.get("list-unsubscribe", ()) for way in _LINK_HOST.findall(value.lower())]
     return all(way in _GROUP_HOSTS or _is_ours(way, own_domains) for way in ways)
+
+
+def is_group(headers: Headers, sender: str, own_domains: Collection[str]) -> bool:
+    """Return whether a mail came through a group: it bears a group's header, or the sender's address is of ours."""
+    if any(headers.get(name) for name in ("list-id", "x-google-group-id")):
+        return True
+    return _is_ours(sender.rpartition("@")[2], own_domains)
 
 
 def _is_ours(domain: str, own_domains: Collection[str]) -> bool:

@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 
 from leakwatch.core import identity
 from leakwatch.core.addresses import canonical, decode_words, domain_of, parse_list
-from leakwatch.core.machine_mail import Headers, collect, first, is_bulk, skip_reason
+from leakwatch.core.machine_mail import Headers, bounced, collect, first, is_bulk, is_group, sensitivity, skip_reason
 from leakwatch.core.text import clean_line
 from leakwatch.model import (
     Activity,
@@ -29,12 +29,14 @@ WANTED_HEADERS = (
     "From", "To", "Cc", "Bcc", "Reply-To", "Sender", "Subject", "Date", "Message-ID", "In-Reply-To", "References",
     "Auto-Submitted", "Precedence", "List-Id", "List-Unsubscribe", "Feedback-ID", "X-Loop", "X-Autoreply",
     "X-Autorespond", "X-Failed-Recipients", "X-Original-From", "Return-Path", "Delivered-To",
-    "Content-Type", "Content-Class",
+    "Content-Type", "Content-Class", "Sensitivity", "Original-Message-ID",
+    "X-Google-Group-Id",
 )  # fmt: skip
 MAX_SUBJECT = 1_000  # characters kept; Salesforce takes 3,000 at most and shows 255
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_YEAR, _LAST_YEAR = 1971, 2200  # outside of it a date is a mailer's mistake
-_VIA = re.compile(r"^['\"]?.+?['\"]? via .+$", re.IGNORECASE)  # how Google Groups rewrites a sender's name
+_VIA = re.compile(r".+ via .+", re.IGNORECASE)  # how Google Groups rewrites a sender's name: 'Ann' via Sales
+BOUNCED = "it reports that the mail with this key did not arrive"
 
 
 def read_mail(
@@ -63,16 +65,24 @@ def read_mail(
     start = received_at or sent_at
     if start is None:
         return Decision(ref, Outcome.QUARANTINED, "unreadable_date", EPOCH, detail="neither server nor header date")
-    name, sender = _sender(found) or ((owner.name, owner.address) if in_sent else ("", ""))
+    domains = {*own_domains, *(domain_of(address) for address in owner.addresses)}
+    name, sender = _sender(found, domains) or ((owner.name, owner.address) if in_sent else ("", ""))
     if not sender:
         return Decision(ref, Outcome.SKIPPED, SkipReason.NO_SENDER, start)
     outbound = in_sent and (_is_owner(sender, owner) or not found.get("delivered-to"))
     reason = None if outbound else skip_reason(found, sender)
     if reason is not None:
-        return Decision(ref, Outcome.SKIPPED, reason, start, key=identity.key_of(first(found, "message-id")))
-    domains = {*own_domains, *(domain_of(address) for address in owner.addresses)}
+        return _machine_made(ref, found, reason, start)
     bulk = not outbound and is_bulk(found, sender, domains)
     return _activity(ref, found, sender=(name, sender), start=start, sent_at=sent_at, outbound=outbound, bulk=bulk)
+
+
+def _machine_made(ref: SourceRef, found: Headers, reason: SkipReason, start: datetime) -> Decision:
+    """Return the decision on a mail that is no conversation; a bounce is told of the mail it is about."""
+    about = bounced(found) if reason is SkipReason.BOUNCE else None
+    if about is not None:
+        return Decision(ref, Outcome.SKIPPED, reason, start, key=identity.mail_key(about), detail=BOUNCED)
+    return Decision(ref, Outcome.SKIPPED, reason, start, key=identity.key_of(first(found, "message-id")))
 
 
 def _activity(
@@ -116,6 +126,7 @@ def _activity(
         bulk=bulk,
         sent_at=sent_at,
         fingerprint=mark,
+        sensitivity=sensitivity(found),
     )
 
 
@@ -123,14 +134,17 @@ def _people(pairs: Iterable[tuple[str, str]], role: Role) -> list[Participant]:
     return [Participant(address, role, name[:MAX_SUBJECT]) for name, address in pairs]
 
 
-def _sender(found: Headers) -> tuple[str, str] | None:
-    """Return (name, address) of who wrote it; a Google Group that stepped in as sender is looked through."""
-    original = parse_list(found.get("x-original-from", ()))
-    if original:
-        return original[0]
+def _sender(found: Headers, own_domains: Collection[str]) -> tuple[str, str] | None:
+    """Return (name, address) of who wrote it; a group that stepped in as sender is looked through.
+
+    Only a group is: "Eve via DocuSign" was written by a machine, and anybody can add X-Original-From to a mail.
+    """
     senders = parse_list(found.get("from", ())) or parse_list(found.get("sender", ()))
-    if not senders:
-        return None
+    if senders and not is_group(found, senders[0][1], own_domains):
+        return senders[0]
+    original = parse_list(found.get("x-original-from", ()))
+    if original or not senders:
+        return next(iter(original), None)
     if _VIA.match(senders[0][0]):
         answers = parse_list(found.get("reply-to", ()))
         if len(answers) == 1:

@@ -47,6 +47,7 @@ def merge(copies: Iterable[Activity]) -> Activity:
         weak_key=all(copy.weak_key for copy in ordered),
         omitted_participants=max(copy.omitted_participants for copy in ordered),
         reused_id=any(copy.reused_id for copy in ordered),
+        sensitivity=_first(copy.sensitivity for copy in ordered),
         body=next((copy.body for copy in ordered if copy.body is not None), None),
     )
 
@@ -58,6 +59,8 @@ def decisive(merged: Activity) -> tuple[Activity, str | None]:
     it. Should a later copy lie in an earlier one, the mail changes hands: it ends with the same rep in whatever order
     the mailboxes were read.
     """
+    if merged.kind is ActivityKind.MEETING:
+        return replace(merged, refs=()), None
     named = {person.address for person in merged.participants if person.role in (Role.TO, Role.CC)}
     holders = {ref.principal for ref in merged.refs}
     return replace(merged, refs=()), None if holders & named else min(holders, default=None)

@@ -49,6 +49,7 @@ class PrivacyRules:
         only_log: if given, only mails with one of these are captured.
         subject_markers: a subject holding one of these is not captured; compared without case, Turkish-aware, as
             whole words where the marker begins or ends with a letter.
+        sensitivities: a mail whose sender gave it one of these Sensitivity headers is not captured; lower case.
         subjects: off stores and writes no subject.
         log_bulk: newsletters and notifications are kept (and matched to known people) instead of skipped.
     """
@@ -56,6 +57,7 @@ class PrivacyRules:
     never_log: tuple[str, ...] = ()
     only_log: tuple[str, ...] = ()
     subject_markers: tuple[str, ...] = ()
+    sensitivities: tuple[str, ...] = ("personal", "private", "company-confidential")
     subjects: bool = True
     log_bulk: bool = False
     max_participants: int = field(default=MAX_PARTICIPANTS)
@@ -93,6 +95,8 @@ def screen(activity: Activity, rules: PrivacyRules) -> SkipReason | None:
         return SkipReason.INTERNAL_ONLY
     if rules.markers is not None and rules.markers.search(fold(activity.subject)):
         return SkipReason.CONFIDENTIAL_SUBJECT
+    if activity.sensitivity in rules.sensitivities:
+        return SkipReason.SENSITIVE
     if rules.allowed and not any(rules.allowed.match(address) for address in addresses):
         return SkipReason.NOT_ON_LIST
     if activity.bulk and not rules.log_bulk:

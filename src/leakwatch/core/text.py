@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 # C0 and C1 controls, lone surrogates (orjson refuses them), the byte order mark, and the bidirectional overrides and
 # isolates with which a subject could rewrite the line it is shown in. Tab and line breaks become a blank.
@@ -19,8 +20,14 @@ def clean_line(text: str) -> str:
 
 
 def fold(text: str) -> str:
-    """Return `text` for comparing: lower case with every Turkish i the same, so `GİZLİ`, `Gizli` and `GIZLI` agree."""
-    return text.translate(_TURKISH_I).casefold().replace(_COMBINING_DOT, "")
+    """Return `text` for comparing: lower case with every Turkish i the same, so `GİZLİ`, `Gizli` and `GIZLI` agree.
+
+    So do letters with their marks apart, as macOS writes them (NFD).
+    """
+    if text.isascii():
+        return text.lower()
+    composed = unicodedata.normalize("NFC", text)
+    return composed.translate(_TURKISH_I).casefold().replace(_COMBINING_DOT, "")
 
 
 def cut(text: str, length: int) -> str:

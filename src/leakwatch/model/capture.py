@@ -141,6 +141,7 @@ class Activity:
     all_day: bool = False  # meetings: `start` and `end` are midnights in UTC that stand for dates, `end` exclusive
     private: bool = False  # meetings: its time alone may be known
     organizers: bool = False  # meetings: this is the organizer's own copy, whose word counts
+    sensitivity: str = ""  # what its sender calls it: personal, private, company-confidential (RFC 2156)
 
 
 class SkipReason(StrEnum):
@@ -156,6 +157,7 @@ class SkipReason(StrEnum):
     AUTO_REPLY = "auto_reply"
     CALENDAR_INVITATION = "calendar_invitation"
     CONFIDENTIAL_SUBJECT = "confidential_subject"
+    SENSITIVE = "sensitive"  # by its Sensitivity header
     BLOCKED = "blocked"
     OPT_OUT_LABEL = "opt_out_label"
     NO_NOTICE = "no_notice"

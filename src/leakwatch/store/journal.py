@@ -51,6 +51,7 @@ SETTING_REASONS = frozenset(
         SkipReason.INTERNAL_ONLY,
         SkipReason.BLOCKED,
         SkipReason.CONFIDENTIAL_SUBJECT,
+        SkipReason.SENSITIVE,
         SkipReason.NOT_ON_LIST,
         SkipReason.BULK,
     }
