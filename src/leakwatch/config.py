@@ -173,6 +173,9 @@ class Capture(_Section):
     bulk: Literal["skip", "log"] = Field("skip", description="Newsletters: skip, or log for known people")
     meeting_horizon_days: int = Field(60, ge=1, le=730, description="How far ahead planned meetings are captured")
     set_audit_fields: bool = Field(False, description="Write CreatedDate on insert (org permission needed)")
+    shared_domains: tuple[str, ...] = Field(
+        (), description="Mail domains of many companies: they lead to no account (free mail and the like never do)"
+    )
     page_size: int = Field(500, ge=1, le=500, description="Ids per messages.list call")
     privacy: Privacy = Privacy()  # pyright: ignore[reportCallIssue]
 

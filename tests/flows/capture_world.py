@@ -190,7 +190,7 @@ class World:
         self.roster: list[Principal] = [ANN, BOB]
         self.options = OPTIONS
 
-    def book(self, addresses: Iterable[str]) -> AddressBook:
+    def book(self, addresses: Iterable[str], deals: Iterable[str] = ()) -> AddressBook:
         return AddressBook(
             {one: self.people[one] for one in addresses if one in self.people}, self.deals, self.snapshot
         )

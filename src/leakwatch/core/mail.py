@@ -33,6 +33,7 @@ WANTED_HEADERS = (
     "X-Google-Group-Id",
 )  # fmt: skip
 MAX_SUBJECT = 1_000  # characters kept; Salesforce takes 3,000 at most and shows 255
+MAX_ANSWERS = 50  # mails before it in its conversation; long chains name hundreds
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_YEAR, _LAST_YEAR = 1971, 2200  # outside of it a date is a mailer's mistake
 _VIA = re.compile(r".+ via .+", re.IGNORECASE)  # how Google Groups rewrites a sender's name: 'Ann' via Sales
@@ -123,6 +124,7 @@ def _activity(
         refs=(ref,),
         message_id=message_id[: identity.MAX_MESSAGE_ID] if message_id is not None else None,
         thread_key=identity.thread_root(message_id, first(found, "in-reply-to"), first(found, "references")),
+        answers=identity.references(first(found, "in-reply-to"), first(found, "references"))[: -MAX_ANSWERS - 1 : -1],
         bulk=bulk,
         sent_at=sent_at,
         fingerprint=mark,

@@ -1,35 +1,31 @@
 """Which records a mail belongs to, and why in words. A pure resolver over an AddressBook.
 
-It abstains rather than guesses: an opportunity is linked only when it is the one open deal of the matched account.
+It abstains rather than guesses: an opportunity is linked only where one clear winner is left. `match_people` chooses
+between records of one address, `match_domains` finds companies by mail domain, `match_deals` picks the opportunity.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
-from leakwatch.core.addresses import AddressPatterns, variants
-from leakwatch.core.meetings import attending
-from leakwatch.core.normalise import sender_of
+from leakwatch.core.addresses import AddressPatterns, domain_of, variants
+from leakwatch.core.match_deals import Picked, Setting, pick
+from leakwatch.core.match_domains import CompanyFound, DomainFinder
+from leakwatch.core.match_ours import OurSide, Span
+from leakwatch.core.match_people import Candidates, Chosen, Surroundings, candidates, choose, people_of
 from leakwatch.core.privacy import outsiders
 from leakwatch.model import (
     Activity,
-    ActivityKind,
     AddressBook,
-    Direction,
+    DomainAccount,
     Match,
     MatchBasis,
-    Participant,
+    OpenOpportunity,
     Person,
     Principal,
     Role,
 )
-
-Span = tuple[datetime, datetime]  # from, to; aware UTC
-
-_LATEST = datetime(9999, 1, 1, tzinfo=UTC)
-_BASIS = {"Contact": MatchBasis.CONTACT_EMAIL, "Lead": MatchBasis.LEAD_EMAIL, "Account": MatchBasis.ACCOUNT_EMAIL}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +34,42 @@ class MatchRules:
 
     `principals` are the people on the roster; `read` says by address from when to when their mailboxes are known, so
     that a mail of theirs in that time without their own copy is known to be forged; `never_match` are addresses that
-    never stand for a record.
+    never stand for a record; `shared_domains` say nothing about a company, nor do our own.
     """
 
     principals: tuple[Principal, ...] = ()
     read: Mapping[str, Span] = field(default_factory=dict[str, Span])
     never_match: tuple[str, ...] = ()
     match_bulk: bool = False
+    shared_domains: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The outsiders of one mail of whom something is known, in the order in which they matter."""
+
+    chosen: Mapping[str, Chosen]  # address -> its record
+    companies: Mapping[str, CompanyFound]  # address without a record -> the account of its domain
+
+    def by_kind(self, sobject: str) -> dict[str, Person]:
+        """Return address -> record of one kind."""
+        return {address: one.person for address, one in self.chosen.items() if one.person.sobject == sobject}
+
+    def runners_up(self) -> tuple[str, ...]:
+        """Return every record that was not chosen, leads beside contacts too."""
+        lost = [other for one in self.chosen.values() for other in (*one.runners_up, *one.doubles)]
+        return tuple(dict.fromkeys([*lost, *(other for one in self.companies.values() for other in one.runners_up)]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Primary:
+    """Whose mail it is: an address, the record or account that stands for it, and the grounds in words."""
+
+    address: str
+    account_id: str | None
+    basis: MatchBasis
+    words: str
+    person: Person | None = None
 
 
 class Resolver:
@@ -54,178 +79,160 @@ class Resolver:
         self._book = book
         self._rules = rules
         self._never = AddressPatterns(rules.never_match)
-        self._owners = {address: principal for principal in rules.principals for address in principal.addresses}
+        self._ours = OurSide(book, rules.principals, rules.read)
+        self._domains = DomainFinder(book, rules.shared_domains)
+        self._deals = {deal.record_id: deal for deals in book.open_opportunities.values() for deal in deals}
+        self._deals_of: dict[str, list[OpenOpportunity]] = {}
+        for deal in self._deals.values():
+            for contact in deal.roles:
+                self._deals_of.setdefault(contact, []).append(deal)
 
-    def resolve(self, activity: Activity) -> Match:
-        """Return the match of `activity`; basis NONE if nobody in it is known, with the reason."""
-        owner = self._owner(activity)
-        users = self._users(activity)
+    def resolve(self, activity: Activity, earlier: Match | None = None) -> Match:
+        """Return the match of `activity`; basis NONE if nobody in it is known, with the reason.
+
+        `earlier` is how the mail before it in its conversation matched, the nearest one of which that is known.
+        """
+        owner = self._ours.owner(activity)
+        users = self._ours.users(activity)
         if activity.bulk and not self._rules.match_bulk:
             return _nothing(activity, owner, users, "A newsletter or notification: not matched.")
-        found = self._records(activity)
-        if not found:
+        ours = frozenset({*users.values(), *({owner} if owner is not None else ())})
+        known = self._known(activity, earlier, ours)
+        primary = self._primary(known, activity)
+        thread = self._thread_deal(earlier)
+        if primary is None and thread is not None:
+            words = f"Nobody outside the company is known, but it answers a mail of {thread.name}, which is still open."
+            primary = _Primary("", thread.account_id, MatchBasis.THREAD, words)
+        if primary is None:
             people = outsiders(activity)
             words = "Nobody outside the company is named." if not people else _count(len(people))
-            return _nothing(activity, owner, users, words)
-        chosen, rivals = self._choose(found, activity)
-        return self._match(activity, owner, users, chosen, rivals)
+            words += "".join(f" {one.words}" for one in dict.fromkeys(known.companies.values()))
+            return _nothing(activity, owner, users, words, known.runners_up())
+        return self._match(activity, owner, users, known, primary, self._deal(activity, known, primary, thread, ours))
+
+    # --- the people ---
+
+    def _known(self, activity: Activity, earlier: Match | None, ours: frozenset[str]) -> _Known:
+        found: dict[str, Candidates] = {}
+        unknown: list[str] = []
+        for participant in outsiders(activity):
+            address = participant.address
+            if self._never.match(address):
+                continue
+            people = people_of(self._book, address)
+            those = candidates(people)
+            if those is not None:
+                found[address] = those
+            elif not any(person.sobject == "User" and person.is_active for person in people):
+                unknown.append(address)
+        companies = {address: one for address in unknown if (one := self._domains.company(address, ours)) is not None}
+
+        def others(address: str) -> set[str]:
+            accounts = {one.account_id for other in {*found, *unknown} - {address} for one in self._at(other)}
+            people = [one for other, those in found.items() if other != address for one in those.people]
+            return accounts | {one.account_id for one in people if one.account_id}
+
+        single = [those.people[0] for those in found.values() if len(those.people) == 1]
+        sure = frozenset(person.account_id for person in single if person.account_id)
+        around = Surroundings(earlier, sure, others, ours)
+        return _Known({one: choose(one, those, self._book, around) for one, those in found.items()}, companies)
+
+    def _at(self, address: str) -> tuple[DomainAccount, ...]:
+        return self._domains.accounts(domain_of(address))
+
+    def _primary(self, known: _Known, activity: Activity) -> _Primary | None:
+        """Return whose mail it is: the first company in it, people before domains of nobody we know; else a lead."""
+        contacts = known.by_kind("Contact")
+        first_without: _Primary | None = None
+        for participant in outsiders(activity):
+            address = participant.address
+            one, company = known.chosen.get(address), known.companies.get(address)
+            if company is not None and company.account_id is not None:
+                return _Primary(address, company.account_id, MatchBasis.ACCOUNT_DOMAIN, company.words)
+            if one is None or (one.person.sobject == "Lead" and contacts):
+                continue
+            person = one.person
+            account = person.record_id if person.sobject == "Account" else person.account_id
+            primary = _Primary(address, account, one.basis, _described(one, activity, address), person)
+            if person.sobject == "Lead" or account is not None:
+                return primary
+            first_without = first_without or primary
+        return first_without
+
+    # --- the opportunity ---
+
+    def _thread_deal(self, earlier: Match | None) -> OpenOpportunity | None:
+        return self._deals.get(earlier.what_id) if earlier is not None and earlier.what_id is not None else None
+
+    def _deal(
+        self,
+        activity: Activity,
+        known: _Known,
+        primary: _Primary,
+        thread: OpenOpportunity | None,
+        ours: frozenset[str],
+    ) -> Picked:
+        """Return the opportunity it is about: that of its conversation while that is open, else the clear winner."""
+        person = primary.person
+        if person is not None and person.sobject == "Lead":
+            return Picked(None)
+        contacts = frozenset(one.record_id for one in known.by_kind("Contact").values())
+        if thread is not None and (thread.account_id == primary.account_id or thread.roles.keys() & contacts):
+            words = "" if primary.basis is MatchBasis.THREAD else f" Linked to {thread.name}, as the mail before it."
+            return Picked(thread, words)
+        converted = {one.person.opportunity_id for one in known.chosen.values()}
+        setting = Setting(
+            at=activity.start,
+            account_id=primary.account_id,
+            by_person=person is not None,
+            person_id=person.record_id if person is not None else None,
+            contacts=contacts,
+            converted=frozenset(one for one in converted if one is not None),
+            ours=ours,
+        )
+        near = self._book.open_opportunities.get(primary.account_id or "", ())
+        by_role = [deal for one in contacts for deal in self._deals_of.get(one, ())]
+        became = [self._deals[one] for one in setting.converted if one in self._deals]
+        every = {deal.record_id: deal for deal in (*near, *by_role, *became)}
+        return pick(every.values(), setting)
 
     def _match(
         self,
         activity: Activity,
         owner: str | None,
         users: Mapping[str, str],
-        chosen: Mapping[str, Person],
-        rivals: tuple[str, ...],
+        known: _Known,
+        primary: _Primary,
+        picked: Picked,
     ) -> Match:
-        people = {address: person for address, person in chosen.items() if person.sobject == "Contact"}
-        people = people or {address: person for address, person in chosen.items() if person.sobject == "Lead"}
-        lead_address = next(iter(people), None) or next(iter(chosen))
-        primary = chosen[lead_address]
-        if primary.sobject == "Lead":
+        people = known.by_kind("Contact")
+        left_out = ""
+        if primary.person is not None and primary.person.sobject == "Lead":
             # One lead or many contacts: Salesforce takes no mixture, and no WhatId beside a lead.
-            people = {lead_address: primary}
-        account_id = primary.account_id if primary.sobject == "Contact" else None
-        if primary.sobject == "Account":
-            account_id = primary.record_id
-        what_id, deals, words = self._what(account_id)
+            people = {primary.address: primary.person}
+        elif (leads := len(known.by_kind("Lead"))) > 0 and people:
+            left_out = f" {leads} lead{'s' if leads > 1 else ''} beside the contacts left out."
+        order = [primary.address, *(address for address in people if address != primary.address)]
+        who = dict.fromkeys(people[address].record_id for address in order if address in people)
+        what_id = picked.deal.record_id if picked.deal is not None else primary.account_id
+        lead = primary.person is not None and primary.person.sobject == "Lead"
         return Match(
             activity_key=activity.key,
-            who_ids=tuple(dict.fromkeys(person.record_id for person in people.values())),
-            what_id=what_id,
-            account_id=account_id,
+            who_ids=tuple(who),
+            what_id=None if lead else what_id,
+            account_id=None if lead else primary.account_id,
             owner_id=owner,
-            basis=_BASIS[primary.sobject],
-            reason=f"{_described(primary, activity, lead_address)}{words}{_rival_words(rivals)}",
-            runners_up=(*rivals, *deals),
+            basis=primary.basis,
+            reason=f"{primary.words}{picked.words}{left_out}{_rival_words(known)}",
+            runners_up=tuple(dict.fromkeys((*known.runners_up(), *picked.runners_up))),
             addresses={**{address: person.record_id for address, person in people.items()}, **users},
         )
 
-    def _what(self, account_id: str | None) -> tuple[str | None, tuple[str, ...], str]:
-        """Return (what id, candidate opportunities that were not taken, words)."""
-        if account_id is None:
-            return None, (), ""
-        deals = sorted(self._book.open_opportunities.get(account_id, ()), key=lambda deal: deal.record_id)
-        if len(deals) == 1:
-            return deals[0].record_id, (), f" Linked to {deals[0].name}, the only open opportunity of the account."
-        if not deals:
-            return account_id, (), " Linked to the account, which has no open opportunity."
-        names = ", ".join(deal.name for deal in deals[:5]) + (", …" if len(deals) > 5 else "")
-        words = f" Linked to the account: {len(deals)} opportunities are open and none stands out ({names})."
-        return account_id, tuple(deal.record_id for deal in deals), words
 
-    def _records(self, activity: Activity) -> dict[str, list[Person]]:
-        """Return outside address -> Contacts, else Leads, else Accounts with that address, most important first."""
-        found: dict[str, list[Person]] = {}
-        for participant in outsiders(activity):
-            if self._never.match(participant.address):
-                continue
-            candidates = self._candidates(participant.address)
-            if any(person.sobject == "User" and person.is_active for person in candidates):
-                continue  # one of us, whatever contact carries the same address
-            for sobject in ("Contact", "Lead", "Account"):
-                fitting = [person for person in candidates if person.sobject == sobject]
-                if fitting:
-                    found[participant.address] = fitting
-                    break
-        return found
-
-    def _candidates(self, address: str) -> tuple[Person, ...]:
-        for form in variants(address):
-            people = self._book.people.get(form)
-            if people:
-                return people
-        return ()
-
-    def _choose(
-        self, found: Mapping[str, list[Person]], activity: Activity
-    ) -> tuple[dict[str, Person], tuple[str, ...]]:
-        """Return address -> record and the ids that lost, where several records share an address.
-
-        Preferred: same account as somebody unambiguous in the mail, then an account with an open deal of one of our
-        people in the mail, then the oldest record, then the lower id.
-        """
-        sure = {
-            person.account_id for people in found.values() if len(people) == 1 for person in people if person.account_id
-        }
-        ours = set(self._users(activity).values())
-
-        def rank(person: Person) -> tuple[bool, bool, datetime, str]:
-            deals = self._book.open_opportunities.get(person.account_id or "", ())
-            return (
-                person.account_id not in sure,
-                not any(deal.owner_id in ours for deal in deals),
-                person.created_at or _LATEST,
-                person.record_id,
-            )
-
-        chosen: dict[str, Person] = {}
-        rivals: list[str] = []
-        for address, people in found.items():
-            best, *rest = sorted(people, key=rank)
-            chosen[address] = best
-            rivals += [person.record_id for person in rest]
-        return chosen, tuple(dict.fromkeys(rivals))
-
-    # --- our side ---
-
-    def _users(self, activity: Activity) -> dict[str, str]:
-        """Return visible address -> User id of our people in the mail."""
-        found: dict[str, str] = {}
-        for participant in activity.participants:
-            if participant.role in (Role.BCC, Role.REPLY_TO):
-                continue
-            user = self._user(participant)
-            if user is not None:
-                found[participant.address] = user
-        return found
-
-    def _user(self, participant: Participant) -> str | None:
-        """Return the id of the active User behind an address; an inactive one can't be related or own anything."""
-        users = [person for person in self._candidates(participant.address) if person.sobject == "User"]
-        active = sorted(person.record_id for person in users if person.is_active)
-        if active:
-            return active[0]
-        principal = self._principal(participant.address)
-        if users or principal is None:
-            return None
-        return principal.salesforce_user_id
-
-    def _principal(self, address: str) -> Principal | None:
-        return next((self._owners[form] for form in variants(address) if form in self._owners), None)
-
-    def _owner(self, activity: Activity) -> str | None:
-        """Return whose it is: the sending rep, else our first To, else our first Cc, else the mailbox's owner.
-
-        A meeting is whose who called it, else the first of ours who came, by address.
-        """
-        if activity.kind is ActivityKind.MEETING:
-            return _first_user(attending(activity), self._user)
-        people = activity.participants
-        senders = [person for person in people if person.role is Role.FROM]
-        recipients = [person for role in (Role.TO, Role.CC) for person in people if person.role is role]
-        mailboxes = [Participant(one, Role.TO) for one in sorted({ref.principal for ref in activity.refs})]
-        if activity.direction is Direction.OUTBOUND:
-            # Sent as an address that names no user: from the mailbox that holds it without being written to.
-            written_to = {self._principal(person.address) for person in recipients}
-            senders += [one for one in mailboxes if self._principal(one.address) not in written_to]
-        elif not self._sent_unseen(activity):
-            senders = []
-        return _first_user((*senders, *recipients, *mailboxes), self._user)
-
-    def _sent_unseen(self, activity: Activity) -> bool:
-        """Return whether the sender's Sent box was not read for that time: then From is all there is to go by."""
-        sender = self._principal(sender_of(activity))
-        span = self._rules.read.get(sender.address) if sender is not None else None
-        return span is None or not span[0] <= activity.start <= span[1]
-
-
-def _first_user(people: Iterable[Participant], user: Callable[[Participant], str | None]) -> str | None:
-    return next((found for person in people if (found := user(person)) is not None), None)
-
-
-def _nothing(activity: Activity, owner: str | None, users: Mapping[str, str], reason: str) -> Match:
-    return Match(activity.key, (), None, None, owner, MatchBasis.NONE, reason, (), dict(users))
+def _nothing(
+    activity: Activity, owner: str | None, users: Mapping[str, str], reason: str, runners_up: tuple[str, ...] = ()
+) -> Match:
+    return Match(activity.key, (), None, None, owner, MatchBasis.NONE, reason, runners_up, dict(users))
 
 
 def _count(number: int) -> str:
@@ -234,19 +241,30 @@ def _count(number: int) -> str:
     return f"None of the {number} people outside the company is a contact, lead or account in Salesforce."
 
 
-def _described(person: Person, activity: Activity, address: str) -> str:
+def _described(one: Chosen, activity: Activity, address: str) -> str:
     part = {Role.FROM: "the sender", Role.TO: "a recipient", Role.CC: "in copy", Role.REPLY_TO: "the reply address",
             Role.ORGANIZER: "the organizer", Role.ATTENDEE: "a guest"}  # fmt: skip
     roles = [participant.role for participant in activity.participants if participant.address == address]
     role = next((part[role] for role in roles if role in part), "a participant")
-    return f"{person.sobject} {person.name} is {role} (same e-mail address)."
+    grounds = "a lead with this e-mail address became it" if one.basis is MatchBasis.CONVERTED_LEAD else _SAME
+    return f"{one.person.sobject} {one.person.name} is {role} ({grounds})."
 
 
-def _rival_words(rivals: tuple[str, ...]) -> str:
-    if not rivals:
-        return ""
-    noun = "record has" if len(rivals) == 1 else "records have"
-    return f" {len(rivals)} other {noun} the same address."
+_SAME = "same e-mail address"
+
+
+def _rival_words(known: _Known) -> str:
+    words = ""
+    rivals = {other for one in known.chosen.values() for other in one.runners_up}
+    if rivals:
+        why = "; ".join(dict.fromkeys(one.words for one in known.chosen.values() if one.runners_up))
+        noun = "record has" if len(rivals) == 1 else "records have"
+        words = f" {len(rivals)} other {noun} the same address; chosen: {why}."
+    doubles = {other for one in known.chosen.values() for other in one.doubles}
+    if doubles:
+        noun = "A lead has" if len(doubles) == 1 else f"{len(doubles)} leads have"
+        words += f" {noun} a contact's address too: a duplicate."
+    return words
 
 
 def lookup_addresses(activity: Activity) -> frozenset[str]:

@@ -41,6 +41,7 @@ def merge(copies: Iterable[Activity]) -> Activity:
         direction=Direction.OUTBOUND if outbound else lead.direction,
         subject=_first(copy.subject for copy in ordered),
         thread_key=next((copy.thread_key for copy in ordered if copy.thread_key), None),
+        answers=next((copy.answers for copy in ordered if copy.answers), ()),
         message_id=next((copy.message_id for copy in ordered if copy.message_id), None),
         sent_at=next((copy.sent_at for copy in ordered if copy.sent_at), None),
         bulk=not outbound and all(copy.bulk for copy in ordered),  # written to us directly, besides to a list

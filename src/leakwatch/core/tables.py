@@ -91,6 +91,8 @@ class ObjectSpec:
     optional: bool = False
     keys: tuple[str, ...] = ()  # text fields that get a folded `*_key` column
     emails: tuple[str, ...] = ()  # fields by which an address finds this record
+    find_emails: bool = False  # so does every other field that describe says is an e-mail address
+    domains: tuple[str, ...] = ()  # fields that name its mail domains: a website, a list of domains
 
     @property
     def table(self) -> str:
@@ -258,6 +260,15 @@ def local_date_column(column: str) -> str:
 
 def _stem(column: str) -> str:
     return column.removesuffix("_time").removesuffix("_date")
+
+
+def wanted_fields(spec: ObjectSpec, describe: Mapping[str, Any]) -> list[str]:
+    """Return the names of the fields of `spec` to be read: the configured ones, and e-mail fields if it finds them."""
+    names = [item.name for item in spec.fields]
+    if spec.find_emails:
+        found = (str(item["name"]) for item in describe.get("fields", ()) if item.get("type") == "email")
+        names += sorted(set(found) - set(names))
+    return names
 
 
 def fields_from_describe(describe: Mapping[str, Any], wanted: Iterable[str]) -> dict[str, FieldSpec]:

@@ -40,7 +40,7 @@ class CaptureOptions:
     Attributes:
         company_domains: our mail domains; subdomains count.
         internal_addresses: single addresses of ours: employees' private ones, Salesforce users' and their aliases.
-        privacy, planning: see there. never_match, match_bulk: see `MatchRules`.
+        privacy, planning: see there. never_match, match_bulk, shared_domains: see `MatchRules`.
         backfill: how far back the first sync of a mailbox reads.
         parked_retry: a mailbox that refused us is tried again after so long.
         meetings: write Events; off leaves what the calendars brought in the journal.
@@ -53,6 +53,7 @@ class CaptureOptions:
     privacy: PrivacyRules = field(default_factory=PrivacyRules)
     planning: PlanRules = field(default_factory=PlanRules)
     never_match: tuple[str, ...] = ()
+    shared_domains: tuple[str, ...] = ()
     match_bulk: bool = False
     backfill: timedelta = timedelta(days=90)
     parked_retry: timedelta = timedelta(hours=6)
@@ -68,7 +69,7 @@ class CaptureDoors:
     Attributes:
         sources: mailbox streams, read one after the other.
         journal: where everything is kept between reading and writing.
-        address_book: finds people and deals in the mirror by address.
+        address_book: finds people, companies and deals in the mirror by address; deals by id besides.
         writer: the one way to Salesforce. records: reads records back by id.
         landed: returns op id -> record id of those writes that the write log knows as carried out.
         history: returns key -> what the write log knows to be written of a record of ours.
@@ -77,7 +78,7 @@ class CaptureDoors:
 
     sources: Sequence[Source]
     journal: Journal
-    address_book: Callable[[Iterable[str]], AddressBook]
+    address_book: Callable[[Iterable[str], Iterable[str]], AddressBook]
     writer: Writer
     records: RecordFetcher
     landed: Callable[[Iterable[str]], Mapping[str, str]]
@@ -165,7 +166,13 @@ def capture(
             told=frozenset(one.address for one in told),
             roster=frozenset(one.address for one in principals),
         ),
-        matching=MatchRules(tuple(principals), spans, options.never_match, options.match_bulk),
+        matching=MatchRules(
+            tuple(principals),
+            spans,
+            options.never_match,
+            options.match_bulk,
+            frozenset(options.shared_domains),
+        ),
         planning=options.planning,
         awaited=tuple(one for one in told if one.address not in tally.parked),
         unread=frozenset(tally.failed) | {one.address for one in left_out},

@@ -15,6 +15,7 @@ from leakwatch.core.plan import PlanRules, plan_mail
 from leakwatch.flows.capture_meetings import Meetings
 from leakwatch.flows.capture_owners import TASK_PREFIX, Owning
 from leakwatch.flows.capture_report import Tally
+from leakwatch.flows.capture_threads import Threads, deals_of
 from leakwatch.model import (
     Activity,
     ActivityKind,
@@ -101,6 +102,7 @@ class Writing:
     """Matches what the journal holds and writes it.
 
     Attributes:
+        address_book: finds people, companies and deals by address; deals by id besides.
         landed: returns op id -> record id of those writes that were carried out before.
         history: returns key -> what was written of those records of ours that were made.
         with_meetings: off leaves meetings in the journal.
@@ -109,7 +111,7 @@ class Writing:
     """
 
     journal: Journal
-    address_book: Callable[[Iterable[str]], AddressBook]
+    address_book: Callable[[Iterable[str], Iterable[str]], AddressBook]
     writer: Writer
     records: RecordFetcher
     landed: Callable[[Iterable[str]], Mapping[str, str]]
@@ -133,9 +135,10 @@ class Writing:
             AuthError, TransientError, BudgetError: the org can't be asked whose the Tasks of written mails are.
         """
         ops: list[WriteOp] = []
+        threads = Threads(self.journal)
         for some in _chunked(waiting, self.size):
             activities, _ = self._screen(some, tally)
-            found = self._match(activities, _refused(some), tally)
+            found = self._match(activities, _refused(some), threads, tally)
             new, there = self._parted(activities, found, tally)
             ops += new.ops
             ops += (
@@ -151,14 +154,14 @@ class Writing:
             AuthError, TransientError, BudgetError, SafetyError: writing stopped. What was recorded stays, the rest is
                 taken up by the next run.
         """
-        pending = _Round()
+        pending, threads = _Round(), Threads(self.journal)
         due = (one for one in waiting if self.with_meetings or not one.key.startswith(MEETING_PREFIX))
         for some in _chunked(due, self.size):
             activities, decisions = self._screen(some, tally)
             if decisions:
                 self.journal.withdraw(decisions, now=self.now)
             self._let_rest({one.key for one in some if one.written} - {one.key for one in activities})
-            found = self._match(activities, _refused(some), tally)
+            found = self._match(activities, _refused(some), threads, tally)
             new, there = self._parted(activities, found, tally)
             pending.ops += new.ops
             pending.matches |= new.matches
@@ -207,10 +210,13 @@ class Writing:
 
     # --- matching ---
 
-    def _match(self, activities: Sequence[Activity], refused: Mapping[str, str], tally: Tally) -> _Matched:
+    def _match(
+        self, activities: Sequence[Activity], refused: Mapping[str, str], threads: Threads, tally: Tally
+    ) -> _Matched:
         """Match `activities`; `refused` names the snapshots by which some were matched whose records are gone."""
         addresses = {address for activity in activities for address in lookup_addresses(activity)}
-        book = self.address_book(addresses)
+        before = threads.before(activities)
+        book = self.address_book(addresses, deals_of(before))
         resolver = Resolver(book, self.matching)
         found = _Matched(book.snapshot_id)
         for activity in activities:
@@ -220,7 +226,8 @@ class Writing:
                 tally.held += 1
                 found.outcomes[key], found.reasons[key] = Outcome.HELD, held
                 continue
-            match = found.matches[key] = resolver.resolve(activity)
+            match = found.matches[key] = resolver.resolve(activity, threads.nearest(activity, before))
+            threads.note(match)
             if activity.kind is ActivityKind.MEETING:
                 tally.matched[match.basis] += match.basis is not MatchBasis.NONE
             elif activity.bulk and not self.matching.match_bulk:

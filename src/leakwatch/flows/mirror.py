@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from leakwatch import faultpoints, log
 from leakwatch.core.deletions import DeleteLog, Removals, by_comparison, by_log, log_since
 from leakwatch.core.report_inputs import Note
-from leakwatch.core.tables import FieldSpec, MirrorConfig, ObjectSpec, fields_from_describe
+from leakwatch.core.tables import FieldSpec, MirrorConfig, ObjectSpec, fields_from_describe, wanted_fields
 from leakwatch.errors import CursorError, NotFoundError, RecordError, StoppedError, TransientError
 from leakwatch.model import Snapshot
 from leakwatch.ports import Reader
@@ -189,7 +189,8 @@ class Window:
 
 def window_of(reader: DeletionReader, marks: MirrorMarks, spec: ObjectSpec, *, full: bool) -> Window:
     """Return what of `spec` is read now. Raises NotFoundError or RecordError where the org does not show it."""
-    fields = fields_from_describe(reader.describe(spec.name), [item.name for item in spec.fields])
+    described = reader.describe(spec.name)
+    fields = fields_from_describe(described, wanted_fields(spec, described))
     missing = tuple(item.name for item in spec.fields if item.name not in fields and not item.optional)
     stamp = spec.stamp if spec.stamp in fields else None
     # A field that became visible has no value in the rows read before: they are read again, whole.

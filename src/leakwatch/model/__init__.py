@@ -26,7 +26,7 @@ from leakwatch.model.capture import (
     WaitingMail,
 )
 from leakwatch.model.findings import WITHDRAWN, Delivery, Finding, FindingStatus, Proof, Transition
-from leakwatch.model.people import AddressBook, OpenOpportunity, Person
+from leakwatch.model.people import AddressBook, Company, DomainAccount, OpenOpportunity, Person
 from leakwatch.model.rules import (
     EscalationStep,
     Lifecycle,
@@ -49,11 +49,13 @@ __all__ = [
     "Activity",
     "ActivityKind",
     "AddressBook",
+    "Company",
     "Cursor",
     "CursorPhase",
     "Decision",
     "Delivery",
     "Direction",
+    "DomainAccount",
     "EscalationStep",
     "Finding",
     "FindingStatus",

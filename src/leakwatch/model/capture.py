@@ -142,6 +142,7 @@ class Activity:
     private: bool = False  # meetings: its time alone may be known
     organizers: bool = False  # meetings: this is the organizer's own copy, whose word counts
     sensitivity: str = ""  # what its sender calls it: personal, private, company-confidential (RFC 2156)
+    answers: tuple[str, ...] = ()  # Message-IDs of the mails before it in its conversation, the nearest first
 
 
 class SkipReason(StrEnum):
@@ -225,6 +226,9 @@ class MatchBasis(StrEnum):
     CONTACT_EMAIL = "contact_email"
     LEAD_EMAIL = "lead_email"
     ACCOUNT_EMAIL = "account_email"  # person account or an account's own e-mail field
+    CONVERTED_LEAD = "converted_lead"  # the address is a lead's, which became this contact or account
+    ACCOUNT_DOMAIN = "account_domain"  # nobody in it is known, but whose mail domain it is
+    THREAD = "thread"  # nobody in it is known, but it answers a mail of this deal
     NONE = "none"
 
 

@@ -48,6 +48,8 @@ def _moment(value: str | None) -> datetime | None:
 def _activity_dict(activity: Activity) -> dict[str, Any]:
     # What few mails have is left out where it is not there: a digest must not change when a class gets a field.
     rare: dict[str, Any] = {"sensitivity": activity.sensitivity} if activity.sensitivity else {}
+    if activity.answers:
+        rare["answers"] = list(activity.answers)
     if activity.kind is ActivityKind.MEETING:
         rare |= {"all_day": activity.all_day, "private": activity.private, "organizers": activity.organizers}
     return rare | {
@@ -109,6 +111,7 @@ def load_activity(body: bytes) -> Activity:
         private=raw.get("private", False),
         organizers=raw.get("organizers", False),
         sensitivity=raw.get("sensitivity", ""),
+        answers=tuple(raw.get("answers", ())),
     )
 
 

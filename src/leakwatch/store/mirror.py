@@ -21,11 +21,12 @@ from leakwatch.core.report_inputs import Note
 from leakwatch.core.tables import MirrorConfig
 from leakwatch.errors import LeakwatchError
 from leakwatch.model import AddressBook, Snapshot
+from leakwatch.store.address_book import address_book
 from leakwatch.store.mirror_derive import DeriveSettings, build_derived, org_time_zone
 from leakwatch.store.mirror_ingest import failure, literal, prepare_connection
 from leakwatch.store.mirror_marks import LIVE_FILE, open_live
 from leakwatch.store.mirror_tables import LiveTables
-from leakwatch.store.snapshots import address_book, latest_snapshot, prune, read_snapshot, snapshot_folder
+from leakwatch.store.snapshots import latest_snapshot, prune, read_snapshot, snapshot_folder
 
 MEMORY_LIMIT = "512MB"  # of DuckDB's buffers; beyond it spills to disk (a million deals took no longer than with 1 GB)
 
@@ -119,9 +120,9 @@ class Mirror(LiveTables):
         """Return the newest published snapshot, or None."""
         return latest_snapshot(self._folder)
 
-    def address_book(self, addresses: Iterable[str]) -> AddressBook:
+    def address_book(self, addresses: Iterable[str], deals: Iterable[str] = ()) -> AddressBook:
         """Return who `addresses` belong to, from the newest snapshot (empty before the first)."""
-        return address_book(self._folder, addresses)
+        return address_book(self._folder, addresses, deals)
 
     def time_zone(self, settings: DeriveSettings) -> str:
         """Return the IANA name of the time zone that `derive` would use."""
@@ -148,9 +149,9 @@ class MirrorReader:
         """Return the newest published snapshot, or None."""
         return latest_snapshot(self._folder)
 
-    def address_book(self, addresses: Iterable[str]) -> AddressBook:
+    def address_book(self, addresses: Iterable[str], deals: Iterable[str] = ()) -> AddressBook:
         """Return who `addresses` belong to, from the newest snapshot (empty before the first)."""
-        return address_book(self._folder, addresses)
+        return address_book(self._folder, addresses, deals)
 
 
 def _flush(path: Path) -> None:

@@ -34,6 +34,8 @@ class _Object(_Strict):
     optional: bool = False
     keys: list[str] = Field(default_factory=list)
     emails: list[str] = Field(default_factory=list)
+    find_emails: bool = False
+    domains: list[str] = Field(default_factory=list)
 
 
 class _Meanings(_Strict):
@@ -99,7 +101,14 @@ def _object(name: str, spec: _Object) -> ObjectSpec:
     needed = [FieldSpec(field, kind) for field, kind in spec.fields.items()]
     optional = [FieldSpec(field, kind, optional=True) for field, kind in spec.optional_fields.items()]
     return ObjectSpec(
-        name, (*needed, *optional), spec.stamp, spec.optional, keys=tuple(spec.keys), emails=tuple(spec.emails)
+        name,
+        (*needed, *optional),
+        spec.stamp,
+        spec.optional,
+        keys=tuple(spec.keys),
+        emails=tuple(spec.emails),
+        find_emails=spec.find_emails,
+        domains=tuple(spec.domains),
     )
 
 
@@ -112,7 +121,7 @@ def _problems(file: _File, objects: tuple[ObjectSpec, ...], document: strict_yam
             problems.append(f"{at}: {spec.name} needs the field `Id`")
         problems += [
             f"{at}: {spec.name} names `{name}`, which is not among its fields{strict_yaml.nearest(name, names)}"
-            for name in (*([spec.stamp] if spec.stamp else []), *spec.keys, *spec.emails)
+            for name in (*([spec.stamp] if spec.stamp else []), *spec.keys, *spec.emails, *spec.domains)
             if name not in names
         ]
         problems += _column_clashes(spec, at)

@@ -21,7 +21,8 @@ from leakwatch.core.tables import DERIVED, FieldType, MirrorConfig, ObjectSpec, 
 from leakwatch.store import mirror_meanings as meanings
 from leakwatch.store.mirror_build import Build
 from leakwatch.store.mirror_ingest import CsvSource, literal, quoted
-from leakwatch.store.mirror_touch import build_people, build_touches
+from leakwatch.store.mirror_people import build_people
+from leakwatch.store.mirror_touch import build_touches
 
 # Blanks that people and web forms leave: every space of Unicode, the zero-width space and the BOM, which show nothing.
 _BLANKS = literal(

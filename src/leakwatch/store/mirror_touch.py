@@ -1,4 +1,4 @@
-"""Who was last in touch with a record and when, and who an address belongs to: generated tables of a snapshot.
+"""Who was last in touch with a record and when: a generated table of a snapshot.
 
 Our own alerts never count as a touch; captured mails, meetings and calls do, and so does what people log.
 """
@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from leakwatch.core.tables import snake
 from leakwatch.store.mirror_build import Build
 from leakwatch.store.mirror_ingest import literal, quoted
-from leakwatch.store.mirror_meanings import OWN_ALERT_PREFIX, STANDARD_USER
+from leakwatch.store.mirror_meanings import OWN_ALERT_PREFIX
 
 _SOURCES = ("created", "last_activity_date", "task", "event", "email")  # later ones win on the same day
 _DRAFT = "5"  # EmailMessage.Status of a draft
@@ -151,58 +151,3 @@ def _email_parts(build: Build, now: str) -> list[str]:
             if build.has("sf_task", column)
         ]
     return parts
-
-
-def build_people(build: Build) -> None:
-    """Make `next.lw_address` (who an address belongs to) and `next.lw_open_opportunity` (open deals by account)."""
-    build.run(
-        "CREATE TABLE next.main.lw_address (address VARCHAR, record_id VARCHAR, sobject VARCHAR, name VARCHAR,"
-        " account_id VARCHAR, owner_id VARCHAR, created_at TIMESTAMP, is_active BOOLEAN)"
-    )
-    selects = [
-        select
-        for spec in build.config.objects
-        if spec.name in ("Contact", "Lead", "User", "Account")
-        for field in spec.emails
-        if build.has(spec.table, snake(field))
-        for select in [_people_select(build, spec.name, spec.table, snake(field))]
-    ]
-    if selects:
-        build.run(f"INSERT INTO next.main.lw_address SELECT DISTINCT * FROM ({' UNION ALL '.join(selects)})"
-                  " ORDER BY address")  # fmt: skip
-        # A person account is reached through its contact wherever that is mirrored: mails relate to contacts.
-        build.run(
-            "DELETE FROM next.main.lw_address AS a WHERE a.sobject = 'Account' AND EXISTS (SELECT 1 FROM"
-            " next.main.lw_address AS c WHERE c.sobject = 'Contact' AND c.account_id = a.record_id"
-            " AND c.address = a.address)"
-        )
-    build.run(
-        "CREATE TABLE next.main.lw_open_opportunity (record_id VARCHAR, account_id VARCHAR, name VARCHAR,"
-        " owner_id VARCHAR)"
-    )
-    table = "sf_opportunity"
-    if build.has(table, "account_id", "stage_name") or build.has(table, "account_id", "is_closed"):
-        build.run(
-            f"INSERT INTO next.main.lw_open_opportunity SELECT t.id, t.account_id,"
-            f" {build.column(table, 'name', 'VARCHAR')}, {build.column(table, 'owner_id', 'VARCHAR')}"
-            f" FROM next.main.{table} AS t WHERE t.stage_meaning = 'open' AND t.account_id IS NOT NULL"
-            f" AND NOT COALESCE({build.column(table, 'is_deleted', 'BOOLEAN')}, FALSE) ORDER BY t.account_id"
-        )
-
-
-def _people_select(build: Build, sobject: str, table: str, email: str) -> str:
-    account = {"Account": "t.id", "Contact": build.column(table, "account_id", "VARCHAR")}.get(sobject, "NULL")
-    owner = "t.id" if sobject == "User" else build.column(table, "owner_id", "VARCHAR")
-    active = build.column(table, "is_active", "BOOLEAN") if sobject == "User" else "TRUE"
-    where = f"NOT COALESCE({build.column(table, 'is_deleted', 'BOOLEAN')}, FALSE)"
-    if sobject == "User":  # a customer who logs in to a portal is a contact, not one of us
-        where += f" AND COALESCE({build.column(table, 'user_type', 'VARCHAR')}, {literal(STANDARD_USER)}) IN"
-        where += f" ('', {literal(STANDARD_USER)})"
-    if sobject == "Lead":
-        where += f" AND NOT COALESCE({build.column(table, 'is_converted', 'BOOLEAN')}, FALSE)"
-    return (
-        f"SELECT lower(trim(t.{quoted(email)})) AS address, t.id, {literal(sobject)},"
-        f" {build.column(table, 'name', 'VARCHAR')}, {account}, {owner},"
-        f" {build.column(table, 'created_date', 'TIMESTAMP')}, COALESCE({active}, TRUE)"
-        f" FROM next.main.{quoted(table)} AS t WHERE NULLIF(trim(t.{quoted(email)}), '') IS NOT NULL AND {where}"
-    )
