@@ -286,7 +286,7 @@ def _truth(root: Node, references: set[str]) -> None:
         node.child("rule").text(choices=RULES)
         node.child("record").reference(references)
     for node in truth.items("captures"):
-        node.keys(("message_id", "expect"), ("reason", "who", "what", "owner", "from", "until"))
+        node.keys(("message_id", "expect"), ("reason", "who", "what", "account", "owner", "from", "until", "why"))
         expect = node.child("expect").text(choices=("written", "skipped", "unmatched"))
         if expect == "skipped":
             node.child("reason").text(choices=SKIP_REASONS)
