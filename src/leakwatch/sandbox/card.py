@@ -54,6 +54,8 @@ def _google(stage: Stage, keys: Keys, url: str) -> dict[str, Any]:
         "service_account_file": str(keys.service_account),
         "api_url": url,
         "batch_url": f"{url}/batch/gmail/v1",
+        "calendar_url": f"{url}/calendar/v3/",
+        "calendar_batch_url": f"{url}/batch/calendar/v3",
         "token_uri": f"{url}/token",
         "admin_email": admin["email"] if admin else None,
         "customer": CUSTOMER,

@@ -22,8 +22,13 @@ from leakwatch.sandbox.control import build_app as build_control
 from leakwatch.sandbox.fault_play import FaultMiddleware
 from leakwatch.sandbox.faults import FaultBook, Rule
 from leakwatch.sandbox.google.app import build_app as build_google
+from leakwatch.sandbox.google.calendar import Calendar
+from leakwatch.sandbox.google.calendar_quota import CalendarQuota, CalendarQuotaSettings
+from leakwatch.sandbox.google.calendar_service import CalendarService
+from leakwatch.sandbox.google.calendar_store import CalendarStore
 from leakwatch.sandbox.google.directory import Directory
 from leakwatch.sandbox.google.gmail import Gmail
+from leakwatch.sandbox.google.meetings import Meetings
 from leakwatch.sandbox.google.post import PostOffice
 from leakwatch.sandbox.google.quota import Quota, QuotaSettings
 from leakwatch.sandbox.google.service import GoogleService
@@ -160,8 +165,9 @@ def open_stage(options: Options) -> tuple[Stage, SalesforceSide]:
     store = MailStore(folder / "google.sqlite", clock)
     directory = Directory(store)
     post = PostOffice(store, directory)
-    player = Player(world, side.org, post, clock)
-    stage = Stage(folder, world, clock, side.org, store, directory, post, player, million=million)
+    meetings = Meetings(CalendarStore(store, str(world.company["time_zone"])), directory)
+    player = Player(world, side.org, post, meetings, clock)
+    stage = Stage(folder, world, clock, side.org, store, directory, post, meetings, player, million=million)
     if fresh:
         load_stage(stage, options.mail, _tell)
     else:
@@ -174,9 +180,15 @@ def _google_service(stage: Stage, keys: Keys, ledger: Ledger, options: Options, 
         SERVICE_ACCOUNT_EMAIL, SERVICE_ACCOUNT_ID, keys.public_key(), frozenset(stage.world.delegation)
     )
     tokens = TokenOffice(account, stage.directory, keys.secret("google-tokens").encode(), audiences=lambda: {token_uri})
+    calendar = CalendarService(
+        Calendar(stage.meetings.store, stage.directory),
+        CalendarQuota(CalendarQuotaSettings.profile(options.quota)),
+        ledger.method,
+    )
     return GoogleService(
         stage.directory,
         Gmail(stage.store),
+        calendar,
         tokens,
         Quota(QuotaSettings.profile(options.quota)),
         CUSTOMER,

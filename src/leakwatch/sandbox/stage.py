@@ -14,6 +14,7 @@ from typing import Any
 from leakwatch.sandbox import filling
 from leakwatch.sandbox.clock import VirtualClock, as_utc, format_instant, parse_instant
 from leakwatch.sandbox.google.directory import Directory
+from leakwatch.sandbox.google.meetings import Meetings
 from leakwatch.sandbox.google.post import PostOffice
 from leakwatch.sandbox.google.store import MailStore
 from leakwatch.sandbox.world import mbox, seed
@@ -44,6 +45,7 @@ class Stage:
     store: MailStore
     directory: Directory
     post: PostOffice
+    meetings: Meetings
     player: Player
     mail_import: dict[str, Any] | None = None
     million: Million | None = None

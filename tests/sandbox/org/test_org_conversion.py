@@ -160,7 +160,7 @@ def test_people_of_a_world_convert_leads_and_name_what_comes_of_it(org: Org, com
     for item in org.agenda.items():  # the player moves a clock of its own here, so the org's would never be due
         org.agenda.cancel(item.number)
     refs = {"@user:a": company.rep, "@lead:oz": company.lead, "@acc:celik": company.account}
-    player = Player(world, org, None, VirtualClock(tmp_path / "clock", NOW))  # type: ignore[arg-type]
+    player = Player(world, org, None, None, VirtualClock(tmp_path / "clock", NOW))  # type: ignore[arg-type]
     player.start_from([refs], [{"@lead:oz": "Lead"}])
     played = player.play_until(NOW.replace(day=5))
     assert [event.get("error") for event in played] == [None, None]

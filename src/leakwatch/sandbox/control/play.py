@@ -61,6 +61,7 @@ def get_ledger(desk: Desk, _call: Call) -> Any:
     return desk.ledger.as_json() | {
         "salesforce_rows": dict(sorted(desk.stage.org.attempts.items())),
         "google_units": dict(sorted(desk.google.quota.units.items())),
+        "calendar_requests": dict(sorted(desk.google.calendar.quota.requests.items())),
         "google_tokens_minted": dict(sorted(desk.google.tokens.minted.items())),
     }
 
@@ -70,6 +71,7 @@ def delete_ledger(desk: Desk, _call: Call) -> Any:
     desk.ledger.reset()
     desk.stage.org.attempts.clear()
     desk.google.quota.reset()
+    desk.google.calendar.quota.reset()
     desk.google.tokens.minted.clear()
     return {}
 

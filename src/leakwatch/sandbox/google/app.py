@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from leakwatch.sandbox.google import batch
+from leakwatch.sandbox.google.calendar_service import ROOT as CALENDAR_ROOT
 from leakwatch.sandbox.google.errors import GoogleError, TokenError
 from leakwatch.sandbox.google.service import GoogleService, Reply
 
@@ -74,6 +75,8 @@ def _play_parts(
         fault = part_fault(part.method, part.target)
         if isinstance(fault, Reply):
             return fault
+        if part.target.startswith(CALENDAR_ROOT):  # Calendar has no limit of requests in flight
+            return service.answer(part.method, part.target, header, empty_page=fault == "empty_page")
         try:
             user = service.tokens.open(header).subject or ""
             service.quota.enter(user)

@@ -9,6 +9,8 @@ from typing import Any
 from urllib.parse import parse_qs, unquote
 
 from leakwatch.sandbox.google import errors
+from leakwatch.sandbox.google.calendar_service import ROOT as CALENDAR_ROOT
+from leakwatch.sandbox.google.calendar_service import CalendarService
 from leakwatch.sandbox.google.directory import SCOPE_ALIAS, SCOPE_USER, Directory
 from leakwatch.sandbox.google.fields import select
 from leakwatch.sandbox.google.gmail import Call, Gmail
@@ -72,10 +74,11 @@ def method_of(path: str) -> tuple[_Route, dict[str, str]] | None:
 
 @dataclass(slots=True)
 class GoogleService:
-    """Directory and Gmail over one store of mailboxes."""
+    """Directory, Gmail and Calendar over one store."""
 
     directory: Directory
     gmail: Gmail
+    calendar: CalendarService
     tokens: TokenOffice
     quota: Quota
     customer: str
@@ -97,6 +100,8 @@ class GoogleService:
         self, method: str, path: str, query: dict[str, list[str]], authorization: str, *, empty_page: bool
     ) -> dict[str, Any]:
         grant = self.tokens.open(authorization)
+        if path.startswith(CALENDAR_ROOT):
+            return self.calendar.answer(method, path, query, grant, empty_page=empty_page)
         found = method_of(path)
         if found is None or method != "GET":
             if _WRITES.match(path) or found is not None:

@@ -74,7 +74,13 @@ class MailStore:
         self.db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self.db.execute("PRAGMA journal_mode=WAL")
         self.db.execute("PRAGMA synchronous=NORMAL")
-        self.db.executescript(SCHEMA)
+        self._schemas: list[str] = []
+        self.define(SCHEMA)
+
+    def define(self, schema: str) -> None:
+        """Have the tables of a schema, after a restore too: a state that was saved before may lack them."""
+        self._schemas.append(schema)
+        self.db.executescript(schema)
 
     def close(self) -> None:
         """Close the file."""
@@ -105,6 +111,8 @@ class MailStore:
         """Take the whole state from a saved file."""
         with self.lock, sqlite3.connect(path) as source:
             source.backup(self.db)
+            for schema in self._schemas:
+                self.db.executescript(schema)
         source.close()
 
     # -- mailboxes ---------------------------------------------------------------------------------

@@ -112,6 +112,8 @@ DEFAULT_DELEGATION = (
     "https://www.googleapis.com/auth/gmail.metadata",
     "https://www.googleapis.com/auth/admin.directory.user.readonly",
     "https://www.googleapis.com/auth/admin.directory.user.alias.readonly",
+    "https://www.googleapis.com/auth/calendar.readonly",
+    "https://www.googleapis.com/auth/calendar.events.readonly",
 )
 
 

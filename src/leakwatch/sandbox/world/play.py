@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from leakwatch.sandbox.clock import VirtualClock, format_instant
+from leakwatch.sandbox.google.meetings import Meetings
 from leakwatch.sandbox.google.post import PostOffice
 from leakwatch.sandbox.world import letters
 from leakwatch.sandbox.world.model import Json, World, instant
@@ -24,6 +25,7 @@ class Player:
     world: World
     org: OrgLike
     post: PostOffice
+    meetings: Meetings
     clock: VirtualClock
     refs: ChainMap[str, str] = field(default_factory=ChainMap[str, str])
     """Ids by reference: the first map has what the play made, the others what was seeded and does not change."""

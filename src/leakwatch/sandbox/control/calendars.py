@@ -1,0 +1,117 @@
+"""Google Calendar: what people do with meetings, and what wears out.
+
+POST /calendar/events     {"do": "create", "event": {...}}: see google/meetings.py for its fields
+                          {"do": "update", "event": id, "fields": {...}, "occurrence"?}
+                          {"do": "cancel", "event": id, "occurrence"?}
+                          {"do": "respond", "event": id, "guest": address, "response": "declined", "occurrence"?}
+                          {"do": "remove_copy", "event": id, "calendar": address, "occurrence"?}
+                          {"do": "set_own", "event": id, "calendar": address, "fields": {"visibility": "private"}}
+                          An occurrence is named by its original start: "2026-03-10T10:00:00+03:00" or a date.
+POST /calendar/expire     {"calendar"}: its sync tokens answer 410; {"days": n}: how long they live
+POST /calendar/share      {"calendar", "reader", "role"}: share it ("none": no more); its sync tokens end
+POST /calendar/service    {"calendar", "enabled"}: switch the Calendar service of a user on or off
+GET  /calendar/quota      POST /calendar/quota   {"profile"} or single settings; see google/calendar_quota.py
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+from leakwatch.sandbox.control.desk import Body, Call, Desk, Route
+from leakwatch.sandbox.google.calendar import ROLES
+from leakwatch.sandbox.google.calendar_quota import PROFILES, CalendarQuotaSettings
+from leakwatch.sandbox.google.calendar_service import CalendarService
+from leakwatch.sandbox.google.meetings import MeetingError
+
+#: Deed -> the keys it takes beside `event`: required, optional.
+DEEDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "create": ((), ()),
+    "update": (("fields",), ("occurrence",)),
+    "cancel": ((), ("occurrence",)),
+    "respond": (("guest", "response"), ("occurrence",)),
+    "remove_copy": (("calendar",), ("occurrence",)),
+    "set_own": (("calendar", "fields"), ("occurrence",)),
+}
+
+
+def act(desk: Desk, call: Call) -> Any:
+    """Do with a meeting what the body says; returns its id, iCalUID and the calendars that changed."""
+    meetings, body = desk.stage.meetings, call.body
+    deed = str(body.get("do"))
+    if deed not in DEEDS:
+        raise MeetingError(f"do must be one of {', '.join(DEEDS)}")
+    required, optional = DEEDS[deed]
+    given = {name: value for name, value in body.items() if name != "do"}
+    missing = [name for name in ("event", *required) if name not in given]
+    unknown = sorted(set(given) - {"event", *required, *optional})
+    if missing or unknown:
+        raise MeetingError(f"{deed}: " + (f"needs {missing[0]!r}" if missing else f"has no key {unknown[0]!r}"))
+    return getattr(meetings, deed)(**given) if deed != "create" else meetings.create(given["event"])
+
+
+def _account(service: CalendarService, body: Body) -> str:
+    account = service.calendar.directory.find(str(body["calendar"]))
+    if account is None:
+        raise MeetingError(f"there is no account {body['calendar']!r}")
+    return str(account["primaryEmail"])
+
+
+def expire(desk: Desk, call: Call) -> Any:
+    """Make sync tokens worthless, or set how long they live."""
+    service, body = desk.google.calendar, call.body
+    if "days" in body:
+        service.calendar.token_days = int(body["days"])
+    else:
+        service.calendar.store.expire(_account(service, body))
+    return {"days": service.calendar.token_days}
+
+
+def share(desk: Desk, call: Call) -> Any:
+    """Share a calendar."""
+    service, body = desk.google.calendar, call.body
+    if body["role"] not in (*ROLES[1:], "none"):
+        raise MeetingError(f"role must be none or one of {', '.join(ROLES[1:])}")
+    reader = _account(service, {"calendar": body["reader"]})
+    service.calendar.store.share(_account(service, body), reader, str(body["role"]))
+    return {}
+
+
+def switch(desk: Desk, call: Call) -> Any:
+    """Switch somebody's Calendar service."""
+    service, body = desk.google.calendar, call.body
+    service.calendar.store.switch(_account(service, body), enabled=bool(body["enabled"]))
+    return {}
+
+
+def quota(desk: Desk, _call: Call) -> Any:
+    """The quota's settings."""
+    return desk.google.calendar.quota.settings.as_json()
+
+
+def change_quota(desk: Desk, call: Call) -> Any:
+    """Change the quota's settings; what was counted is forgotten."""
+    service, body = desk.google.calendar, call.body
+    changes = dict(body)
+    profile = changes.pop("profile", None)
+    if profile is not None and profile not in PROFILES:
+        raise MeetingError(f"profile must be one of {', '.join(PROFILES)}")
+    settings = CalendarQuotaSettings.profile(profile) if profile else service.quota.settings
+    known = {item.name for item in fields(CalendarQuotaSettings)}
+    for name, value in changes.items():
+        if name not in known:
+            raise MeetingError(f"unknown quota setting {name!r}")
+        setattr(settings, name, value)
+    service.quota.settings = settings
+    service.quota.reset()
+    return settings.as_json()
+
+
+ROUTES: list[Route] = [
+    ("POST", "/calendar/events", act),
+    ("POST", "/calendar/expire", expire),
+    ("POST", "/calendar/share", share),
+    ("POST", "/calendar/service", switch),
+    ("GET", "/calendar/quota", quota),
+    ("POST", "/calendar/quota", change_quota),
+]
