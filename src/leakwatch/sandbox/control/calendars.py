@@ -2,6 +2,8 @@
 
 POST /calendar/events     {"do": "create", "event": {...}}: see google/meetings.py for its fields
                           {"do": "update", "event": id, "fields": {...}, "occurrence"?}
+                          {"do": "split", "event": id, "occurrence", "fields"}: this and following ones
+                          {"do": "transfer", "event": id, "organizer": address}
                           {"do": "cancel", "event": id, "occurrence"?}
                           {"do": "respond", "event": id, "guest": address, "response": "declined", "occurrence"?}
                           {"do": "remove_copy", "event": id, "calendar": address, "occurrence"?}
@@ -28,6 +30,8 @@ from leakwatch.sandbox.google.meetings import MeetingError
 DEEDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "create": ((), ()),
     "update": (("fields",), ("occurrence",)),
+    "split": (("fields", "occurrence"), ()),
+    "transfer": (("organizer",), ()),
     "cancel": ((), ("occurrence",)),
     "respond": (("guest", "response"), ("occurrence",)),
     "remove_copy": (("calendar",), ("occurrence",)),

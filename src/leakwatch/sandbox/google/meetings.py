@@ -24,6 +24,7 @@ from leakwatch.sandbox.google.recurrence import (
     moment,
     occurrence_at,
     rules,
+    until_before,
     wall,
     zone_of,
 )
@@ -174,7 +175,7 @@ class Meetings:
             self.store.put(calendar, body, former[calendar].own if calendar in former else None)
         for calendar, row in former.items():
             if calendar not in calendars and not row.cancelled:
-                self.store.put(calendar, row.shared | {"id": body["id"], "status": "cancelled"}, row.own)
+                self.store.put(calendar, body | {"status": "cancelled"}, row.own)
         return calendars
 
     def _copies(self, event: str) -> dict[str, Row]:
@@ -229,13 +230,45 @@ class Meetings:
                 if not row.cancelled and occurrence_at(master, key, until) is None:
                     self.store.put(calendar, row.shared | {"status": "cancelled"}, row.own)
 
+    def split(self, event: str, occurrence: str, fields: Json) -> Json:
+        """The organiser changes an occurrence and all that follow: the series ends before it, a new one begins.
+
+        The new series has the old id with `_R` and the original start (UTC), its iCalUID likewise.
+        """
+        master, copies = self._target(event, None)
+        key = key_of({"date": occurrence} if "T" not in occurrence else {"dateTime": occurrence})
+        one = occurrence_at(master, key, self.store.mail.clock.now() + EXPANSION) if "recurrence" in master else None
+        if one is None or one.start == master["start"]:
+            raise MeetingError(f"the event {event!r} has no later occurrence that starts at {occurrence}")
+        head, _, domain = str(master["iCalUID"]).partition("@")
+        mark = f"_R{key.rstrip('Z')}"
+        rest = {"id": event.partition("_R")[0] + mark, "iCalUID": f"{head.partition('_R')[0]}{mark}@{domain}"}
+        ends = master | {"recurrence": until_before(master, one), "sequence": master["sequence"] + 1}
+        begins = master | {"start": one.start, "end": one.end} | rest | self._checked(fields, master["organizer"])
+        self._check_times(begins)
+        with self.store.mail.writing():
+            self._spread(ends, copies)
+            self._drop_lost(ends)
+            calendars = self._spread(begins, {})
+        return {"id": begins["id"], "iCalUID": begins["iCalUID"], "calendars": calendars}
+
+    def transfer(self, event: str, organizer: str) -> Json:
+        """Make somebody else the organiser; a former one who is no guest keeps a cancelled stub with an id only."""
+        shared, copies = self._target(event, None)
+        person = self._person(organizer)
+        body = shared | {"organizer": person}
+        with self.store.mail.writing():
+            calendars = self._spread(body, copies)
+        return {"id": body["id"], "iCalUID": body["iCalUID"], "calendars": calendars}
+
     def cancel(self, event: str, *, occurrence: str | None = None) -> Json:
         """The organiser cancels a meeting, or one occurrence of it."""
         shared, copies = self._target(event, occurrence)
         body = shared | {"status": "cancelled", "sequence": shared["sequence"] + 1}
         with self.store.mail.writing():
             for calendar, row in copies.items():
-                self.store.put(calendar, body, row.own)
+                if not row.cancelled:
+                    self.store.put(calendar, body, row.own)
                 for exception in self.store.exceptions(calendar, body["id"]):
                     if not exception.cancelled:
                         self.store.put(calendar, exception.shared | {"status": "cancelled"}, exception.own)

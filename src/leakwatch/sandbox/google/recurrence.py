@@ -158,3 +158,16 @@ def instance(master: Json, one: Occurrence) -> Json:
     body = {name: value for name, value in master.items() if name != "recurrence"}
     body |= {"id": f"{master['id']}_{one.key}", "start": one.start, "end": one.end}
     return body | {"recurringEventId": master["id"], "originalStartTime": one.start}
+
+
+def until_before(body: Json, one: Occurrence) -> list[str]:
+    """The recurrence of a series that ends before one of its occurrences: its rules get an UNTIL, no COUNT."""
+    if is_all_day(body["start"]):
+        until = (date.fromisoformat(one.start["date"]) - timedelta(days=1)).strftime("%Y%m%d")
+    else:
+        begins = datetime.fromisoformat(one.start["dateTime"]).astimezone(UTC)
+        until = (begins - timedelta(seconds=1)).strftime("%Y%m%dT%H%M%SZ")
+    return [
+        re.sub(r";(UNTIL|COUNT)=[^;]+", "", line) + f";UNTIL={until}" if line.startswith("RRULE") else line
+        for line in body["recurrence"]
+    ]
