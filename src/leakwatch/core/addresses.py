@@ -15,6 +15,10 @@ from typing import Any
 from leakwatch.core.text import clean_line
 
 MAX_HEADER_CHARACTERS = 1_000_000  # a longer header is an attack; what lies beyond is not read
+# The standard library's readers take time with the square of what they are given, on some input: they get no more.
+MAX_ENCODED = 20_000  # characters of one text with encoded words: enough for 1,000 that are shown, three bytes each
+MAX_PARSED = 20_000  # characters of an address header parsed as a whole; of a longer one each address by itself
+MAX_ENTRY = 2_000  # characters of one address with its name
 MAX_ADDRESS = 320  # 64 for the local part, @, 255 for the domain (RFC 5321 §4.5.3.1)
 DOT_BLIND_DOMAINS = frozenset({"gmail.com", "googlemail.com"})  # the only ones known to ignore dots
 
@@ -32,9 +36,9 @@ def decode_words(value: str) -> str:
     if "=?" not in value:
         return clean_line(value)
     try:
-        parts = decode_header(value[:MAX_HEADER_CHARACTERS])
+        parts = decode_header(value[:MAX_ENCODED])
     except (HeaderParseError, ValueError):  # binascii.Error is a ValueError
-        return clean_line(value)
+        return clean_line(value[:MAX_ENCODED])
     return clean_line("".join(_decoded(part, charset) for part, charset in parts))
 
 
@@ -85,7 +89,7 @@ def _ascii(domain: str) -> str | None:
 def parse_list(values: Iterable[str]) -> list[tuple[str, str]]:
     """Return (name, address) of every usable address in the given header values, in order, first mention only."""
     found: dict[str, str] = {}
-    pairs = (pair for value in values for pair in _pairs(_unfolded(value)))
+    pairs = (pair for value in values for entry in _entries(_unfolded(value)) for pair in _pairs(entry))
     for name, address in pairs:
         usable = normalise(address) or _from_name(name, address)
         if usable is None:
@@ -95,6 +99,30 @@ def parse_list(values: Iterable[str]) -> list[tuple[str, str]]:
         if not found.get(usable):
             found[usable] = shown
     return [(name, address) for address, name in found.items()]
+
+
+def _entries(value: str) -> list[str]:
+    """Return `value` in parts to be parsed one by one: whole if it is short, else cut at commas outside of quotes.
+
+    Of an entry too long to be an address, the end is kept: there it stands, if there is one at all.
+    """
+    if len(value) <= MAX_PARSED:
+        return [value]
+    found: list[str] = []
+    start = 0
+    inside = escaped = False
+    for place, character in enumerate(value):
+        if escaped:
+            escaped = False
+        elif character == "\\":
+            escaped = True
+        elif character == '"':
+            inside = not inside
+        elif character == "," and not inside:
+            found.append(value[start:place])
+            start = place + 1
+    found.append(value[start:])
+    return [entry if len(entry) <= MAX_ENTRY else entry[-MAX_ADDRESS - 2 :] for entry in found if entry.strip()]
 
 
 def _pairs(value: str) -> list[tuple[str, str]]:
@@ -108,7 +136,7 @@ def _pairs(value: str) -> list[tuple[str, str]]:
 def _unfolded(value: str) -> str:
     line = value[:MAX_HEADER_CHARACTERS].replace("\r", " ").replace("\n", " ").replace("\x00", "")
     # List archives write `ann at example.com`.
-    return line if "@" in line else _SPELLED.sub(r"\1@\2", line)
+    return line if "@" in line or len(line) > MAX_PARSED else _SPELLED.sub(r"\1@\2", line)
 
 
 def _from_name(name: str, address: str) -> str | None:
