@@ -273,3 +273,24 @@ def test_a_veto_found_in_a_mailbox_that_is_read_no_more_holds_for_the_other_copi
     assert world.capture(dry_run=True).operations == ()
     assert world.capture().skipped == {"blocked": 2}
     assert world.org.mails == {}
+
+
+AS_ANOTHER = {"From": "Ann <ann@partner.example>", "To": "bob@ourco.com", "Subject": "Among us"}
+
+
+@pytest.mark.parametrize("first", [ANN, BOB], ids=["the sender's copy first", "the colleague's copy first"])
+def test_a_mail_to_colleagues_only_is_internal_whatever_address_it_was_sent_as(world: World, first: Principal):
+    second = BOB if first is ANN else ANN
+    for owner in (first, second):
+        labels = ("SENT",) if owner is ANN else ("INBOX",)
+        world.gmail.deliver(owner, "among@partner.example", labels=labels, **AS_ANOTHER)
+        world.capture()
+    assert list(world.journal.unsettled()) == []
+    assert {one.reason.partition(":")[0] for one in explained(world, "among@partner.example")} == {"internal_only"}
+
+
+def test_the_same_address_writing_from_elsewhere_stays_an_outsider(world: World):
+    world.gmail.deliver(ANN, "among@partner.example", labels=("SENT",), **AS_ANOTHER)
+    world.gmail.deliver(BOB, "other@partner.example", **(AS_ANOTHER | {"Subject": "From outside"}))
+    report = world.capture()
+    assert (report.skipped, report.unmatched) == ({"internal_only": 1}, 1)

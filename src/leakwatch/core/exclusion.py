@@ -11,13 +11,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from leakwatch.core.addresses import domain_of
 from leakwatch.core.identity import MAX_MESSAGE_ID, mail_key, sender_digest, weak_key
 from leakwatch.core.normalise import REWRITTEN_WITHIN, SAME_MAIL_WITHIN, sender_of
 from leakwatch.core.privacy import Insiders, PrivacyRules, screen
-from leakwatch.model import Activity, ActivityKind, Decision, MailTrace, Outcome, SkipReason, WaitingMail
+from leakwatch.model import Activity, ActivityKind, Decision, Direction, MailTrace, Outcome, SkipReason, WaitingMail
 
 # Said about one copy, this holds for the mail: somebody on the "never log" list may show only in the sender's BCC. All
 # other reasons keep out a copy, not the mail: what a rep labels as private may still lie open in a colleague's mailbox.
+# One more is a veto where it bears a trace: a mail among ourselves that one of us sent as an address elsewhere. Only
+# the sender's copy shows that; the colleagues' copies look like mail from outside.
 VETOES = frozenset({SkipReason.BLOCKED})
 # The mailbox as a whole is read no more: should it be read again, its window is read from the beginning.
 MAILBOX_REASONS = frozenset({SkipReason.NO_NOTICE, SkipReason.OFF_ROSTER})
@@ -28,9 +31,19 @@ def exclude(copy: Activity, reason: SkipReason, *, at: datetime, detail: str = "
     """Return the decision that keeps `copy` out; one that forbids the whole mail bears what tells its other copies."""
     key = base_key(copy)
     trace = None
-    if reason in VETOES:
+    if reason in VETOES or (reason is SkipReason.INTERNAL_ONLY and _is_sent_as_another(copy)):
         trace = MailTrace(copy.fingerprint, sender_digest(key, sender_of(copy)), copy.sent_at, copy.start)
     return Decision(copy.refs[0], Outcome.SKIPPED, reason, at, key=key, detail=detail, trace=trace)
+
+
+def _is_sent_as_another(copy: Activity) -> bool:
+    mailbox = copy.refs[0].principal
+    return copy.direction is Direction.OUTBOUND and domain_of(sender_of(copy)) != domain_of(mailbox)
+
+
+def is_veto(decision: Decision) -> bool:
+    """Return whether `decision`, made about one copy, may keep out the mail's other copies."""
+    return decision.reason in VETOES or (decision.reason == SkipReason.INTERNAL_ONLY and decision.trace is not None)
 
 
 def drops(decision: Decision) -> bool:
@@ -75,7 +88,7 @@ class Vetoes:
     def __init__(self, decisions: Iterable[Decision]) -> None:
         self._by: defaultdict[str, list[Decision]] = defaultdict(list)
         for veto in decisions:
-            if veto.reason in VETOES:
+            if is_veto(veto):
                 for mark in {veto.key, veto.trace.fingerprint if veto.trace is not None else None} - {None, ""}:
                     self._by[str(mark)].append(veto)
 
@@ -110,9 +123,10 @@ class Screening:
                 kept.append(marked)
             else:
                 decisions.append(exclude(copy, reason, at=now, detail=DROPPED))
-        vetoes = [*waiting.vetoes, *(one for one in decisions if one.reason in VETOES)]
-        if any(forbids(veto, copy) for veto in vetoes for copy in kept):
-            decisions += [exclude(copy, SkipReason.BLOCKED, at=now, detail=DROPPED) for copy in kept]
+        vetoes = [*waiting.vetoes, *(one for one in decisions if is_veto(one))]
+        veto = next((veto for veto in vetoes if any(forbids(veto, copy) for copy in kept)), None)
+        if veto is not None:
+            decisions += [exclude(copy, SkipReason(veto.reason), at=now, detail=DROPPED) for copy in kept]
             kept = []
         return kept, decisions
 

@@ -29,13 +29,18 @@ class Insiders:
         return any(in_domain(domain, ours) for ours in self._domains)
 
     def mark(self, activity: Activity) -> Activity:
-        """Return `activity` with `internal` set on each participant who is one of us, and on nobody else."""
+        """Return `activity` with `internal` set on each participant who is one of us, and on nobody else.
+
+        Whoever sent a mail from one of our mailboxes is, whatever address they sent it as.
+        """
+        sent = activity.direction is Direction.OUTBOUND
         known: dict[str, bool] = {}
         people: list[Participant] = []
         for person in activity.participants:
             inside = known.get(person.address)
             if inside is None:
                 inside = known[person.address] = self.holds(person.address)
+            inside = inside or (sent and person.role is Role.FROM)
             people.append(person if person.internal is inside else replace(person, internal=inside))
         return replace(activity, participants=tuple(people))
 

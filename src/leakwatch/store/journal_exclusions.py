@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, delete, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, or_, select, update
 
 from leakwatch.core.exclusion import MAILBOX_REASONS, VETOES, base_key, drops
-from leakwatch.model import Activity, Decision, MailTrace, Outcome, SourceRef, WriteStatus
+from leakwatch.model import Activity, Decision, MailTrace, Outcome, SkipReason, SourceRef, WriteStatus
 from leakwatch.store import capture_codec as codec
 from leakwatch.store import capture_tables as tables
 from leakwatch.store.capture_tables import chunks, text, upsert, when
@@ -77,11 +77,18 @@ def vetoes_about(connection: Connection, copies: Sequence[Activity]) -> list[Dec
         (table.c.fingerprint, {copy.fingerprint for copy in copies} - {""}),
     ):
         for some in chunks(sorted(marks)):
-            query = select(table).where(column.in_(some), table.c.reason.in_(sorted(VETOES)))
+            query = select(table).where(column.in_(some), _is_veto())
             for row in connection.execute(query.order_by(table.c.source, table.c.principal, table.c.provider_id)):
                 veto = _decision(row)
                 found[place_of(veto.ref)] = veto
     return list(found.values())
+
+
+def _is_veto() -> ColumnElement[bool]:
+    """Return the condition that chooses what `core.exclusion.is_veto` does."""
+    table = tables.decisions
+    traced = and_(table.c.reason == SkipReason.INTERNAL_ONLY.value, table.c.fingerprint.is_not(None))
+    return or_(table.c.reason.in_(sorted(VETOES)), traced)
 
 
 def _decision(row: Any) -> Decision:
@@ -103,7 +110,7 @@ def without_vetoed(connection: Connection, decisions: Sequence[Decision]) -> lis
     vetoed: set[Place] = set()
     for conditions in chosen(table, blind):
         query = select(table.c.source, table.c.principal, table.c.provider_id)
-        found = connection.execute(query.where(*conditions, table.c.reason.in_(sorted(VETOES))))
+        found = connection.execute(query.where(*conditions, _is_veto()))
         vetoed.update((row.source, row.principal, row.provider_id) for row in found)
     return [one for one in decisions if place_of(one.ref) not in blind & vetoed]
 
