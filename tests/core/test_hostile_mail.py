@@ -21,8 +21,9 @@ from leakwatch.store.capture_codec import dump_activity, load_activity
 
 MEGABYTE = 1_000_000
 PIECES = (
-    "\x00", "\x1b[2J", "\ud83d", "\udc00", "\u202e", "\u2066", "\r\nBcc: x@y.com", "=?utf-8?b?////?=", "=?x-odd?q?=FF?=",
-    "=?utf-8?q?=C5=9Eirket?=", "=?utf-16?b?AAA=?=", "<script>alert(1)</script>", "=cmd|'/c calc'!A1", "((((", '"', "\\",
+    "\x00", "\x1b[2J", "\ud83d", "\udc00", "\u202e", "\u2066", "\r\nBcc: x@y.com", "=?utf-8?b?////?=",
+    "=?x-odd?q?=FF?=", "=?utf-8?q?=C5=9Eirket?=", "=?utf-16?b?AAA=?=", "<script>alert(1)</script>", "=cmd|'/c calc'!A1",
+    "((((", '"', "\\",
     "eve@acme.com", "<eve@acme.com>", "@", ",", ";", ":", "a" * 300, "İşğ", "Mon, 99 Foo 20260 99:99 +9999",
     "Tue, 01 Jan 0000 00:00:00 +0000", "multipart/report;", "text/calendar", "auto-replied", "😀",
 )  # fmt: skip
