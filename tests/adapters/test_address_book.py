@@ -37,9 +37,8 @@ def contact(record_id: str, email: str, account_id: str | None = ACME, **values:
 
 
 def deal(record_id: str, account_id: str = ACME, *, stage: str = "Müzakere") -> dict[str, Any]:
-    closed = stage != "Müzakere"
-    return {"Id": record_id, "AccountId": account_id, "Name": "D", "StageName": stage, "IsClosed": closed, "IsWon": False,
-            "CloseDate": "2026-05-01", "LastActivityDate": "2026-03-01"}  # fmt: skip
+    row = {"Id": record_id, "AccountId": account_id, "Name": "D", "StageName": stage, "IsClosed": stage != "Müzakere"}
+    return row | {"IsWon": False, "CloseDate": "2026-05-01", "LastActivityDate": "2026-03-01"}
 
 
 def test_a_person_account_comes_as_its_contact_whether_or_not_contacts_are_shown(tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+import heapq
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -236,30 +237,39 @@ def _spans(
     return spans
 
 
-def _would_be(journal: Journal, memory: Memory) -> Iterable[WaitingMail]:
-    """Yield the mails a real run would match now: the journal's open ones and what was just read."""
-    seen: set[str] = set()
+def _would_be(journal: Journal, memory: Memory) -> Iterator[WaitingMail]:
+    """Yield the mails a real run would match now, in its order: the journal's open ones and what was just read."""
     vetoes, out = Vetoes(memory.decisions), {one.ref for one in memory.decisions if drops(one)}
     reread = {ref for copies in memory.copies.values() for copy in copies for ref in copy.refs}  # judged otherwise now
-    for waiting in journal.unsettled():
-        seen.add(waiting.key)
-        stored = [copy for copy in waiting.copies if waiting.written or copy.refs[0] not in out]
-        copies = (*stored, *memory.copies.get(waiting.key, ()))
-        if copies:
-            stored_vetoes = (veto for veto in waiting.vetoes if veto.ref not in reread)
-            yield replace(waiting, copies=_newest(copies), vetoes=(*stored_vetoes, *vetoes.about(copies)))
-    fresh = {key: tuple(copies) for key, copies in memory.copies.items() if key not in seen}
-    settled = journal.settled(fresh)
-    written = journal.matches(settled)
-    found = journal.vetoes([copy for copies in fresh.values() for copy in copies])
-    older = Vetoes(veto for veto in found if veto.ref not in reread)
-    for key, copies in fresh.items():
-        there = key in written
-        before = [copy for ref, copy in memory.stored.get(key, {}).items() if there or ref not in out]
-        if key in settled and not _changes(before, copies):
-            continue
-        both = _newest((*before, *copies))
-        yield WaitingMail(key, both, (*older.about(both), *vetoes.about(both)), written=there)
+
+    def stored() -> Iterator[WaitingMail]:
+        for waiting in journal.unsettled():
+            kept = [copy for copy in waiting.copies if waiting.written or copy.refs[0] not in out]
+            copies = (*kept, *memory.copies.get(waiting.key, ()))
+            if copies:
+                stored_vetoes = (veto for veto in waiting.vetoes if veto.ref not in reread)
+                yield replace(waiting, copies=_newest(copies), vetoes=(*stored_vetoes, *vetoes.about(copies)))
+
+    def fresh() -> Iterator[WaitingMail]:
+        seen = {waiting.key for waiting in journal.unsettled()}
+        new = {key: tuple(copies) for key, copies in memory.copies.items() if key not in seen}
+        settled = journal.settled(new)
+        written = journal.matches(settled)
+        found = journal.vetoes([copy for copies in new.values() for copy in copies])
+        older = Vetoes(veto for veto in found if veto.ref not in reread)
+        for key, copies in new.items():
+            there = key in written
+            before = [copy for ref, copy in memory.stored.get(key, {}).items() if there or ref not in out]
+            if key in settled and not _changes(before, copies):
+                continue
+            both = _newest((*before, *copies))
+            yield WaitingMail(key, both, (*older.about(both), *vetoes.about(both)), written=there)
+
+    return heapq.merge(stored(), sorted(fresh(), key=_arrival), key=_arrival)
+
+
+def _arrival(waiting: WaitingMail) -> tuple[datetime, str]:
+    return (merge(waiting.copies).start, waiting.key)
 
 
 def _newest(copies: Iterable[Activity]) -> tuple[Activity, ...]:

@@ -219,7 +219,8 @@ class Writing:
         book = self.address_book(addresses, deals_of(before))
         resolver = Resolver(book, self.matching)
         found = _Matched(book.snapshot_id)
-        for activity in activities:
+        # What a mail answers comes first, also where both arrived in one second: it inherits from it.
+        for activity in sorted(activities, key=lambda one: (one.start, len(one.answers), one.key)):
             key = activity.key
             held = self._must_hold(activity, refused.get(key), book.snapshot_id)
             if held is not None:
