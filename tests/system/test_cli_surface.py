@@ -26,7 +26,8 @@ SERVING = {("leakwatch", "run"), ("leakwatch", "sandbox", "serve")}  # until the
 # How each command is tried below; a new command is to be added here.
 TRIED: dict[tuple[str, ...], tuple[str, ...]] = {
     ("sync",): (), ("mirror",): (), ("audit",): (), ("act",): (), ("report",): (), ("plan",): (),
-    ("apply",): ("PLAN",), ("status",): (), ("explain",): ("TERM",), ("doctor",): (), ("runs", "list"): (),
+    ("apply",): ("PLAN",), ("status",): (), ("explain",): ("TERM",), ("doctor",): (),
+    ("unmatched",): (), ("runs", "list"): (),
     ("runs", "show"): ("RUN",), ("rules", "list"): (), ("rules", "test"): (), ("rules", "schema"): (),
     ("rules", "forecast"): (), ("config", "sample"): (), ("config", "check"): (), ("config", "schema"): (),
     ("quarantine", "list"): (), ("quarantine", "retry"): ("lw1:m:none",),

@@ -74,7 +74,7 @@ def run_capture(
         doors = CaptureDoors(
             sources=google.sources(full=full),
             journal=parts.journal,
-            address_book=lambda addresses, deals: _book(parts, addresses, deals),
+            address_book=lambda addresses, deals: address_book_of(parts, addresses, deals),
             writer=parts.writer,
             records=parts.reader,
             landed=parts.write_log.done,
@@ -154,13 +154,14 @@ def _on_page(
     return told
 
 
-def _book(parts: Parts, addresses: Iterable[str], deals: Iterable[str]) -> AddressBook:
+def address_book_of(parts: Parts, addresses: Iterable[str], deals: Iterable[str] = ()) -> AddressBook:
+    """Return who `addresses` belong to, as last mirrored, with the open ones of `deals` besides."""
     from leakwatch.store.address_book import address_book
 
-    return address_book(parts.mirror_folder, addresses, deals, shared=_shared_domains(parts))
+    return address_book(parts.mirror_folder, addresses, deals, shared=shared_domains(parts))
 
 
-def _shared_domains(parts: Parts) -> tuple[str, ...]:
+def shared_domains(parts: Parts) -> tuple[str, ...]:
     """Return the domains, besides those everybody knows, that lead to no account: our own, and the settings'."""
     settings = parts.settings
     named = (*settings.capture.shared_domains, *settings.company.domains)
@@ -222,7 +223,7 @@ def capture_options(parts: Parts, people: Sequence[UserFact], directory: Sequenc
         ),
         never_match=privacy.never_match,
         match_bulk=section.bulk == "log",
-        shared_domains=_shared_domains(parts),
+        shared_domains=shared_domains(parts),
         backfill=timedelta(days=section.backfill_days),
         meetings=settings.writes.meetings,
     )
