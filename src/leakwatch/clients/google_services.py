@@ -11,7 +11,7 @@ import httplib2
 import orjson
 from googleapiclient.discovery import build
 
-from leakwatch.clients import google_batch
+from leakwatch.clients import google_batch, google_pages
 from leakwatch.clients.google import DIRECTORY_SCOPES, GMAIL_SCOPES, GoogleClient
 from leakwatch.clients.google_errors import ProjectQuotaError, classify
 from leakwatch.errors import CursorError, NotFoundError, RecordError, TransientError
@@ -26,7 +26,6 @@ MESSAGE_FIELDS = "id,threadId,labelIds,internalDate,payload(mimeType,headers)"
 PART_FIELDS = (
     "id,threadId,labelIds,internalDate,payload(mimeType,headers,parts(mimeType,filename,parts(mimeType,filename)))"
 )
-HISTORY_TYPES = ("messageAdded", "messageDeleted", "labelAdded", "labelRemoved")
 
 
 def service(name: str, version: str, url: str) -> Any:
@@ -90,11 +89,12 @@ class GmailClient:
         if search is not None:
             options["q"] = search
         try:
-            return self._json(subject, self._messages.list(**options), "messages.list")
+            page = self._json(subject, self._messages.list(**options), "messages.list")
         except RecordError as error:
             if page_token is None:
                 raise
             raise CursorError(f"the place in the message list is no longer known ({error})") from error
+        return google_pages.of_mails(page)
 
     def history(self, subject: str, start: str, *, page_token: str | None = None) -> dict[str, Any]:
         """Return one page of history.list after history id `start`.
@@ -102,19 +102,32 @@ class GmailClient:
         Raises:
             CursorError: `start` is too old (Gmail says 404, without a reason) or the page token is not taken.
         """
-        options: dict[str, Any] = {"userId": "me", "startHistoryId": start, "historyTypes": list(HISTORY_TYPES)}
+        options: dict[str, Any] = {
+            "userId": "me",
+            "startHistoryId": start,
+            "historyTypes": list(google_pages.HISTORY_KEYS),
+        }
         if page_token is not None:
             options["pageToken"] = page_token
         try:
-            return self._json(subject, self._history.list(**options, maxResults=500), "history.list")
+            page = self._json(subject, self._history.list(**options, maxResults=500), "history.list")
         except RecordError as error:
             if page_token is None and not isinstance(error, NotFoundError):
                 raise
             raise CursorError(f"Gmail no longer knows what changed since the last read ({error})") from error
+        return google_pages.of_history(page)
 
     def labels(self, subject: str) -> dict[str, str]:
-        """Return label name (lower case) -> id."""
-        found = self._json(subject, self._labels.list(userId="me"), "labels.list").get("labels") or ()
+        """Return label name (lower case) -> id.
+
+        Raises:
+            TransientError: none came. Every mailbox has Gmail's own, and without them no opt-out would be seen.
+        """
+        found = google_pages.rows(
+            self._json(subject, self._labels.list(userId="me"), "labels.list"), "labels", "labels.list"
+        )
+        if not found:
+            raise TransientError("Gmail answered labels.list without a label")
         return {str(row.get("name", "")).lower(): str(row.get("id", "")) for row in found}
 
     def get_messages(self, subject: str, ids: Sequence[str]) -> tuple[list[dict[str, Any]], list[str]]:
@@ -270,7 +283,7 @@ class DirectoryClient:
 
         Raises:
             AuthError: the administrator may not read the directory. TransientError: it can't answer now, or not to the
-                end: half a roster would pass for people who left.
+                end: half a roster, or none, would pass for people who left.
         """
         rows: list[Mapping[str, Any]] = []
         token: str | None = None
@@ -286,9 +299,11 @@ class DirectoryClient:
                 provider=DIRECTORY,
                 operation="users.list",
             )
-            rows += page.get("users") or ()
+            rows += google_pages.rows(page, "users", "users.list")
             following = page.get("nextPageToken")
             if not following:  # an empty page with a token is not the end
+                if not rows:
+                    raise TransientError("the Directory answered without a user, not even the administrator who asks")
                 return rows
             token = str(following)
             if token in tokens:

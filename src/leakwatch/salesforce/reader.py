@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from http.client import NOT_FOUND, OK
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 from urllib.parse import quote, urlencode
 
 from leakwatch.clients.salesforce import SalesforceClient, soql
@@ -53,8 +53,10 @@ class SalesforceReader:
         if sobject in self._absent:
             raise NotFoundError(f"this org shows us no object {sobject}")
         if sobject not in self._described:
-            answer = self._client.request("GET", f"sobjects/{quote(sobject)}/describe")
-            self._described[sobject] = cast(Mapping[str, Any], answer.body)
+            answer = self._client.request("GET", f"sobjects/{quote(sobject)}/describe").body
+            if not _is_describe(answer):
+                raise TransientError(f"Salesforce described {sobject} with something that is no describe; try again")
+            self._described[sobject] = answer
         return self._described[sobject]
 
     def prepare_describes(self, sobjects: Sequence[str], *, anew: bool = False) -> None:
@@ -72,8 +74,8 @@ class SalesforceReader:
         for name, (status, part) in asked.items():
             if status == NOT_FOUND:
                 self._absent.add(name)
-            elif status == OK and isinstance(part, Mapping) and "fields" in part:
-                self._described[name] = cast(Mapping[str, Any], part)
+            elif status == OK and _is_describe(part):
+                self._described[name] = part
 
     def _together(self, paths: Mapping[str, str]) -> dict[str, tuple[int, Any]]:
         """Return name → (HTTP status, body) of what is answered inside Composite, which is one API call for 25.
@@ -144,6 +146,8 @@ class SalesforceReader:
             rows = self._client.request("POST", f"composite/sobjects/{quote(sobject)}", body=body).body
             if not isinstance(rows, list) or len(cast(list[Any], rows)) != len(chunk):
                 raise TransientError(f"Salesforce answered with another number of {sobject} rows than ids; try again")
+            if not all(row is None or isinstance(row, Mapping) for row in cast(list[Any], rows)):
+                raise TransientError(f"Salesforce answered with {sobject} rows that are none; try again")
             for record_id, row in zip(chunk, cast(list[Any], rows), strict=True):
                 if row is not None:
                     found[record_id] = _plain(row)
@@ -188,10 +192,23 @@ class SalesforceReader:
         return self._client.instance_url
 
 
+def _is_describe(body: Any) -> TypeGuard[Mapping[str, Any]]:
+    """Return whether `body` says which fields an object has, each with its name."""
+    fields = cast(Mapping[str, Any], body).get("fields") if isinstance(body, Mapping) else None
+    return isinstance(fields, list) and all(
+        isinstance(entry, Mapping) and "name" in entry for entry in cast(list[Any], fields)
+    )
+
+
 def _page(body: Any) -> Mapping[str, Any]:
     """Return a page of a query; anything else that came instead is as good as no answer."""
     page = cast(Mapping[str, Any], body) if isinstance(body, Mapping) else {}
-    if not isinstance(page.get("records"), list) or "totalSize" not in page:
+    rows = page.get("records")
+    if (
+        not isinstance(rows, list)
+        or not isinstance(page.get("totalSize"), int)
+        or not all(isinstance(row, Mapping) for row in cast(list[Any], rows))
+    ):
         raise TransientError("Salesforce answered a query with something that is no page of rows; try again")
     return page
 
@@ -200,15 +217,18 @@ def _log_stamp(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S+00:00")
 
 
-def _delete_log(body: Mapping[str, Any], since: datetime) -> DeleteLog:
+def _delete_log(body: Any, since: datetime) -> DeleteLog:
     """Read an answer of "sObject Get Deleted"; without the moments it should have, nothing counts as covered."""
-    entries = cast(Sequence[Mapping[str, Any]], body.get("deletedRecords") or ())
-    covered, earliest = body.get("latestDateCovered"), body.get("earliestDateAvailable")
-    return DeleteLog(
-        deleted={str(entry["id"]): datetime.fromisoformat(str(entry["deletedDate"])) for entry in entries},
-        covered_until=datetime.fromisoformat(str(covered)) if covered else since,
-        complete_from=datetime.fromisoformat(str(earliest)) if earliest else None,
-    )
+    try:
+        entries = cast(Sequence[Mapping[str, Any]], body.get("deletedRecords") or ())
+        covered, earliest = body.get("latestDateCovered"), body.get("earliestDateAvailable")
+        return DeleteLog(
+            deleted={str(entry["id"]): datetime.fromisoformat(str(entry["deletedDate"])) for entry in entries},
+            covered_until=datetime.fromisoformat(str(covered)) if covered else since,
+            complete_from=datetime.fromisoformat(str(earliest)) if earliest else None,
+        )
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise TransientError("Salesforce answered with something that is no delete log; try again") from error
 
 
 def _plain(row: Mapping[str, Any]) -> dict[str, Any]:

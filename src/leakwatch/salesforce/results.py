@@ -48,13 +48,16 @@ def composite_answer(answer: Any, parts: int) -> list[tuple[int, Any]]:
     """Return (status, body) of each subrequest of a Composite answer.
 
     Raises:
-        UnknownOutcomeError: the answer has another number of parts than were sent.
+        UnknownOutcomeError: the answer has another number of parts than were sent, or parts that are none.
     """
     found = cast(Mapping[str, Any], answer).get("compositeResponse") if isinstance(answer, Mapping) else None
     if not isinstance(found, list) or len(cast(list[Any], found)) != parts:
         raise UnknownOutcomeError("Salesforce's Composite answer has another number of parts than were sent")
-    ordered = sorted(cast(list[Mapping[str, Any]], found), key=lambda part: int(str(part["referenceId"])[4:]))
-    return [(int(part["httpStatusCode"]), part.get("body")) for part in ordered]
+    try:
+        ordered = sorted(cast(list[Mapping[str, Any]], found), key=lambda part: int(str(part["referenceId"])[4:]))
+        return [(int(part["httpStatusCode"]), part.get("body")) for part in ordered]
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise UnknownOutcomeError("Salesforce's Composite answer has parts that are none") from error
 
 
 def find_marker(op: WriteOp, rows: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:

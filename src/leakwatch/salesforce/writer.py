@@ -253,9 +253,7 @@ class SalesforceWriter:
             rest = [op for op in ops if op.op_id not in {result.op_id for result in there}]
             return [*there, *(result for op in rest for result in self._send_posts([op]))]
         faultpoints.reach("writer.posts.answered")
-        if not isinstance(answer, list) or len(cast(list[Any], answer)) != len(ops):
-            raise UnknownOutcomeError("chatterPost answered with another number of results than inputs")
-        return [_post_result(op, row) for op, row in zip(ops, cast(list[Mapping[str, Any]], answer), strict=True)]
+        return [_post_result(op, row) for op, row in zip(ops, _results(answer, len(ops)), strict=True)]
 
     def _with_ids(self, ops: Sequence[WriteOp], results: list[WriteResult]) -> list[WriteResult]:
         """Fill in the ids of rows that were there before, where the refusal did not name them."""
@@ -302,12 +300,15 @@ def _repeatable(ops: Sequence[WriteOp]) -> bool:
 
 
 def _by_position(ops: Sequence[WriteOp], answer: Any) -> list[WriteResult]:
-    if not isinstance(answer, list) or len(cast(list[Any], answer)) != len(ops):
+    return [classify_row(op, row) for op, row in zip(ops, _results(answer, len(ops)), strict=True)]
+
+
+def _results(answer: Any, wanted: int) -> list[Mapping[str, Any]]:
+    if not isinstance(answer, list) or len(cast(list[Any], answer)) != wanted:
         raise UnknownOutcomeError("Salesforce answered with another number of results than rows")
-    rows = cast(list[Mapping[str, Any]], answer)
     if not all(isinstance(row, Mapping) for row in cast(list[Any], answer)):
         raise UnknownOutcomeError("Salesforce answered with results that are none")
-    return [classify_row(op, row) for op, row in zip(ops, rows, strict=True)]
+    return cast(list[Mapping[str, Any]], answer)
 
 
 def _post_result(op: WriteOp, row: Mapping[str, Any]) -> WriteResult:
