@@ -199,6 +199,49 @@ def test_with_faults_on_every_fifth_call_the_outcome_is_the_same(fresh: Running,
     assert reader.message_ids == expected(fresh)
 
 
+GMAIL = "/gmail/v1/users/|/batch/"
+UNREADABLE: dict[str, dict[str, Any]] = {
+    "a web page": {"do": "html"},
+    "cut": {"do": "truncate"},
+    "damaged": {"do": "damage_gzip"},
+    "a list": {"status": 200, "body": [1]},
+    "nothing in it": {"status": 200, "body": {}},
+    "other things in it": {"status": 200, "body": {"historyId": "7", "messages": "x", "history": 5, "labels": [5]}},
+    "records that are none": {"status": 200, "body": {"historyId": "7", "messages": [5], "history": [5]}},
+    "changes of no mail": {
+        "status": 200,
+        "body": {"historyId": "7", "history": [{"messagesAdded": [{"message": 5}]}], "messages": [1]},
+    },
+    "refused": {"status": 403},
+    "an hour's rest": {"status": 429, "retry_after": 3600},
+}
+
+
+@pytest.mark.parametrize("when", ["at the first read", "later"])
+def test_an_answer_that_says_nothing_costs_a_cycle_and_no_mail(
+    fresh: Running, make: Make, when: str, capfd: pytest.CaptureFixture[str]
+):
+    reader = make()
+    if when == "later":
+        assert reader.read().complete
+        fresh.control("POST", "/clock", {"advance_seconds": 3 * 86_400})
+    everybody = reader.roster
+    reader.roster = [one for one in everybody if one.notice_date is not None][:2]
+    for name, rule in UNREADABLE.items():
+        fresh.control("POST", "/faults", {"service": "google", "match": GMAIL, **rule})
+        report = reader.read()
+        fresh.control("DELETE", "/faults")
+        assert not report.complete, name
+        said = [*report.mailboxes_failed.values(), *report.mailboxes_parked.values()]
+        assert [one for one in said if not one or "unexpected" in one] == [], name
+    assert "Traceback" not in "".join(capfd.readouterr())
+    fresh.control("POST", "/clock", {"advance_seconds": 86_400})  # what was parked is tried again after a while
+    reader.waits.sleep(3600)
+    reader.roster = everybody
+    assert reader.read().complete
+    assert reader.message_ids == expected(fresh)
+
+
 def test_a_forgotten_history_is_reconciled_without_loss_or_doubles(fresh: Running, make: Make):
     reader = make()
     reader.read()

@@ -39,7 +39,12 @@ def of_mails(page: dict[str, Any]) -> dict[str, Any]:
 
 
 def of_history(page: dict[str, Any]) -> dict[str, Any]:
-    """Return a page of history.list; raises TransientError where a change is not one of a mail."""
+    """Return a page of history.list; raises TransientError for what is none, or where a change is not one of a mail.
+
+    The history id is in every page (Gmail API, history.list): without it, nothing says that nothing happened.
+    """
+    if not page.get("historyId"):
+        raise TransientError("Gmail answered history.list with something that is no history")
     for record in rows(page, "history", "history.list"):
         for key in HISTORY_KEYS.values():
             for change in rows(record, key, "history.list"):
