@@ -26,6 +26,12 @@ def test_an_id_has_eighteen_characters_and_the_documented_checksum(org: Org) -> 
     made = org.new_id("Task")
     assert (made[:3], len(made), ids.normalise(made[:15])) == ("00T", 18, made)
     assert ids.normalise("001d000000irfmaiah") == "001D000000IRFmaIAH"
+    for number in (1, 36, 61, 62, 3_843, 3_844, 4_000_000, 62**4 - 1, 62**4, 62**9 - 1):
+        made = ids.make("00T", number)
+        counted = 0
+        for digit in made[6:15]:
+            counted = counted * 62 + ids.DIGITS.index(digit)
+        assert (counted, made[15:]) == (number, ids.suffix(made[:15]))
 
 
 @pytest.mark.parametrize(
