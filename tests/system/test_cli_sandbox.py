@@ -65,7 +65,7 @@ def test_a_folder_is_served_on_its_ports_again_and_a_taken_port_is_named(tmp_pat
         taken = somebody.getsockname()[1]
         asked = serve(folder, "--google-port", str(taken))
         _, err = asked.communicate(timeout=READY_WITHIN_S)
-        assert asked.returncode == 1
+        assert asked.returncode == 3
         assert f"port {taken} of 127.0.0.1 can't be opened" in err
         assert "name another one" in err
         assert "Traceback" not in err
@@ -76,7 +76,7 @@ def test_a_folder_is_served_on_its_ports_again_and_a_taken_port_is_named(tmp_pat
     assert json.loads((tmp_path / "info.json").read_text(encoding="utf-8")) == found
     second = serve(folder)
     _, err = second.communicate(timeout=READY_WITHIN_S)
-    assert second.returncode == 1
+    assert second.returncode == 75
     assert "already serving" in err
     code, out, err = stop(again)
     assert (code, err) == (0, "")

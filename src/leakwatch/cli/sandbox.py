@@ -11,6 +11,7 @@ import typer
 
 from leakwatch.cli import output
 
+_MAX_PORT = 65_535
 _PORT = "0: the port of before, or a free one."
 sandbox_app = typer.Typer(no_args_is_help=True, help="The emulated Salesforce org and Google Workspace.")
 
@@ -61,21 +62,30 @@ def serve(  # noqa: PLR0913, PLR0917  each is an option of the command line
     folder: Annotated[
         Path, typer.Option("--dir", help="Where its state lives; the same one goes on where it stopped.")
     ] = Path("sandbox"),
-    world: Annotated[str, typer.Option(help="small, medium, large, million, or a world file of yours.")] = "small",
-    seed: Annotated[int, typer.Option(help="Seed of a generated world.")] = 7,
+    world: Annotated[
+        str | None,
+        typer.Option(
+            help="What a new folder plays: small, medium, large, million, or a world file of yours. Default: small."
+        ),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of a generated world. Default: 7.")] = None,
     scale: Annotated[
         float, typer.Option(help="Share of a generated world: --world million --scale 0.01 has 10,000 deals.")
     ] = 1.0,
     mail: Annotated[Path | None, typer.Option(help="Import an mbox file into one more mailbox.")] = None,
-    salesforce_port: Annotated[int, typer.Option("--port", "--salesforce-port", help=f"The org's port. {_PORT}")] = 0,
-    login_port: Annotated[int, typer.Option(help=f"The login host's port. {_PORT}")] = 0,
-    google_port: Annotated[int, typer.Option(help=_PORT)] = 0,
-    control_port: Annotated[int, typer.Option(help=_PORT)] = 0,
+    salesforce_port: Annotated[
+        int, typer.Option("--port", "--salesforce-port", help=f"The org's port. {_PORT}", min=0, max=_MAX_PORT)
+    ] = 0,
+    login_port: Annotated[int, typer.Option(help=f"The login host's port. {_PORT}", min=0, max=_MAX_PORT)] = 0,
+    google_port: Annotated[int, typer.Option(help=_PORT, min=0, max=_MAX_PORT)] = 0,
+    control_port: Annotated[int, typer.Option(help=_PORT, min=0, max=_MAX_PORT)] = 0,
     proxy_port: Annotated[
         int | None,
         typer.Option(
             help="Serve a proxy that brings login.salesforce.com and *.my.salesforce.com to the sandbox, for clients "
-            f"that hard-code these names. Default: none. {_PORT}"
+            f"that hard-code these names. Default: none. {_PORT}",
+            min=0,
+            max=_MAX_PORT,
         ),
     ] = None,
     google: Annotated[bool, typer.Option(help="Serve Google Workspace too, or the org alone.")] = True,
@@ -93,8 +103,10 @@ def serve(  # noqa: PLR0913, PLR0917  each is an option of the command line
     ] = False,
 ) -> None:
     """Start the emulators alone and serve until Ctrl-C. What to connect to stands in DIR/sandbox.json."""
-    arguments = ["--dir", str(folder), "--world", world, "--seed", str(seed), "--scale", str(scale)]
-    arguments += ["--quota", quota]
+    arguments = ["--dir", str(folder), "--quota", quota]
+    arguments += [] if world is None else ["--world", world]
+    arguments += [] if seed is None else ["--seed", str(seed)]
+    arguments += [] if scale == 1.0 else ["--scale", str(scale)]
     ports = {"salesforce": salesforce_port, "login": login_port, "google": google_port, "control": control_port}
     ports |= {} if proxy_port is None else {"proxy": proxy_port}
     arguments += [word for name, port in ports.items() for word in (f"--{name}-port", str(port))]

@@ -92,7 +92,8 @@ class Sandbox:
             code = self._process.poll()
             if code is not None:
                 words = (self.folder / "serve.log").read_text(encoding="utf-8").strip()
-                raise ConfigError(words or f"the sandbox ended with {code} before it was ready")
+                problems = [line.removeprefix("error: ") for line in words.splitlines() if line.startswith("error: ")]
+                raise ConfigError(problems or words or f"the sandbox ended with {code} before it was ready")
             if time.monotonic() > deadline:
                 raise LeakwatchError(f"the sandbox was not ready within {READY_WITHIN_S:.0f} s; see {self._log.name}")
             time.sleep(0.05)

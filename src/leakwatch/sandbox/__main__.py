@@ -8,17 +8,21 @@ import sys
 from pathlib import Path
 
 from leakwatch.sandbox.filling import NoRoomError
+from leakwatch.sandbox.folder import FolderBusyError, ServeError
 from leakwatch.sandbox.google.quota import PROFILES
 from leakwatch.sandbox.org.errors import OrgError
-from leakwatch.sandbox.server import Options, ServeError, serve
+from leakwatch.sandbox.server import Options, serve
 from leakwatch.sandbox.wire import PortError
 from leakwatch.sandbox.world.builder import SIZES
 from leakwatch.sandbox.world.check import WorldError
 from leakwatch.sandbox.world.million import NAME as MILLION
 from leakwatch.sandbox.world.model import World
 
-#: Exit codes as in the rest of the program: 2 usage, 3 configuration (here: a world file), 1 failure.
-EXIT_FAILURE, EXIT_WORLD = 1, 3
+#: Exit codes as in the rest of the program: 1 failure, 2 usage, 3 what was asked for can't be (a world file, a
+#: port), 75 another process is at it.
+EXIT_FAILURE, EXIT_ASKED, EXIT_BUSY = 1, 3, 75
+ADVICE = "Nothing was done. Correct this, then run the command again."
+MAX_PORT = 65_535
 
 
 def default_deploy() -> Path | None:
@@ -30,6 +34,13 @@ def default_deploy() -> Path | None:
     return None
 
 
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= MAX_PORT:
+        raise argparse.ArgumentTypeError(f"{port} is no port: 0 to {MAX_PORT}")
+    return port
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     top = argparse.ArgumentParser(
@@ -37,15 +48,15 @@ def parser() -> argparse.ArgumentParser:
     )
     verbs = top.add_subparsers(dest="verb", required=True)
     run = verbs.add_parser("serve", help="serve until SIGTERM or Ctrl-C")
-    run.add_argument("--world", default="small", help="small, medium, large, million or a leakwatch-world/1 file")
+    run.add_argument("--world", help="small (default), medium, large, million or a world file: for a new folder")
     run.add_argument("--dir", type=Path, required=True, help="where the state lives; the same one continues")
     run.add_argument("--seed", type=int, help="seed of a generated world (default 7)")
     run.add_argument("--scale", type=float, default=1.0, help="share of a generated world, to try it small (default 1)")
-    run.add_argument("--port", "--salesforce-port", type=int, default=0, dest="salesforce_port", help="of the org")
-    run.add_argument("--login-port", type=int, default=0, help="of the login host")
-    run.add_argument("--google-port", type=int, default=0)
-    run.add_argument("--control-port", type=int, default=0)
-    run.add_argument("--proxy-port", type=int, help="serve a proxy for Salesforce's own host names (0: a free port)")
+    run.add_argument("--port", "--salesforce-port", type=_port, default=0, dest="salesforce_port", help="of the org")
+    run.add_argument("--login-port", type=_port, default=0, help="of the login host")
+    run.add_argument("--google-port", type=_port, default=0)
+    run.add_argument("--control-port", type=_port, default=0)
+    run.add_argument("--proxy-port", type=_port, help="serve a proxy for Salesforce's own host names (0: a free port)")
     run.add_argument("--no-google", action="store_true", help="serve the org alone")
     run.add_argument("--mail", type=Path, metavar="MBOX", help="import real mail into one more mailbox")
     run.add_argument("--deploy", type=Path, metavar="SFDX_FOLDER", help="deploy its objects and fields (default: ours)")
@@ -121,14 +132,25 @@ def main(arguments: list[str] | None = None) -> int:
             )
         )
     except WorldError as error:
-        sys.stderr.write(f"{error}\n")
-        return EXIT_WORLD
+        return _refuse(error.problems, EXIT_ASKED)
     except OrgError as error:  # what is to be deployed can't be
-        sys.stderr.write(f"{error.message}\n")
-        return EXIT_WORLD
+        return _refuse([error.message], EXIT_ASKED)
+    except FolderBusyError as error:
+        return _refuse([str(error)], EXIT_BUSY)
     except (ServeError, PortError, NoRoomError) as error:
-        sys.stderr.write(f"{error}\n")
+        return _refuse([str(error)], EXIT_ASKED)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        sys.stderr.write(f"error: {place}{error.strerror or type(error).__name__}\n")
+        sys.stderr.write("What was stored before is kept. Check the path, its permissions and the free space.\n")
         return EXIT_FAILURE
+
+
+def _refuse(problems: list[str], code: int) -> int:
+    """Say what is wrong, that nothing was done, and how to go on; the exit code."""
+    sys.stderr.writelines(f"error: {problem}\n" for problem in problems)
+    sys.stderr.write(ADVICE + "\n")
+    return code
 
 
 if __name__ == "__main__":

@@ -3,49 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import fcntl
 import json
-import shutil
 import signal
 import socket
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from leakwatch.sandbox import card, filling
-from leakwatch.sandbox.clock import VirtualClock
+from leakwatch.sandbox import card
 from leakwatch.sandbox.control import Desk
 from leakwatch.sandbox.control import build_app as build_control
 from leakwatch.sandbox.fault_play import FaultMiddleware
 from leakwatch.sandbox.faults import FaultBook, Rule
+from leakwatch.sandbox.folder import FAULTS_FILE, ServeError, folder_lock, open_stage
 from leakwatch.sandbox.google.app import build_app as build_google
 from leakwatch.sandbox.google.calendar import Calendar
 from leakwatch.sandbox.google.calendar_quota import CalendarQuota, CalendarQuotaSettings
 from leakwatch.sandbox.google.calendar_service import CalendarService
-from leakwatch.sandbox.google.calendar_store import CalendarStore
-from leakwatch.sandbox.google.directory import Directory
 from leakwatch.sandbox.google.gmail import Gmail
-from leakwatch.sandbox.google.meetings import Meetings
-from leakwatch.sandbox.google.post import PostOffice
 from leakwatch.sandbox.google.quota import Quota, QuotaSettings
 from leakwatch.sandbox.google.service import GoogleService
-from leakwatch.sandbox.google.store import MailStore
 from leakwatch.sandbox.google.tokens import ServiceAccount, TokenOffice
 from leakwatch.sandbox.keys import SERVICE_ACCOUNT_EMAIL, SERVICE_ACCOUNT_ID, Keys
 from leakwatch.sandbox.ledger import Ledger
 from leakwatch.sandbox.proxy import ConnectProxy, Targets
-from leakwatch.sandbox.salesforce import SalesforceSide, open_org
-from leakwatch.sandbox.stage import REFS_FILE, SEEDED, Stage, load_stage, read_kept_world, resume_stage
+from leakwatch.sandbox.salesforce import SalesforceSide
+from leakwatch.sandbox.stage import Stage
 from leakwatch.sandbox.wire import PortError, abort_connections, drop_connection, https_server, listen
-from leakwatch.sandbox.world.builder import SIZES
-from leakwatch.sandbox.world.million import NAME as MILLION
-from leakwatch.sandbox.world.million import Million, of_scale
-from leakwatch.sandbox.world.model import World
-from leakwatch.sandbox.world.play import Player
-from leakwatch.sandbox.world.reader import read_world
 from leakwatch.sandbox.world.seed import CUSTOMER
 
 #: After this long (seconds) a stopping server tears the connections that are still open.
@@ -54,33 +40,14 @@ LINGER = 0.3
 #: Where a folder keeps the ports it was first served on: settings that name them stay good.
 PORTS_FILE = "ports.json"
 
-#: Where a folder keeps the rules of faults.
-FAULTS_FILE = "faults.json"
-
-#: What makes up the state of a folder; `--reset` removes it and leaves the keys.
-STATE_FILES = (
-    "world.json",
-    "stage.json",
-    REFS_FILE,
-    filling.FILE,
-    "clock",
-    "google.sqlite",
-    "google.sqlite-wal",
-    "google.sqlite-shm",
-    FAULTS_FILE,
-)
-
-
-class ServeError(RuntimeError):
-    """The sandbox cannot be served; the text says why."""
-
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """What the command line said."""
 
-    world: str
     folder: Path
+    world: str | None = None
+    """None: that of the folder, or `small` for a new one."""
     seed: int | None = None
     scale: float = 1.0
     """Share of a generated world."""
@@ -99,80 +66,6 @@ class Options:
     reset: bool = False
     quota: str = "generous"
     as_json: bool = False
-
-
-@contextlib.contextmanager
-def folder_lock(folder: Path) -> Generator[None]:
-    """One server per folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "serve.lock").open("a+") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise ServeError(f"another sandbox is already serving {folder}; stop it or use another --dir") from error
-        yield
-
-
-def _choose_world(options: Options) -> tuple[World, Million | None]:
-    """The world asked for; where its rows follow from their numbers it has none, and what makes them comes along."""
-    seed = 7 if options.seed is None else options.seed
-    if options.world == MILLION:
-        million = of_scale(options.scale, seed)
-        filling.check_room(million, options.folder)
-        return million.frame(), million
-    if options.world in SIZES:
-        from leakwatch.sandbox.world.generate import generate
-
-        return generate(options.world, seed, scale=options.scale), None
-    path = Path(options.world)
-    if not path.exists():
-        raise ServeError(f"--world must be {', '.join(SIZES)}, {MILLION} or a file; there is no file {options.world}")
-    if options.scale != 1.0:
-        raise ServeError("--scale is for generated worlds; a file is played as it is")
-    return read_world(path), None
-
-
-def _forget_state(folder: Path) -> None:
-    for name in STATE_FILES:
-        (folder / name).unlink(missing_ok=True)
-    for name in ("org", "saves", SEEDED):
-        shutil.rmtree(folder / name, ignore_errors=True)
-
-
-def _tell(line: str) -> None:
-    sys.stderr.write(f"seeding: {line}\n")
-    sys.stderr.flush()
-
-
-def open_stage(options: Options) -> tuple[Stage, SalesforceSide]:
-    """The stage of a folder: taken up where it stands, or filled from its world."""
-    folder = options.folder
-    if options.reset:
-        _forget_state(folder)
-    fresh = not (folder / "stage.json").exists()
-    world, million = _choose_world(options) if fresh else (read_kept_world(folder), filling.kept(folder))
-    if fresh:
-        for name in STATE_FILES[1:]:
-            (folder / name).unlink(missing_ok=True)
-        shutil.rmtree(folder / "org", ignore_errors=True)
-        (folder / "world.json").write_text(json.dumps(world.as_json(), ensure_ascii=False), encoding="utf-8")
-        if million is not None:
-            (folder / filling.FILE).write_text(json.dumps(million.as_json()), encoding="utf-8")
-    if million is not None:
-        world.truth = million.truth()
-    clock = VirtualClock(folder / "clock", world.start)
-    side = open_org(folder / "org", clock, world, fresh=fresh, deploy=options.deploy)
-    store = MailStore(folder / "google.sqlite", clock)
-    directory = Directory(store)
-    post = PostOffice(store, directory)
-    meetings = Meetings(CalendarStore(store, str(world.company["time_zone"])), directory)
-    player = Player(world, side.org, post, meetings, clock)
-    stage = Stage(folder, world, clock, side.org, store, directory, post, meetings, player, million=million)
-    if fresh:
-        load_stage(stage, options.mail, _tell)
-    else:
-        resume_stage(stage)
-    return stage, side
 
 
 def _google_service(stage: Stage, keys: Keys, ledger: Ledger, options: Options, token_uri: str) -> GoogleService:
@@ -201,15 +94,22 @@ def serve(options: Options) -> int:
     """Serve until told to stop; the exit code."""
     if options.insecure_http and options.proxy_port is not None:
         raise ServeError("--proxy-port needs TLS, which the clients behind a proxy speak; leave --insecure-http out")
+    if options.info is not None and not options.info.parent.is_dir():
+        raise ServeError(f"--info: there is no folder {options.info.parent}")
     with folder_lock(options.folder):
-        keys = Keys(options.folder)
-        keys.ensure()
-        stage, side = open_stage(options)
+        sockets = open_sockets(options)  # first: a port that is taken must not cost a state
         try:
-            asyncio.run(_run(options, keys, stage, side))
+            stage, side = open_stage(options)
+            try:
+                keys = Keys(options.folder)
+                keys.ensure()
+                asyncio.run(_run(options, keys, stage, side, sockets))
+            finally:
+                stage.close()
+                (options.folder / "sandbox.json").unlink(missing_ok=True)
         finally:
-            stage.close()
-            (options.folder / "sandbox.json").unlink(missing_ok=True)
+            for one in sockets.values():
+                one.close()
     return 0
 
 
@@ -268,8 +168,9 @@ def _urls(options: Options, sockets: dict[str, socket.socket]) -> dict[str, str]
     return found
 
 
-async def _run(options: Options, keys: Keys, stage: Stage, side: SalesforceSide) -> None:
-    sockets = open_sockets(options)
+async def _run(
+    options: Options, keys: Keys, stage: Stage, side: SalesforceSide, sockets: dict[str, socket.socket]
+) -> None:
     urls = _urls(options, sockets)
     ledger, book = Ledger(), FaultBook.kept(options.folder / FAULTS_FILE, stage.world.seed)
     token_uri = f"{urls.get('google', 'https://localhost')}/token"

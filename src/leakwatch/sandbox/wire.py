@@ -80,9 +80,7 @@ def listen(port: int) -> socket.socket:
     try:
         sock.bind((HOST, port))
     except OSError as error:
-        raise PortError(
-            f"port {port} of {HOST} can't be opened: {error.strerror}. Nothing was started on it; name another one"
-        ) from error
+        raise PortError(f"port {port} of {HOST} can't be opened: {error.strerror}; name another one") from error
     sock.listen(128)
     return sock
 
