@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -221,3 +222,18 @@ def later_desk(company: Company, folder: Path, patch: pytest.MonkeyPatch) -> Des
 def lines(said: Said) -> Sequence[str]:
     """Standard error, line by line, without empty ones."""
     return [line for line in said.err.splitlines() if line.strip()]
+
+
+RUN_TABLES = {"runs"}
+"""What a command that changes nothing may leave in the state file: that it ran."""
+
+
+def tables(desk: Desk) -> dict[str, list[Any]]:
+    """Every row of the state file but the runs'."""
+    with sqlite3.connect(f"file:{desk.folder / 'state' / 'state.db'}?mode=ro", uri=True) as connection:
+        names = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        return {
+            name: sorted(connection.execute(f'SELECT * FROM "{name}"').fetchall(), key=repr)
+            for name in sorted(names)
+            if name not in RUN_TABLES
+        }

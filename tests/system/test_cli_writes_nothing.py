@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -10,21 +9,7 @@ from typing import Any
 
 import pytest
 
-from system.cli_stage import Company, Desk, fresh_desk
-
-# What a dry run may leave in the state file: that it ran.
-RUN_TABLES = {"runs"}
-
-
-def tables(desk: Desk) -> dict[str, list[Any]]:
-    """Every row of the state file but the runs'."""
-    with sqlite3.connect(f"file:{desk.folder / 'state' / 'state.db'}?mode=ro", uri=True) as connection:
-        names = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        return {
-            name: sorted(connection.execute(f'SELECT * FROM "{name}"').fetchall(), key=repr)
-            for name in sorted(names)
-            if name not in RUN_TABLES
-        }
+from system.cli_stage import Company, Desk, fresh_desk, tables
 
 
 @pytest.mark.parametrize("verb", ["sync", "audit", "act"])

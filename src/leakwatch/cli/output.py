@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import typer
 
-from leakwatch.errors import AuthError, ConfigError, LeakwatchError, TransientError
+from leakwatch.errors import AuthError, ConfigError, LeakwatchError, RecordError, TransientError
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
@@ -71,7 +71,14 @@ def _advice(error: LeakwatchError) -> str:
     if isinstance(error, AuthError) and "doctor" not in words:
         left = "" if any(said in words for said in SAID) else "Nothing more was read or written. "
         return f"{left}`leakwatch doctor` checks every access and says how to mend it."
-    return " ".join(getattr(error, "__notes__", ()))
+    notes = " ".join(getattr(error, "__notes__", ()))
+    if isinstance(error, RecordError) and not notes:
+        code = f" ({error.code})" if error.code and error.code not in words else ""
+        return (
+            f"The service refused this call{code}; what was stored before is kept. Trying again alone will not mend "
+            "it: `leakwatch doctor` checks every access and says how to mend it."
+        )
+    return notes
 
 
 def print_json(value: Any) -> None:

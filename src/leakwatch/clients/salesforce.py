@@ -206,11 +206,11 @@ class SalesforceClient:
                 f"the Salesforce token endpoint answered {response.status_code}",
                 retry_after=parse_retry_after(response.headers, response.text, now=self._wall.now()),
             )
-        kind = response.headers.get("Content-Type", "no type")
-        if response.status_code == requests.codes.ok and "json" not in kind and not answer:
-            raise TransientError(f"a page that is not Salesforce's answered instead of a token ({kind}): a proxy?")
-        if response.status_code != requests.codes.ok or not {"access_token", "instance_url"} <= answer.keys():
+        if response.status_code != requests.codes.ok:
             raise token_refused(answer, response.status_code)
+        if not {"access_token", "instance_url"} <= answer.keys():
+            kind = response.headers.get("Content-Type", "no type")
+            raise TransientError(f"a page that is not Salesforce's answered instead of a token ({kind}): a proxy?")
         host = urlsplit(str(answer["instance_url"])).netloc
         pinned = self._connection.instance_url
         if pinned is not None and host != urlsplit(pinned).netloc:

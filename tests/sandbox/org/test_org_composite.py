@@ -146,6 +146,21 @@ def test_a_subrequest_uses_the_answers_of_those_before(api: Api, org: Org) -> No
     ]
 
 
+@pytest.mark.documented("no document shows references with encoded braces", settled=False)
+@pytest.mark.parametrize(("resolved", "status"), [(False, 404), (True, 204)])
+def test_a_reference_with_encoded_braces_is_resolved_where_the_org_is_set_so(
+    api: Api, org: Org, resolved: bool, status: int
+) -> None:
+    org.change_settings({"composite_encoded_references": resolved})
+    parts = composite(
+        api,
+        sub("acc", "POST", "sobjects/Account", {"Name": "New"}),
+        sub("q", "GET", "query/?q=SELECT+Id+FROM+Account+WHERE+Name='New'"),
+        sub("upd", "PATCH", "sobjects/Account/@%7Bq.records%5B0%5D.Id%7D", {"Site": "x"}),
+    ).json()["compositeResponse"]
+    assert [one["httpStatusCode"] for one in parts] == [201, 200, status]
+
+
 def test_a_failed_reference_halts_only_what_hangs_on_it(api: Api, org: Org) -> None:
     parts = composite(
         api,

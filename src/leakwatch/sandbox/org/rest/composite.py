@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from leakwatch.sandbox.org import written
 from leakwatch.sandbox.org.errors import OrgError, bad, not_emulated
@@ -18,6 +18,7 @@ MAX_SUBREQUESTS = 25
 MAX_LISTS = 5
 _URL = re.compile(r"/services/data/v(\d+\.0)/(.+)", re.DOTALL)
 _REFERENCE = re.compile(r"@\{([^}]+)\}")
+_ENCODED = re.compile(r"@%7B(.+?)%7D", re.IGNORECASE)
 _STEP = re.compile(r"\.(\w+)|\[(\d+)\]")
 _LIST_CALLS = re.compile(r"(query|queryAll)(/|\Z)|composite/sobjects(/|\Z)")
 _COLLECTIONS = re.compile(r"composite/sobjects(/|\Z)")
@@ -93,7 +94,7 @@ def _run(call: Call, subrequests: list[dict[str, Any]], answers: list[Answer]) -
     for one in subrequests:
         name = one["referenceId"]
         try:
-            resolved = _filled(one, bodies)
+            resolved = _filled(one, bodies, encoded=call.org.settings.composite_encoded_references)
             reply = _dispatch(call, resolved, _IN_COMPOSITE)
         except OrgError as error:
             reply = Reply(error.status, error.body())
@@ -147,8 +148,8 @@ def _dispatch(call: Call, one: Mapping[str, Any], allowed: re.Pattern[str]) -> R
     return router.dispatch(sub)
 
 
-def _filled(one: dict[str, Any], bodies: Mapping[str, Any]) -> dict[str, Any]:
-    """The subrequest with the values of earlier answers put in."""
+def _filled(one: dict[str, Any], bodies: Mapping[str, Any], *, encoded: bool) -> dict[str, Any]:
+    """The subrequest with the values of earlier answers put in; `encoded`: for `@%7B...%7D` of its URL too."""
 
     def text(match: re.Match[str]) -> str:
         value = _value(match[1], bodies)
@@ -163,7 +164,10 @@ def _filled(one: dict[str, Any], bodies: Mapping[str, Any]) -> dict[str, Any]:
             return {name: fill(item) for name, item in value.items()}
         return value
 
-    url = _REFERENCE.sub(lambda match: quote(text(match), safe=""), str(one.get("url") or ""))
+    url = str(one.get("url") or "")
+    if encoded:
+        url = _ENCODED.sub(lambda match: f"@{{{unquote(match[1])}}}", url)
+    url = _REFERENCE.sub(lambda match: quote(text(match), safe=""), url)
     return {**one, "url": url, "body": fill(one.get("body"))}
 
 

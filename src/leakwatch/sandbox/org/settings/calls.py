@@ -21,6 +21,9 @@ class CallSettings:
     """Rows per query page; the real service may return fewer than 2,000 at will."""
     composite_collections_allowed: bool = switch(True)
     """Probe: whether Collections may be subrequests of Composite."""
+    composite_encoded_references: bool = switch(False)
+    """Probe: whether a reference in a subrequest's URL is resolved where its braces are percent-encoded, as
+    aiosalesforce sends them; the guide shows them plain only."""
     open_transaction_minutes: int = switch(0)
     """How long the oldest open transaction runs: getDeleted and getUpdated cover nothing after its beginning."""
     deleted_window_days: int = switch(15)
