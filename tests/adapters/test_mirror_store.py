@@ -18,6 +18,7 @@ from leakwatch.core.tables import FieldSpec, FieldType
 from leakwatch.errors import LeakwatchError
 from leakwatch.store.mirror import Mirror, MirrorReader
 from leakwatch.store.mirror_marks import marks_of
+from leakwatch.store.snapshot_likes import proposals
 from leakwatch.store.snapshots import HeldSnapshot, open_snapshot
 from mirror_data import ISTANBUL, NOON, fields_of, publish, shipped_config
 
@@ -394,6 +395,30 @@ def test_an_address_finds_contacts_unconverted_leads_users_and_person_accounts(t
     }
     assert book.people["rep@firma.example"][0].is_active is False
     assert book.people["ayşe@firma.example"][0].created_at == datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def test_an_address_is_told_what_may_be_meant_by_it_and_matched_by_none_of_that(tmp_path: Path) -> None:
+    account = {"Id": "001000000000001AAA", "Name": "YILDIRIM MAKİNA SAN. VE TİC. A.Ş."}
+    snapshot = publish(
+        tmp_path,
+        {
+            "Contact": [
+                person("003", 1, "yıldırım@yildirimmakina.com.tr"),
+                {**person("003", 2, "ayse@other.example"), "Name": "Ayþe Yýldýrým"},
+                person("003", 3, "sinan@other.example"),
+            ],
+            "Account": [account, {"Id": "001000000000002AAA", "Name": "Other Makina"}],
+        },
+    )
+    address = "yildirim@yildirimmakina.com.tr"
+    assert MirrorReader(tmp_path).address_book([address]).people == {}
+    by_address, by_company = proposals(Path(snapshot.path), address)
+    assert "003000000000001AAA" in by_address
+    assert "yıldırım@yildirimmakina.com.tr" in by_address
+    assert "001000000000001AAA" in by_company
+    (by_name,) = proposals(Path(snapshot.path), "ayse@other.example")
+    assert "'Ayşe Yıldırım' may be meant" in by_name
+    assert proposals(Path(snapshot.path), "sinan@other.example") == ()
 
 
 def test_a_customer_who_logs_in_to_a_portal_is_found_as_the_contact_only(tmp_path: Path) -> None:

@@ -92,6 +92,7 @@ class Told:
     deliveries: tuple[Delivery, ...] = ()
     hints: tuple[str, ...] = field(default_factory=tuple)
     names: Mapping[str, str] = field(default_factory=dict[str, str])  # of the people in `deliveries`, by user id
+    proposals: tuple[str, ...] = ()  # what in Salesforce may belong to the address asked about
 
     @property
     def is_empty(self) -> bool:
@@ -103,7 +104,7 @@ def explain_term(parts: Parts, term: str) -> Told:
     """Return what is known about a Message-ID, provider id, activity key, Salesforce id, finding or e-mail address.
 
     A Salesforce id may be a record with a finding, an alert's Task or post, or what a mail was written as. An address
-    shows the mails with it; a Message-ID may look like one, and comes first.
+    shows the mails with it and what else may be meant by it; a Message-ID may look like one, and comes first.
     """
     term = term.strip()
     items = parts.capture_status.explain(term) if term else ()
@@ -128,7 +129,15 @@ def explain_term(parts: Parts, term: str) -> Told:
         hints = (NO_MAIL_KNOWN if by_address else NOTHING_KNOWN,)
     people = _people(parts) if deliveries else {}
     names = {one.recipient_id: people[one.recipient_id].name for one in deliveries if one.recipient_id in people}
-    return Told(tuple(items), tuple(findings), tuple(transitions), tuple(deliveries), hints, names)
+    proposed = _proposals(parts, term) if by_address else ()
+    return Told(tuple(items), tuple(findings), tuple(transitions), tuple(deliveries), hints, names, proposed)
+
+
+def _proposals(parts: Parts, address: str) -> tuple[str, ...]:
+    from leakwatch.store.snapshot_likes import proposals
+
+    snapshot = parts.newest_snapshot()
+    return proposals(Path(snapshot.path), address.lower()) if snapshot is not None else ()
 
 
 def user_names(parts: Parts) -> Mapping[str, str]:

@@ -262,7 +262,7 @@ def _mailbox_state(one: Coverage, silent: timedelta | None = None) -> str:
 def explanation_lines(found: Told, term: str, zone: tzinfo) -> list[str]:
     """Return why something is there, or why not; times are in `zone`, the company's."""
     if found.is_empty:
-        return [f"{term}: {hint}" for hint in found.hints]
+        return [f"{term}: {hint}" for hint in found.hints] + [f"  perhaps: {one}" for one in found.proposals]
     lines: list[str] = []
     for item in found.items:
         lines.append(f"{item.ref.principal} {item.ref.provider_id}: {item.outcome} ({_at(item.at, zone)})")
@@ -272,6 +272,7 @@ def explanation_lines(found: Told, term: str, zone: tzinfo) -> list[str]:
         if item.who_ids or item.what_id:
             lines.append(f"  people: {', '.join(item.who_ids) or '-'}; about: {item.what_id or '-'}")
         lines += [f"  might also have been: {rival}" for rival in item.runners_up]
+    lines += [f"  perhaps: {one}" for one in found.proposals]
     if len(found.items) > MOST_LINES:
         lines.append(f"{len(found.items)} copies of mails in all (--json holds every one)")
     for finding in found.findings:
