@@ -17,7 +17,7 @@ _SIGNS = re.compile("[ÐÝÞðýþ]")
 _UTF8_SIGNS = re.compile("[ÃÄÅ][\u0080-\u00ff\u0152-\u2122]")  # two bytes of UTF-8, each read as a letter
 _WRONGLY_READ_AS = ("cp1252", "cp1254", "latin-1")
 
-# Legal forms and what stands before them, folded (Turkish Commercial Code 6102, articles 43 and 124; usual ones abroad).
+# Legal forms and what stands before them, folded (Turkish Commercial Code 6102, articles 43 and 124; usual ones).
 _LEGAL_FORMS = re.compile(
     r"\b(?:"
     r"(?:(?:sanayi?|san|ticaret|tic|ithalat|ith|ihracat|ihr|pazarlama|paz|ve) )*"
@@ -28,7 +28,7 @@ _LEGAL_FORMS = re.compile(
 
 
 def mended(text: str) -> str | None:
-    """Return what was meant by `text` if Turkish was read in the wrong character set, or None if there is no sign of it.
+    """Return what was meant by `text` if Turkish was read in the wrong character set, or None if nothing shows that.
 
     `Yýldýrým` may be `Yıldırım` (cp1254 read as Latin-1), `ÅžiÅŸli` `Şişli` (UTF-8 read as cp1252).
     """
@@ -46,7 +46,7 @@ def mended(text: str) -> str | None:
 def plain_address(address: str) -> str | None:
     """Return the address that may be meant by one with letters of no usual address (`ı`, `ş`), or None if it has none.
 
-    RFC 6531 allows such letters; hardly a mail server does. In a CRM they are nearly always a slip of a Turkish keyboard.
+    RFC 6531 allows such letters; hardly a mail server does. In a CRM they are nearly always a Turkish keyboard's slip.
     """
     if address.isascii():
         return None

@@ -30,8 +30,8 @@ def _addresses(connection: duckdb.DuckDBPyConnection, address: str) -> list[str]
         " WHERE regexp_matches(address, '[^\\x00-\\x7f]') ORDER BY record_id, address"
     ).fetchall()
     return [
-        f"{sobject} {name} ({record_id}) has the address {odd}, whose letters no mail comes with: if {address} is meant, "
-        "correct it in Salesforce"
+        f"{sobject} {name} ({record_id}) has the address {odd}, whose letters no mail comes with: if {address} is "
+        "meant, correct it in Salesforce"
         for sobject, name, record_id, odd in rows
         if plain_address(odd) == address
     ][:MOST]
