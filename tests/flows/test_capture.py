@@ -229,6 +229,11 @@ def test_the_copy_of_a_mailbox_that_is_left_out_this_time_is_waited_for(world: W
     assert world.capture().written == {"EmailMessage": 1}
 
 
+def test_a_senders_copy_is_waited_for_also_where_they_wrote_with_a_plus_tag(world: World):
+    world.gmail.deliver(BOB, "a@ourco.com", **(FROM_ANN | {"From": "ann+deals@ourco.com"}))
+    assert world.capture(only=[BOB.address]).held == 1
+
+
 def test_a_forged_sender_is_not_believed_and_does_not_wait_for_ever(world: World):
     world.gmail.deliver(BOB, "forged@evil.net", From="ann@ourco.com", To="eve@acme.com", Cc="bob@ourco.com")
     assert world.capture().held == 0

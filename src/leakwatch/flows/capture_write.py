@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from leakwatch import faultpoints, log
+from leakwatch.core.addresses import variants
 from leakwatch.core.exclusion import Screening
 from leakwatch.core.identity import MEETING_PREFIX
 from leakwatch.core.match import MatchRules, Resolver, lookup_addresses
@@ -251,8 +252,8 @@ class Writing:
         """Return whether the sender is one of ours whose own copy may still come: only it proves that they sent it."""
         if activity.direction is Direction.OUTBOUND:
             return False
-        sender = sender_of(activity)
-        owner = next((one.address for one in self.awaited if sender in one.addresses), None)
+        forms = set(variants(sender_of(activity)))  # a plus tag is the same person
+        owner = next((one.address for one in self.awaited if forms & one.addresses), None)
         if owner is None:
             return False
         return owner in self.unread or activity.start > self.now - CLOCK_SKEW
