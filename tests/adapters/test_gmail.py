@@ -41,6 +41,8 @@ class FakeGmail:
         self.changes: list[dict[str, Any]] = []
         self.page_size = 1_000
         self.fetched: list[str] = []
+        self.threads: list[str] = []
+        self.no_threads: set[str] = set()  # Gmail fails to give these
         self.searches: list[str | None] = []
         self.label_calls = 0
         self.names = {"inbox": "INBOX", "leakwatch-off": "Label_7"}
@@ -62,7 +64,8 @@ class FakeGmail:
         newest = sorted(self.messages.values(), key=lambda found: -int(found["internalDate"]))
         start = int(page_token or 0)
         size = min(page_size, self.page_size)
-        answer: dict[str, Any] = {"messages": [{"id": found["id"]} for found in newest[start : start + size]]}
+        rows = [{name: found[name] for name in ("id", "threadId") if name in found} for found in newest]
+        answer: dict[str, Any] = {"messages": rows[start : start + size]}
         if start + size < len(newest):
             answer["nextPageToken"] = str(start + size)
         return answer
@@ -72,6 +75,10 @@ class FakeGmail:
         if page_token is None and len(self.changes) > 1:
             return {"history": self.changes[:1], "historyId": str(self.history_id), "nextPageToken": "2"}
         return {"history": self.changes[1 if page_token else 0 :], "historyId": str(self.history_id)}
+
+    def get_threads(self, subject: str, ids: Sequence[str]) -> list[Mapping[str, Any]]:
+        self.threads += ids
+        return [found for found in self.messages.values() if found.get("threadId") in set(ids) - self.no_threads]
 
     def get_messages(self, subject: str, ids: Sequence[str]) -> tuple[list[Mapping[str, Any]], list[str]]:
         self.fetched += ids
@@ -188,6 +195,42 @@ def test_what_is_known_is_not_fetched_again():
     ids, _ = read(source, begin(source))
     assert ids == ["b"]
     assert gmail.fetched == ["b"]
+
+
+def conversations(*sizes: int) -> list[dict[str, Any]]:
+    """Conversations t0, t1, ... with so many mails each."""
+    return [
+        {**message(f"t{thread}m{number}", at=NINE - timedelta(hours=10 * thread + number)), "threadId": f"t{thread}"}
+        for thread, size in enumerate(sizes)
+        for number in range(size)
+    ]
+
+
+@pytest.mark.parametrize("can_search", [True, False])
+def test_a_conversation_with_three_wanted_mails_is_fetched_as_one(can_search: bool):
+    gmail = FakeGmail(*conversations(2, 3, 1), can_search=can_search)
+    source = GmailSource(gmail, GmailOptions(thread_from=3))
+    ids, _ = read(source, begin(source))
+    assert gmail.threads == ["t1"]
+    assert sorted(gmail.fetched) == ["t0m0", "t0m1", "t2m0"]
+    assert sorted(ids) == sorted(gmail.messages)
+
+
+def test_of_a_conversation_that_is_known_in_part_only_the_rest_counts_and_comes():
+    gmail = FakeGmail(*conversations(4, 4))
+    known = frozenset({"t0m0", "t0m1", "t1m0"})
+    source = GmailSource(gmail, GmailOptions(thread_from=3), known=lambda *_: known)
+    ids, _ = read(source, begin(source))
+    assert gmail.threads == ["t1"]
+    assert sorted(ids) == sorted(set(gmail.messages) - known)
+
+
+def test_a_conversation_that_gmail_fails_to_give_is_fetched_mail_by_mail():
+    gmail = FakeGmail(*conversations(3))
+    gmail.no_threads = {"t0"}
+    source = GmailSource(gmail, GmailOptions(thread_from=3))
+    ids, _ = read(source, begin(source))
+    assert sorted(ids) == sorted(gmail.fetched) == ["t0m0", "t0m1", "t0m2"]
 
 
 def test_an_id_that_vanished_is_named_as_gone():

@@ -127,7 +127,7 @@ class Reader:
         )
         source = GmailSource(
             self.gmail,
-            GmailOptions(opt_out_labels=(rules["opt_out_label"],), page_size=7),
+            GmailOptions(opt_out_labels=(rules["opt_out_label"],), page_size=7, thread_from=2),
             known=self.journal.known_ids,
         )
         nowhere = Nowhere()
@@ -164,6 +164,7 @@ def test_the_first_read_brings_each_wanted_mail_once_and_no_other(fresh: Running
     assert report.complete
     assert len(expected(fresh)) > 50
     assert reader.message_ids == expected(fresh)
+    assert reader.limiter.calls()["threads.get"] > 0  # conversations came as such
 
 
 def test_read_again_at_once_nothing_is_fetched(fresh: Running, make: Make):

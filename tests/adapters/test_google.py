@@ -387,6 +387,29 @@ def test_a_mailbox_that_refuses_inside_a_batch_is_parked(tmp_path: Path):
         gmail(tmp_path, FakeHttp(mailbox)).get_messages(ANN, ["a", "b"])
 
 
+def test_of_a_batch_of_threads_what_fails_is_left_out_and_a_pause_is_heeded(tmp_path: Path):
+    parts = [
+        (1, *limited()),
+        (0, 200, json.dumps({"id": "t0", "messages": [{"id": "a"}, {"id": "b"}]}).encode()),
+        (2, 404, error(404, "notFound")[2]),
+        (3, 200, b'{"messages": [{"id": "c"'),
+    ]
+    http = FakeHttp(lambda _uri, _body: batch_answer(parts))
+    client = gmail(tmp_path, http)
+    assert client.get_threads(ANN, ["t0", "t1", "t2", "t3"]) == [{"id": "a"}, {"id": "b"}]
+    (_, _, body), *more = http.requests
+    assert body is not None
+    assert b"GET /gmail/v1/users/me/threads/t0?format=metadata&metadataHeaders=From" in body
+    assert b"fields=messages%28id%2CthreadId" in body
+    assert more == []
+
+
+def test_a_mailbox_that_refuses_inside_a_batch_of_threads_is_parked(tmp_path: Path):
+    http = FakeHttp(lambda _uri, _body: batch_answer([(0, 403, error(403, "insufficientPermissions")[2])]))
+    with pytest.raises(AuthError):
+        gmail(tmp_path, http).get_threads(ANN, ["t0"])
+
+
 def test_a_batch_that_never_gives_anything_ends(tmp_path: Path):
     http = FakeHttp(lambda _uri, _body: batch_answer([(0, *limited())]))
     with pytest.raises(TransientError):

@@ -113,3 +113,9 @@ def test_units_and_calls_are_counted():
     limiter.acquire("google", "bob", "list")
     assert limiter.spent() == {"google": 45}
     assert limiter.calls() == {"get": 2, "list": 1}
+
+
+@pytest.mark.parametrize("quota", [GMAIL_2026, GMAIL_GRANDFATHERED])
+def test_a_conversation_is_cheaper_as_one_from_three_mails_on_by_either_price_list(quota: Quota):
+    limiter = Limiter(SettableClock(START), {"google": quota})
+    assert limiter.cheaper_from("google", "threads.get", "messages.get") == 3

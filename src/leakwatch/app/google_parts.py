@@ -122,6 +122,7 @@ class GoogleParts:
             opt_out_labels=section.privacy.opt_out_labels,
             own_domains=self.parts.settings.company.domains,
             page_size=section.page_size,
+            thread_from=self.limiter.cheaper_from("google", "threads.get", "messages.get"),
         )
         return GmailSource(self.gmail, options, known=journal.settled_ids if full else journal.known_ids)
 

@@ -14,6 +14,7 @@ from googleapiclient.discovery import build
 from leakwatch.clients import google_batch, google_pages
 from leakwatch.clients.google import DIRECTORY_SCOPES, GMAIL_SCOPES, GoogleClient
 from leakwatch.clients.google_errors import ProjectQuotaError, classify
+from leakwatch.clients.google_threads import get_threads
 from leakwatch.errors import CursorError, NotFoundError, RecordError, TransientError
 
 GMAIL = "google"
@@ -61,10 +62,12 @@ class GmailClient:
         self._users, self._messages = users, users.messages()
         self._history, self._labels = users.history(), users.labels()
         query = [("format", "metadata"), *(("metadataHeaders", name) for name in wanted_headers)]
-        query.append(("fields", MESSAGE_FIELDS))
+        fields = MESSAGE_FIELDS
         if self.can_search:
-            query = [("format", "full"), ("fields", PART_FIELDS)]
-        self._get_query = urlencode([*query, ("prettyPrint", "false")])
+            query, fields = [("format", "full")], PART_FIELDS
+        plain = ("prettyPrint", "false")
+        self._get_query = urlencode([*query, ("fields", fields), plain])
+        self._thread_query = urlencode([*query, ("fields", f"messages({fields})"), plain])
 
     @property
     def can_search(self) -> bool:
@@ -157,6 +160,20 @@ class GmailClient:
                 size = max(SMALLEST_BATCH, size // 2)
             pending = left + rest
         return [found[message_id] for message_id in dict.fromkeys(ids) if message_id in found], gone
+
+    def get_threads(self, subject: str, ids: Sequence[str]) -> list[dict[str, Any]]:
+        """Return the messages of the threads `ids`, as far as Gmail gives them now. Errors: see `google_threads`."""
+        found: list[dict[str, Any]] = []
+        for start in range(0, len(ids), self._batch_size):
+            found += get_threads(
+                self._client,
+                subject,
+                ids[start : start + self._batch_size],
+                scopes=self._scopes,
+                batch_uri=self._batch_uri,
+                query=self._thread_query,
+            )
+        return found
 
     def ask_again(self, subject: str, ids: Sequence[str]) -> tuple[list[dict[str, Any]], list[str]]:
         """Return (messages, ids that are gone) of what Gmail now gives of `ids`; what it still does not give is absent.

@@ -42,12 +42,13 @@ GMAIL_2026 = Quota(
     per_project_minute=1_200_000,
     costs={
         "getProfile": 1, "labels.list": 1, "history.list": 2, "messages.list": 5, "messages.get": 20,
+        "threads.get": 40,
     },
 )  # fmt: skip
 GMAIL_GRANDFATHERED = Quota(
     per_principal_minute=15_000,
     per_project_minute=1_200_000,
-    costs={**GMAIL_2026.costs, "messages.get": 5},
+    costs={**GMAIL_2026.costs, "messages.get": 5, "threads.get": 10},
 )
 # Calendar API, "Manage quotas": 600 requests per minute and user, 10,000 per project; every call counts one.
 CALENDAR = Quota(per_principal_minute=600, per_project_minute=10_000, costs={}, default_cost=1)
@@ -126,6 +127,11 @@ class Limiter:
                     retry_after=timedelta(seconds=wait),
                 )
             self._clock.sleep(wait)
+
+    def cheaper_from(self, provider: str, whole: str, each: str) -> int:
+        """Return of how many calls of `each` on, one call of `whole` in their place costs less."""
+        quota = self._quotas[provider]
+        return quota.cost(whole) // quota.cost(each) + 1
 
     def pause(self, provider: str, principal: str | None, wait: timedelta) -> None:
         """Let nobody call for `principal` (None: for anyone of `provider`) until `wait` has passed."""

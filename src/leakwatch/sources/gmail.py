@@ -2,11 +2,13 @@
 
 The change token (historyId) is taken before anything is listed, so that what arrives meanwhile is not lost. Quota
 decides the shape: a get costs four times a list of 500 ids, so ids that are known are not fetched, label changes that
-do not matter cause no get, and with the metadata scope (no search) listing stops where the window ends.
+do not matter cause no get, a conversation is fetched as one where that is cheaper, and with the metadata scope (no
+search) listing stops where the window ends.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -55,6 +57,7 @@ class _Gmail(Protocol):
     ) -> Mapping[str, Any]: ...
     def history(self, subject: str, start: str, *, page_token: str | None = None) -> Mapping[str, Any]: ...
     def get_messages(self, subject: str, ids: Sequence[str]) -> tuple[Sequence[Mapping[str, Any]], Sequence[str]]: ...
+    def get_threads(self, subject: str, ids: Sequence[str]) -> Sequence[Mapping[str, Any]]: ...
     def ask_again(self, subject: str, ids: Sequence[str]) -> tuple[Sequence[Mapping[str, Any]], Sequence[str]]: ...
 
 
@@ -69,12 +72,14 @@ class GmailOptions:
         probe_size: without search, so many mails are fetched at a time, and listing ends when so many in a row are
             older than the window. Gmail lists nearly by date but does not promise it: mail that was imported or came
             late stands out of its place, one by one or a few together, so no single old mail ends anything.
+        thread_from: so many wanted mails of one conversation are fetched as a thread; 0 fetches each by itself.
     """
 
     opt_out_labels: tuple[str, ...] = ()
     own_domains: tuple[str, ...] = ()
     page_size: int = 500
     probe_size: int = 50
+    thread_from: int = 0
 
 
 class GmailSource:
@@ -130,15 +135,18 @@ class GmailSource:
         listed = self._gmail.list_messages(
             principal.address, page_token=cursor.page_token, search=search, page_size=page_size
         )
-        all_ids = [str(row["id"]) for row in listed.get("messages") or () if row.get("id")]
+        rows = [row for row in listed.get("messages") or () if row.get("id")]
+        threads = {str(row["id"]): str(row.get("threadId") or "") for row in rows}
+        all_ids = list(threads)
         ids = self._unknown(principal, all_ids)
         # A search ends by itself where the window does; without one it is felt for, some mails at a time.
         step = max(1, len(ids) if search is not None else probe)
         items: list[Mapping[str, Any]] = []
         gone: list[str] = []
+        at_hand: dict[str, Mapping[str, Any]] = {}
         ended = False
         for start in range(0, len(ids), step):
-            some, lost = self._gmail.get_messages(principal.address, ids[start : start + step])
+            some, lost = self._fetch(principal, ids[start : start + step], threads, at_hand)
             items += some
             gone += lost
             ended = search is None and _past_window(all_ids, items, gone, cursor.window_start, probe)
@@ -150,6 +158,25 @@ class GmailSource:
         else:
             after = replace(cursor, phase=CursorPhase.DELTA, page_token=None)
         return Page(tuple(self._marked(principal, items)), (), after, has_more=True, gone=tuple(gone))
+
+    def _fetch(
+        self,
+        principal: Principal,
+        ids: Sequence[str],
+        threads: Mapping[str, str],
+        at_hand: dict[str, Mapping[str, Any]],
+    ) -> tuple[list[Mapping[str, Any]], Sequence[str]]:
+        """Return (messages, ids that are gone) of `ids`.
+
+        `threads` says to which conversation each belongs. `at_hand` holds what came with earlier ones, and is added to.
+        """
+        counts = Counter(threads[one] for one in ids if one not in at_hand)
+        dense = [name for name, count in counts.items() if name and 0 < self._options.thread_from <= count]
+        if dense:
+            at_hand |= {str(item["id"]): item for item in self._gmail.get_threads(principal.address, dense)}
+        rest, gone = self._gmail.get_messages(principal.address, [one for one in ids if one not in at_hand])
+        found = at_hand | {str(item["id"]): item for item in rest}
+        return [found[one] for one in ids if one in found], gone
 
     def _changes(self, principal: Principal, cursor: Cursor) -> Page:
         answer = self._gmail.history(principal.address, cursor.token, page_token=cursor.page_token)
