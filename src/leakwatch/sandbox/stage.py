@@ -18,6 +18,7 @@ from leakwatch.sandbox.google.meetings import Meetings
 from leakwatch.sandbox.google.post import PostOffice
 from leakwatch.sandbox.google.store import MailStore
 from leakwatch.sandbox.world import mbox, seed
+from leakwatch.sandbox.world.meetings import seed_meetings
 from leakwatch.sandbox.world.million import Million
 from leakwatch.sandbox.world.model import World
 from leakwatch.sandbox.world.play import Player
@@ -142,6 +143,7 @@ def load_stage(stage: Stage, mail: Path | None, tell: Callable[[str], None]) -> 
         filling.fill(stage.org, world, stage.million, refs, tell)
     seed.declare_rules(world, stage.org)
     seed.seed_google(world, stage.post)
+    seed_meetings(world, stage.meetings)
     seed.suspend_accounts(world, stage.directory)
     if mail is not None:
         stage.mail_import = mbox.import_mbox(mail, stage)

@@ -61,12 +61,13 @@ class Meetings:
 
     # -- making ------------------------------------------------------------------------------------
 
-    def create(self, given: Json) -> Json:
+    def create(self, given: Json, *, created: str | None = None) -> Json:
         """Invite everybody to a new meeting.
 
         Args:
             given: `organizer` (address or `Name <address>`), `start`, `end`, any of `FIELDS`, and for a meeting
-                that is known elsewhere `iCalUID`; `id` only in tests that must know it before.
+                that is known elsewhere `iCalUID`; `id` only where it must be known before.
+            created: When it was made, if not now.
 
         Returns:
             `id`, `iCalUID` and the `calendars` that have a copy.
@@ -74,14 +75,14 @@ class Meetings:
         fields = {name: value for name, value in given.items() if name not in {"organizer", "iCalUID", "id"}}
         organiser = self._person(given.get("organizer"))
         now = self.store.mail.clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        body: Json = {"status": "confirmed", "created": now, "creator": organiser, "organizer": organiser}
+        body: Json = {"status": "confirmed", "created": created or now, "creator": organiser, "organizer": organiser}
         body |= {"sequence": 0, "eventType": "default"} | self._checked(fields, organiser)
         for name in ("start", "end"):
             if name not in body:
                 raise MeetingError(f"a meeting needs its {name}")
         self._check_times(body)
         uid = given.get("iCalUID")
-        body["id"] = given.get("id") or (_foreign_id(uid) if uid else self._new_id(body))
+        body["id"] = given.get("id") or (foreign_id(uid) if uid else self._new_id(body))
         body["iCalUID"] = uid or f"{body['id']}@google.com"
         if self.store.copies(body["id"]):
             raise MeetingError(f"there is an event {body['id']!r} already")
@@ -189,7 +190,7 @@ class Meetings:
         copies = self._copies(event)
         if occurrence is None:
             return _shared(copies), copies
-        key = key_of({"date": occurrence} if "T" not in occurrence else {"dateTime": occurrence})
+        key = _key(occurrence)
         exceptions = {row.calendar: row for row in self.store.copies(f"{event}_{key}")}
         master = _shared(copies)
         one = occurrence_at(master, key, self.store.mail.clock.now() + EXPANSION) if "recurrence" in master else None
@@ -236,12 +237,12 @@ class Meetings:
         The new series has the old id with `_R` and the original start (UTC), its iCalUID likewise.
         """
         master, copies = self._target(event, None)
-        key = key_of({"date": occurrence} if "T" not in occurrence else {"dateTime": occurrence})
+        key = _key(occurrence)
         one = occurrence_at(master, key, self.store.mail.clock.now() + EXPANSION) if "recurrence" in master else None
         if one is None or one.start == master["start"]:
             raise MeetingError(f"the event {event!r} has no later occurrence that starts at {occurrence}")
         head, _, domain = str(master["iCalUID"]).partition("@")
-        mark = f"_R{key.rstrip('Z')}"
+        mark = split_mark(occurrence)
         rest = {"id": event.partition("_R")[0] + mark, "iCalUID": f"{head.partition('_R')[0]}{mark}@{domain}"}
         ends = master | {"recurrence": until_before(master, one), "sequence": master["sequence"] + 1}
         begins = master | {"start": one.start, "end": one.end} | rest | self._checked(fields, master["organizer"])
@@ -318,6 +319,15 @@ def _shared(copies: dict[str, Row]) -> Json:
     return rows[0].shared
 
 
-def _foreign_id(uid: str) -> str:
+def split_mark(occurrence: str) -> str:
+    """What the id and the iCalUID of a series get that begins at an occurrence of another one."""
+    return "_R" + _key(occurrence).rstrip("Z")
+
+
+def _key(occurrence: str) -> str:
+    return key_of({"date": occurrence} if "T" not in occurrence else {"dateTime": occurrence})
+
+
+def foreign_id(uid: str) -> str:
     """The id that an event from elsewhere gets: an underscore and its UID in base32hex."""
     return "_" + base64.b32hexencode(uid.encode()).decode().lower().rstrip("=")

@@ -26,14 +26,17 @@ def truth_now(world: World, now: datetime, refs: Mapping[str, str]) -> dict[str,
         is_open = until is None or instant(until) > now
         findings.append(item | {"record_id": refs.get(item["record"]), "open": is_open})
     decoys = [item | {"record_id": refs.get(item["record"])} for item in world.truth.get("decoys", [])]
-    captures: list[Json] = []
-    for item in world.truth.get("captures", []):
-        if not _in_force(item, now):
-            continue
-        ids = {"who_ids": [refs[ref] for ref in item.get("who", [])]}
-        ids |= {f"{name}_id": refs[item[name]] for name in ("what", "owner") if item.get(name)}
-        captures.append(item | ids)
-    return {"as_of": format_instant(now), "findings": findings, "decoys": decoys, "captures": captures}
+    told: Json = {"as_of": format_instant(now), "findings": findings, "decoys": decoys}
+    for kind in ("captures", "meetings"):
+        items = [item for item in world.truth.get(kind, []) if _in_force(item, now)]
+        told[kind] = [item | _ids(item, refs) for item in items]
+    return told
+
+
+def _ids(item: Json, refs: dict[str, str]) -> Json:
+    """The ids behind the references of an expectation."""
+    ids: Json = {"who_ids": [refs[ref] for ref in item.get("who", [])]}
+    return ids | {f"{name}_id": refs[item[name]] for name in ("what", "owner") if item.get(name)}
 
 
 def world_card(world: World, refs: Mapping[str, str]) -> dict[str, Any]:

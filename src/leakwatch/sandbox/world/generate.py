@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from leakwatch.sandbox.world import deals, million, oddmail, people, prospects
+from leakwatch.sandbox.world import appointment_cases, deals, million, oddmail, people, prospects
 from leakwatch.sandbox.world.builder import DAYS, SIZES, Builder
 from leakwatch.sandbox.world.mailing import LEAD_REACH, REACH, Mailing
 from leakwatch.sandbox.world.model import DEFAULT_DELEGATION, Json, World
@@ -26,6 +26,7 @@ def generate(size: str, seed: int, *, scale: float = 1.0) -> World:
     _deals(build)
     _leads(build)
     _mails(build)
+    meetings, meeting_truth = appointment_cases.add(build)
     build.timeline.sort(key=lambda event: event["at"])
     build.findings.sort(key=lambda item: (item["rule"], item["from"], item["record"]))
     world = World(
@@ -45,7 +46,13 @@ def generate(size: str, seed: int, *, scale: float = 1.0) -> World:
         records=_in_order(build.records),
         mails=_parents_first(build.mails),
         timeline=build.timeline,
-        truth={"findings": build.findings, "decoys": build.decoys, "captures": build.captures},
+        truth={
+            "findings": build.findings,
+            "decoys": build.decoys,
+            "captures": build.captures,
+            "meetings": meeting_truth,
+        },
+        meetings=sorted(meetings, key=lambda meeting: str(meeting["at"])),
         delegation=list(DEFAULT_DELEGATION),
     )
     return parse_world(world.as_json())

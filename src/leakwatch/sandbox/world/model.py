@@ -31,6 +31,24 @@ SKIP_REASONS = (
     "calendar_invitation", "confidential_subject", "blocked", "opt_out_label", "no_notice", "bulk",
 )  # fmt: skip
 
+#: Why an occurrence of a meeting is not written.
+MEETING_SKIPS = (
+    "internal_only", "event_type", "private", "confidential_subject", "blocked", "no_notice",
+)  # fmt: skip
+
+MEETING_STATES = ("planned", "held", "cancelled")
+
+#: What people do with a meeting -> the keys that this needs.
+ACTS: dict[str, tuple[str, ...]] = {
+    "update": ("fields",),
+    "cancel": (),
+    "respond": ("guest", "response"),
+    "remove_copy": ("calendar",),
+    "set_own": ("calendar", "fields"),
+    "split": ("occurrence", "fields"),
+    "transfer": ("organizer",),
+}
+
 #: Timeline verb -> (required keys, optional keys), besides `at` and `do`.
 VERBS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "create": (("ref", "object", "by", "fields"), ()),
@@ -43,6 +61,7 @@ VERBS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "send_draft": (("draft", "mailbox", "mail"), ()),
     "move": (("mail", "mailbox", "to"), ()),
     "label": (("mail", "mailbox"), ("add", "remove")),
+    "meeting": (("meeting", "act"), ("occurrence", "fields", "guest", "response", "calendar", "organizer")),
     "suspend": (("user",), ()),
     "unsuspend": (("user",), ()),
 }
@@ -76,6 +95,7 @@ class World:
     truth: Json
     validation_rules: list[Json] = field(default_factory=list[Json])
     duplicate_rules: list[Json] = field(default_factory=list[Json])
+    meetings: list[Json] = field(default_factory=list[Json])
     delegation: list[str] = field(default_factory=list[str])
     _mails: dict[str, Json] = field(default_factory=dict[str, Json], repr=False)
 
@@ -90,6 +110,10 @@ class World:
             self._mails = {mail["id"]: mail for mail in self.mails}
         return self._mails[key]
 
+    def meeting(self, key: str) -> Json:
+        """A meeting by its id."""
+        return next(meeting for meeting in self.meetings if meeting["id"] == key)
+
     def user(self, ref: str) -> Json:
         """A user by reference."""
         return next(user for user in self.users if user["ref"] == ref)
@@ -103,7 +127,9 @@ class World:
         body |= {"custom_fields": self.custom_fields, "stages": self.stages}
         body |= {"lead_statuses": self.lead_statuses, "meanings": self.meanings, "capture": self.capture}
         body |= {kind: rules for kind in RULE_KEYS if (rules := getattr(self, kind))}
-        body |= {"records": self.records, "mails": self.mails, "timeline": self.timeline}
+        body |= {"records": self.records, "mails": self.mails}
+        body |= {"meetings": self.meetings} if self.meetings else {}
+        body |= {"timeline": self.timeline}
         return body | {"truth": self.truth}
 
 

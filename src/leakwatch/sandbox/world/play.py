@@ -11,6 +11,7 @@ from leakwatch.sandbox.clock import VirtualClock, format_instant
 from leakwatch.sandbox.google.meetings import Meetings
 from leakwatch.sandbox.google.post import PostOffice
 from leakwatch.sandbox.world import letters
+from leakwatch.sandbox.world import meetings as world_meetings
 from leakwatch.sandbox.world.model import Json, World, instant
 from leakwatch.sandbox.world.seed import OrgLike, resolve_fields
 
@@ -43,6 +44,10 @@ class Player:
                 at = instant(mail["at"])
                 if at > self.world.start and not mail.get("held"):
                     events.append((at, {"at": mail["at"], "do": "mail", "mail": mail["id"]}))
+            for meeting in self.world.meetings:
+                at = instant(meeting["at"])
+                if at > self.world.start:
+                    events.append((at, {"at": meeting["at"], "do": "invite", "meeting": meeting["id"]}))
             self._script = sorted(events, key=lambda pair: pair[0])
         return self._script
 
@@ -163,6 +168,15 @@ class Player:
         add = [store.create_label(mailbox, name) for name in event.get("add", [])]
         remove = [store.create_label(mailbox, name) for name in event.get("remove", [])]
         store.change_labels(mailbox, self._message(event), add=add, remove=remove)
+
+    # -- meetings ----------------------------------------------------------------------------------
+
+    def _do_invite(self, event: Json) -> Json:
+        return world_meetings.invite(self.world.meeting(event["meeting"]), self.world, self.meetings)
+
+    def _do_meeting(self, event: Json) -> Json:
+        name = world_meetings.event_id(self.world.meeting(event["meeting"]), self.world.seed)
+        return world_meetings.act(self.meetings, name, event)
 
     # -- people ------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from leakwatch.sandbox.world.check import REFERENCE, Node, WorldError, nearest
 from leakwatch.sandbox.world.letters import message_id
+from leakwatch.sandbox.world.meetings import check_act, check_meetings, check_truth, split_uid, uid
 from leakwatch.sandbox.world.model import (
     DEFAULT_DELEGATION,
     FORMAT,
@@ -53,7 +54,7 @@ def parse_world(body: Any) -> World:
         ("format", "name", "start", "company", "users", "stages", "lead_statuses", "meanings"),
         (
             "seed", "days", "audit_time", "delegation", "queues", "custom_fields", "capture", "records", "mails",
-            "timeline", "truth", *RULE_KEYS,
+            "meetings", "timeline", "truth", *RULE_KEYS,
         ),
     )  # fmt: skip
     start = root.child("start").instant()
@@ -65,8 +66,8 @@ def parse_world(body: Any) -> World:
         for node in root.items(kind):
             node.keys(required, optional)
     references |= _records(root, references)
-    mails = _mails(root)
-    references |= _timeline(root, references, mails)
+    mails, meetings = _mails(root), check_meetings(root)
+    references |= _timeline(root, references, mails, meetings)
     _truth(root, references)
     if problems or start is None:
         raise WorldError(problems)
@@ -77,12 +78,24 @@ def parse_world(body: Any) -> World:
         lead_statuses=body["lead_statuses"], meanings=body["meanings"], capture=body.get("capture", {}),
         records=body.get("records", []), mails=body.get("mails", []), timeline=body.get("timeline", []),
         truth=body.get("truth", {}), validation_rules=body.get("validation_rules", []),
-        duplicate_rules=body.get("duplicate_rules", []), delegation=body.get("delegation", list(DEFAULT_DELEGATION)),
+        duplicate_rules=body.get("duplicate_rules", []), meetings=body.get("meetings", []),
+        delegation=body.get("delegation", list(DEFAULT_DELEGATION)),
     )  # fmt: skip
     _date_captures(world, problems)
+    uids = {uid(meeting, world.seed) for meeting in world.meetings}
+    check_truth(root.child("truth"), references, uids | _split_uids(world))
     if problems:
         raise WorldError(problems)
     return world
+
+
+def _split_uids(world: World) -> set[str]:
+    """The iCalUIDs of the series that begin where another one is split."""
+    found: set[str] = set()
+    for event in world.timeline:
+        if event["do"] == "meeting" and event["act"] == "split":
+            found.add(split_uid(world.meeting(event["meeting"]), world.seed, event["occurrence"]))
+    return found
 
 
 def _date_captures(world: World, problems: list[str]) -> None:
@@ -231,7 +244,7 @@ def _mails(root: Node) -> set[str]:
     return known
 
 
-def _timeline(root: Node, references: set[str], mails: set[str]) -> set[str]:
+def _timeline(root: Node, references: set[str], mails: set[str], meetings: set[str]) -> set[str]:
     known = set(references)
     drafts: set[str] = set()
     for node in root.items("timeline"):
@@ -248,6 +261,10 @@ def _timeline(root: Node, references: set[str], mails: set[str]) -> set[str]:
             _conversion(node, known)
         if "mail" in required and node.child("mail").value not in mails:
             node.child("mail").problem(f"no such mail: {node.child('mail').value!r}")
+        if verb == "meeting":
+            check_act(node)
+            if node.child("meeting").value not in meetings:
+                node.child("meeting").problem(f"no such meeting: {node.child('meeting').value!r}")
         if verb == "move":
             node.child("to").text(choices=MOVES)
         if verb == "draft":
@@ -273,7 +290,7 @@ def _truth(root: Node, references: set[str]) -> None:
     truth = root.child("truth")
     if truth.value is None:
         return
-    truth.keys((), ("findings", "decoys", "captures"))
+    truth.keys((), ("findings", "decoys", "captures", "meetings"))
     for node in truth.items("findings"):
         node.keys(("rule", "record", "from"), ("until", "baseline", "why"))
         node.child("rule").text(choices=RULES)
