@@ -70,7 +70,7 @@ class FaultMiddleware:
                 pass
         else:
             await _read_all(receive, done=bool(taken))
-            status, headers, body = rule.reply()
+            status, headers, body = rule.reply(f"{scope['method']} {scope['path']}")
             pairs = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
             await _send_whole(send, status, pairs, body)
 
@@ -170,6 +170,10 @@ def _google_endpoint(method: str, path: str) -> str:
             parts[6] = "{id}"
     if path.startswith("/admin/directory/v1/users/"):
         parts[5] = "{user}"
+    if path.startswith("/calendar/v3/calendars/"):
+        parts[4] = "{calendar}"
+        if len(parts) > 6:
+            parts[6] = "{id}"
     return f"{method} {'/'.join(parts)}"
 
 

@@ -25,7 +25,8 @@ A rule is a JSON object:
         hide_fields                    from this call on nobody sees the fields that `body` lists as "Object.Field"
         fail_job, slow_job             a Bulk job fails with `body` as its text, or waits `seconds` longer
         skew                           the Date header is `seconds` wrong
-    status        of an answer: 401, 403, 429, 500, 503 have the vendor's body; others need `code` or `body`
+    status        of an answer: 401, 403, 429, 500, 503 have the vendor's body (of Calendar 410 too); others need `code`
+                  or `body`
     code          a Salesforce error by its errorCode, with its text and fields (`org/known_errors`)
     message       another text for it: "ConcurrentPerOrgLongTxn Limit exceeded." is the other REQUEST_LIMIT_EXCEEDED
     body          an answer's JSON body, or a string sent as it is
@@ -66,7 +67,8 @@ from typing import Any
 import orjson
 
 from leakwatch.sandbox.clock import wall_seconds
-from leakwatch.sandbox.google import errors
+from leakwatch.sandbox.google import calendar_errors, errors
+from leakwatch.sandbox.google.calendar_service import ROOT as CALENDAR_ROOT
 from leakwatch.sandbox.google.service import Reply
 from leakwatch.sandbox.org import trouble
 from leakwatch.sandbox.org.known_errors import CALL_ERRORS, ROW_ERRORS
@@ -176,8 +178,8 @@ class Rule:
         self.taken += 1
         return True
 
-    def reply(self) -> tuple[int, dict[str, str], bytes]:
-        """The answer this rule gives."""
+    def reply(self, call: str = "") -> tuple[int, dict[str, str], bytes]:
+        """The answer this rule gives to a call (`METHOD /path`)."""
         headers = {"Content-Type": "application/json;charset=UTF-8"}
         known = CALL_ERRORS.get(self.code or SALESFORCE_CODES.get(self.status or 503, ""))
         status = self.status or (200 if self.do == "html" else known.status if known and self.code else 503)
@@ -193,7 +195,7 @@ class Rule:
         if self.body is not None:
             return status, headers, orjson.dumps(self.body)
         if self.service == "google":
-            error = google_error(status, self.retry_after)
+            error = google_error(status, self.retry_after, call)
             return status, headers | error.headers, orjson.dumps(error.body)
         if known is None:  # as the edge answers
             headers.pop("Content-Type", None)
@@ -207,8 +209,10 @@ class Rule:
         return str(round(seconds))
 
 
-def google_error(status: int, retry_after: float | None) -> errors.GoogleError:
-    """Google's usual body for a status."""
+def google_error(status: int, retry_after: float | None, call: str = "") -> errors.GoogleError:
+    """Google's usual body for a status, in the shape of the API that was called."""
+    if f" {CALENDAR_ROOT}" in call:
+        return calendar_errors.of_status(status)
     if status == 401:
         return errors.unauthenticated()
     if status == 403:
@@ -289,6 +293,6 @@ class FaultBook:
             return None
         if rule.do != "answer":
             return rule.do
-        status, headers, body = rule.reply()
+        status, headers, body = rule.reply(f"{method} {target}")
         headers.pop("Content-Type", None)
         return Reply(status, orjson.loads(body) if body else {}, headers)

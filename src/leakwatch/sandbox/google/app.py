@@ -40,7 +40,8 @@ def build_app(service: GoogleService, part_fault: PartFault = no_fault) -> Starl
     async def batches(request: Request) -> Response:
         authorization = request.headers.get("authorization", "")
         try:
-            parts = batch.read_parts(request.headers.get("content-type", ""), await request.body())
+            most = batch.MAX_CALENDAR_PARTS if request.url.path == "/batch/calendar/v3" else batch.MAX_PARTS
+            parts = batch.read_parts(request.headers.get("content-type", ""), await request.body(), most)
         except GoogleError as error:
             return _json(error.status, error.body, error.headers)
         replies = _play_parts(service, parts, authorization, part_fault)

@@ -19,8 +19,11 @@ from leakwatch.sandbox.google.service import Reply
 #: "You're limited to 100 calls in a single batch request."
 MAX_PARTS = 100
 
+#: "You're limited to 50 calls in a single batch request" (guide of the Calendar API).
+MAX_CALENDAR_PARTS = 50
+
 _REASONS = {
-    200: "OK", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found",
+    200: "OK", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 410: "Gone",
     429: "Too Many Requests", 500: "Internal Server Error", 503: "Service Unavailable",
 }  # fmt: skip
 
@@ -35,8 +38,8 @@ class Part:
     headers: dict[str, str]
 
 
-def read_parts(content_type: str, body: bytes) -> list[Part]:
-    """Take a batch apart; 400 as a whole if it is none."""
+def read_parts(content_type: str, body: bytes, most: int = MAX_PARTS) -> list[Part]:
+    """Take a batch apart; 400 as a whole if it is none, or has more than `most` calls."""
     if "multipart/mixed" not in content_type.lower() or "boundary=" not in content_type.lower():
         raise GoogleError(400, "Failed to parse batch request, error: 0 items. Received batch body", "badRequest")
     message = BytesParser(policy=compat32).parsebytes(
@@ -46,8 +49,8 @@ def read_parts(content_type: str, body: bytes) -> list[Part]:
     if not isinstance(payload, list) or not payload:
         raise invalid("The batch request contains no calls", "badRequest")
     parts = cast(list[Message], payload)
-    if len(parts) > MAX_PARTS:
-        raise invalid(f"The batch request exceeds the maximum of {MAX_PARTS} calls", "batchSizeTooLarge")
+    if len(parts) > most:
+        raise invalid(f"The batch request exceeds the maximum of {most} calls", "batchSizeTooLarge")
     return [_read_part(_unfolded(str(part["Content-ID"] or "")), part.get_payload(decode=True)) for part in parts]
 
 

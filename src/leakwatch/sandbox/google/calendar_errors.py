@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from leakwatch.sandbox.google.errors import GoogleError
+from leakwatch.sandbox.google.errors import GoogleError, unauthenticated
 
 
 class CalendarError(GoogleError):
@@ -91,3 +91,18 @@ def rate_limited(status: int) -> CalendarError:
 def usage_limits_exceeded() -> CalendarError:
     """403: more requests a day than the project may make."""
     return CalendarError(403, "Calendar usage limits exceeded.", "quotaExceeded", domain="usageLimits")
+
+
+def of_status(status: int) -> GoogleError:
+    """The usual body of a status, for faults on demand; of 401 it is the one that all services share."""
+    if status == 401:
+        return unauthenticated()
+    known = {
+        400: bad_request(),
+        403: user_rate_limited(403),
+        404: not_found(),
+        410: full_sync_required(),
+        429: rate_limited(429),
+        500: CalendarError(500, "Backend Error", "backendError", domain="global"),
+    }
+    return known.get(status) or CalendarError(status, "Backend Error", "backendError", domain="global")
