@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from googleapiclient.errors import HttpError
 
-from leakwatch.sandbox.control_calendar import act, change_quota
+from leakwatch.sandbox.control.calendars import act, change_quota
+from leakwatch.sandbox.control.desk import Call
 from leakwatch.sandbox.faults import FaultBook, Rule
 from leakwatch.sandbox.google.calendar_quota import CalendarQuota, CalendarQuotaSettings
 from leakwatch.sandbox.google.errors import GoogleError
 from leakwatch.sandbox.google.meetings import MeetingError
 from leakwatch.sandbox.google.service import Reply
 from sandbox.google.calendar_desk import ANN, BOB, Desk
+
+
+def _control(desk: Desk) -> Any:
+    """What the control API's calls reach, as far as they are about calendars."""
+    return SimpleNamespace(stage=SimpleNamespace(meetings=desk.meetings), google=desk.google)
+
+
+def _call(body: dict[str, Any]) -> Call:
+    return Call(body, {}, {})
 
 
 class Wall:
@@ -59,7 +71,7 @@ def test_the_project_has_limits_a_minute_and_a_day() -> None:
 
 def test_a_refusal_reaches_the_client_and_settings_are_changed_by_control(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
-    assert change_quota(desk.calendar, {"profile": "real", "per_user_minute": 1})["per_user_minute"] == 1
+    assert change_quota(_control(desk), _call({"profile": "real", "per_user_minute": 1}))["per_user_minute"] == 1
     desk.events()
     with pytest.raises(HttpError, match="User Rate Limit Exceeded") as caught:
         desk.events()
@@ -67,7 +79,7 @@ def test_a_refusal_reaches_the_client_and_settings_are_changed_by_control(tmp_pa
     assert error["errors"][0]["domain"] == "usageLimits"
     assert "status" not in error
     with pytest.raises(MeetingError, match="unknown quota setting 'speed'"):
-        change_quota(desk.calendar, {"speed": 1})
+        change_quota(_control(desk), _call({"speed": 1}))
     desk.mail.close()
 
 
@@ -102,5 +114,5 @@ def test_a_fault_on_a_calendar_call_has_the_calendars_body(status: int, reason: 
 def test_what_control_can_not_do_is_said(tmp_path: Path, body: dict[str, object], said: str) -> None:
     desk = Desk(tmp_path)
     with pytest.raises(MeetingError, match=said):
-        act(desk.meetings, body)
+        act(_control(desk), _call(body))
     desk.mail.close()

@@ -33,7 +33,7 @@ def truth_now(world: World, now: datetime, refs: Mapping[str, str]) -> dict[str,
     return told
 
 
-def _ids(item: Json, refs: dict[str, str]) -> Json:
+def _ids(item: Json, refs: Mapping[str, str]) -> Json:
     """The ids behind the references of an expectation."""
     ids: Json = {"who_ids": [refs[ref] for ref in item.get("who", [])]}
     return ids | {f"{name}_id": refs[item[name]] for name in ("what", "owner") if item.get(name)}
