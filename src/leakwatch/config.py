@@ -107,6 +107,9 @@ class Salesforce(_Section):
     ca_bundle: Path | None = Field(None, description="CA file of a company proxy or of the sandbox")
     connect_timeout_s: float = Field(5, gt=0, le=60, description="Seconds to connect")
     read_timeout_s: float = Field(60, gt=0, le=600, description="Seconds without a byte before giving up")
+    call_timeout_s: float = Field(
+        600, gt=0, le=3600, description="Seconds from the start of a call to the last byte of its answer"
+    )
     api_reserve_share: Decimal = Field(
         Decimal("0.20"), ge=0, le=1, description="Share of the org's daily API calls left for people and other tools"
     )

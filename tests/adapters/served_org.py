@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -44,7 +45,7 @@ class BusinessClock:
 
 
 class HastyClock:
-    """The machine's time for signing; waiting takes none of it and is written down."""
+    """The machine's time; waiting takes none of it and is written down."""
 
     def __init__(self) -> None:
         self.slept: list[float] = []
@@ -53,7 +54,7 @@ class HastyClock:
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        return sum(self.slept)
+        return time.monotonic() + sum(self.slept)
 
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
@@ -150,6 +151,7 @@ class Leakwatch:
             private_key=served.keys.client_key.read_text(),
             ca_bundle=served.keys.ca,
             read_timeout_s=options.pop("read_timeout_s", 5.0),
+            call_timeout_s=options.pop("call_timeout_s", 60.0),
         )
         self.client = SalesforceClient(connection, wall=self.wall, retry=RetryPolicy(self.wall.sleep))
         self.reader = SalesforceReader(self.client)

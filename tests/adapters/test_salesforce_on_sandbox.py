@@ -5,6 +5,7 @@ What is open about a real org stands in docs/probes.md; each of its switches is 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -158,6 +159,26 @@ def test_an_org_that_never_answers_is_given_up_and_loses_nothing(
     served.fault(do="hang", effect="after", match="composite", times=1)
     cycles(served, make(read_timeout_s=0.6), wanted(served))
     everything_once(served)
+
+
+def test_an_answer_that_trickles_is_given_up_when_its_call_has_lasted_too_long(
+    served: ServedOrg, make: Callable[..., Leakwatch]
+) -> None:
+    leakwatch = make(call_timeout_s=0.1)
+    served.fault(do="drip", bytes=1, delay_ms=20, match="limits", times=1)  # of some KB: a minute in all
+    started = time.monotonic()
+    assert leakwatch.client.request("GET", "limits").body["DailyApiRequests"]["Max"] > 0
+    assert time.monotonic() - started < 5
+    assert leakwatch.client.calls == 2
+
+
+def test_a_write_whose_answer_trickles_too_long_is_looked_for_and_not_sent_twice(
+    served: ServedOrg, make: Callable[..., Leakwatch]
+) -> None:
+    served.fault(do="drip", bytes=1, delay_ms=20, match=WRITE, times=1)
+    errors = cycles(served, make(call_timeout_s=0.3), wanted(served))
+    everything_once(served)
+    assert [one for one in errors if not isinstance(one, TransientError)] == []
 
 
 def test_a_wait_is_as_long_as_the_org_asks_for_in_either_form(

@@ -216,6 +216,7 @@ class Parts:
                 ca_bundle=section.ca_bundle,
                 connect_timeout_s=section.connect_timeout_s,
                 read_timeout_s=section.read_timeout_s,
+                call_timeout_s=section.call_timeout_s,
                 reserve_share=section.api_reserve_share,
             ),
             wall=self.wall,

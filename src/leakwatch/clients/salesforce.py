@@ -29,6 +29,7 @@ from simple_salesforce.format import format_soql
 from leakwatch import log
 from leakwatch.clients.retry import RetryPolicy, parse_retry_after
 from leakwatch.clients.salesforce_errors import SESSION_REFUSED, TRANSIENT_STATUS, lost, token_refused, translate
+from leakwatch.clients.whole_answer import read_whole
 from leakwatch.errors import (
     AuthError,
     BudgetError,
@@ -64,7 +65,8 @@ class Connection:
     api_version: str = "66.0"
     ca_bundle: Path | None = None
     connect_timeout_s: float = 5.0
-    read_timeout_s: float = 60.0
+    read_timeout_s: float = 60.0  # without a byte
+    call_timeout_s: float = 600.0  # from the start of a call to the last byte of its answer
     reserve_share: Decimal = Decimal("0.20")
 
 
@@ -184,7 +186,7 @@ class SalesforceClient:
         form = {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion": assertion}
         url = f"{connection.login_url.rstrip('/')}/services/oauth2/token"
         try:
-            response = self._session.post(url, data=form, timeout=self._timeout, allow_redirects=False)
+            response, content = self._fetch("POST", url, data=form)
         except requests.RequestException as error:
             if _distrusted(error):
                 raise AuthError(
@@ -193,18 +195,18 @@ class SalesforceClient:
                     reason="tls",
                 ) from error
             raise TransientError(f"{urlsplit(url).netloc} could not be reached for a token: {_short(error)}") from error
-        return self._session_from(response)
+        return self._session_from(response, content)
 
-    def _session_from(self, response: requests.Response) -> Salesforce:
+    def _session_from(self, response: requests.Response, content: bytes) -> Salesforce:
         try:
-            found: Any = response.json()
+            found: Any = json.loads(content)
         except (ValueError, RecursionError):
             found = None
         answer: dict[str, Any] = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
         if response.status_code in TRANSIENT_STATUS:
             raise TransientError(
                 f"the Salesforce token endpoint answered {response.status_code}",
-                retry_after=parse_retry_after(response.headers, response.text, now=self._wall.now()),
+                retry_after=parse_retry_after(response.headers, _text(content), now=self._wall.now()),
             )
         if response.status_code != requests.codes.ok:
             raise token_refused(answer, response.status_code)
@@ -229,11 +231,15 @@ class SalesforceClient:
             session=self._session,
         )
 
-    @property
-    def _timeout(self) -> tuple[float, float]:
-        return (self._connection.connect_timeout_s, self._connection.read_timeout_s)
-
     # --- one call ---
+
+    def _fetch(self, method: str, url: str, **sent: Any) -> tuple[requests.Response, bytes]:
+        """Return an answer and its body, within the time of one call; raises requests.RequestException."""
+        connection = self._connection
+        until = self._wall.monotonic() + connection.call_timeout_s
+        timeout = (connection.connect_timeout_s, connection.read_timeout_s)
+        response = self._session.request(method, url, timeout=timeout, allow_redirects=False, stream=True, **sent)
+        return response, read_whole(response, seconds_left=lambda: until - self._wall.monotonic())
 
     def _once_with_session(
         self,
@@ -283,9 +289,7 @@ class SalesforceClient:
         label = f"{method} {_label(path)}"
         self.calls_by_path[label] = self.calls_by_path.get(label, 0) + 1
         try:
-            response = self._session.request(
-                method, url, data=data, params=params, headers=sent, timeout=self._timeout, allow_redirects=False
-            )
+            response, content = self._fetch(method, url, data=data, params=params, headers=sent)
         except (requests.exceptions.ConnectTimeout, requests.exceptions.ConnectionError) as error:
             if _distrusted(error):
                 raise AuthError(
@@ -296,7 +300,7 @@ class SalesforceClient:
         except requests.RequestException as error:
             raise lost(f"Salesforce's answer did not arrive whole: {_short(error)}", idempotent) from error
         self._note(response)
-        return self._read(response, idempotent=idempotent)
+        return self._read(response, content, idempotent=idempotent)
 
     def _url(self, session: Salesforce, path: str) -> str:
         if path.startswith("/"):
@@ -320,7 +324,7 @@ class SalesforceClient:
             except (ValueError, TypeError):
                 self.server_time = None
 
-    def _read(self, response: requests.Response, *, idempotent: bool) -> Answer:
+    def _read(self, response: requests.Response, content: bytes, *, idempotent: bool) -> Answer:
         status = response.status_code
         if status == requests.codes.no_content:
             return Answer(None, status, response.headers)
@@ -329,7 +333,7 @@ class SalesforceClient:
         body: Any = None
         if "json" in kind:
             try:
-                body = json.loads(response.content, parse_float=Decimal)
+                body = json.loads(content, parse_float=Decimal)
             except (ValueError, RecursionError) as error:
                 # A refusal by Salesforce's edge often has no body: its status says what it is, and how long to wait.
                 if taken:
@@ -341,7 +345,7 @@ class SalesforceClient:
             return Answer(body, status, response.headers)
         if status in (301, 302, 303, 307, 308):
             raise AuthError("the org redirects to another address; credentials were not sent there", reason="redirect")
-        raise translate(status, body, response.headers, response.text, now=self._wall.now(), idempotent=idempotent)
+        raise translate(status, body, response.headers, _text(content), now=self._wall.now(), idempotent=idempotent)
 
 
 def _wire(value: Any) -> Any:
@@ -349,6 +353,11 @@ def _wire(value: Any) -> Any:
     if isinstance(value, Decimal):
         return orjson.Fragment(format(value, "f"))
     raise TypeError(f"{type(value).__name__} can't be sent to Salesforce")
+
+
+def _text(content: bytes) -> str:
+    """Return a refusal's body to look for words in; what is no UTF-8 is replaced."""
+    return content.decode("utf-8", "replace")
 
 
 def _distrusted(error: BaseException) -> bool:
