@@ -7,8 +7,9 @@ label made of the row's own content and, over a few rounds, of the rows it point
 from __future__ import annotations
 
 import hashlib
-import json
 from typing import Any
+
+import orjson
 
 from leakwatch.sandbox.org import ids
 from leakwatch.sandbox.org.schema import Schema
@@ -17,6 +18,7 @@ from leakwatch.sandbox.org.store import Store, quote
 ROUNDS = 3
 MOST = 500_000
 """Rows that are dumped: they are all in memory, more than once, some 3 KB each."""
+_NEW = ids.CREATED_POD.encode()
 Rows = dict[str, list[dict[str, Any]]]
 
 
@@ -34,8 +36,12 @@ def dump(store: Store, schema: Schema) -> tuple[Rows, dict[str, str]]:
     labels: dict[str, str] = {}
     for _ in range(ROUNDS):
         labels = _label(rows, labels)
-    shown = {name: [_renamed(row, labels) for row in some] for name, some in rows.items()}
-    return {name: sorted(some, key=_text) for name, some in sorted(shown.items()) if some}, labels
+    shown: Rows = {}
+    for name, some in sorted(rows.items()):
+        keyed = [_shown(row, labels) for row in some]
+        if keyed:
+            shown[name] = [row for _, row in sorted(keyed, key=lambda pair: pair[0])]
+    return shown, labels
 
 
 def _check_size(store: Store, schema: Schema) -> None:
@@ -55,12 +61,26 @@ def _read(store: Store, schema: Schema) -> Rows:
     rows: Rows = {}
     for name, sobject in schema.objects.items():
         booleans = {one.name for one in sobject.stored_fields if one.type == "boolean"}
-        found = store.execute(f"SELECT * FROM {quote(name)}").fetchall()
+        found = store.execute(f"SELECT * FROM {quote(name)}")
+        names = [column[0] for column in found.description]
         rows[name] = [
-            {key: bool(row[key]) if key in booleans else row[key] for key in row.keys() if row[key] is not None}  # noqa: SIM118
-            for row in found
+            {
+                key: bool(value) if key in booleans else value
+                for key, value in zip(names, values, strict=True)
+                if value is not None
+            }
+            for values in found.fetchall()
         ]
     return rows
+
+
+def _shown(row: dict[str, Any], labels: dict[str, str]) -> tuple[bytes, dict[str, Any]]:
+    """The row with labels in the place of new ids, after the text that it is sorted by."""
+    text = _text(row)
+    if _NEW not in text:  # most rows are of the world, and name no new one
+        return text, row
+    renamed = _renamed(row, labels)
+    return _text(renamed), renamed
 
 
 def _label(rows: Rows, known: dict[str, str]) -> dict[str, str]:
@@ -70,7 +90,7 @@ def _label(rows: Rows, known: dict[str, str]) -> dict[str, str]:
         for row in some:
             if ids.CREATED.fullmatch(row["Id"]):
                 content = _text(_renamed(row | {"Id": ""}, known))
-                labels[row["Id"][:15]] = f"{name}#{hashlib.sha256(content.encode()).hexdigest()[:12]}"
+                labels[row["Id"][:15]] = f"{name}#{hashlib.sha256(content).hexdigest()[:12]}"
     return labels
 
 
@@ -83,5 +103,5 @@ def _renamed(row: dict[str, Any], labels: dict[str, str]) -> dict[str, Any]:
     return {key: renamed(value) for key, value in row.items()}
 
 
-def _text(row: dict[str, Any]) -> str:
-    return json.dumps(row, sort_keys=True, ensure_ascii=False)
+def _text(row: dict[str, Any]) -> bytes:
+    return orjson.dumps(row, option=orjson.OPT_SORT_KEYS)
