@@ -3,15 +3,17 @@
 A cursor fixes *which* rows belong to the answer when the query is made; a page shows their values at the time
 it is fetched. The ids lie in the file in chunks of 2,000, so a page reads its chunk and nothing else. One pass
 over one query writes them, so the memory this takes does not depend on how many there are: beside the first
-pages, where all rows of an object are wanted and their number is known at once; before the first page is
-answered, where the query filters. A cursor whose filling was cut off by the end of the process is no longer
-good, as if it had expired.
+pages, from a snapshot, where there are many; before the first page is answered, where they are few or the call
+itself is writing. A page waits for its ids. A cursor whose filling failed, or was cut off by the end of the
+process, is no longer good, as if it had expired.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import secrets
+import sqlite3
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -22,6 +24,8 @@ from pathlib import Path
 from leakwatch.sandbox.org import ids
 from leakwatch.sandbox.org.database import Database, Parameters, Snapshot
 from leakwatch.sandbox.org.values import instant_of, instant_text
+
+_log = logging.getLogger(__name__)
 
 FILE_NAME = "cursors.sqlite"
 CHUNK = 2000
@@ -90,26 +94,26 @@ class Cursors:
         *,
         soql: str,
         all_rows: bool,
-        total: int | None,
+        total: int,
         user_id: str,
         now: datetime,
     ) -> Cursor:
         """Open a cursor over the ids that `sql` gives on `source`.
 
-        Of a snapshot, the `total` of ids is known: it is read beside other calls, and closed at the end. From
-        a database, the ids are written (and counted) before this returns. Cursors past their life go, and so
-        does the user's oldest where there are too many.
+        A snapshot is read beside other calls, and closed at the end; from a database, the ids are written
+        before this returns. `total` says how many there are. Cursors past their life go, and so does the
+        user's oldest where there are too many.
         """
         with self._db.transaction():
-            number, name = self._new(soql, "", all_rows, total or 0, user_id, now)
+            number, name = self._new(soql, "", all_rows, total, user_id, now)
         filling = self._filling[number] = _Filling()
         if isinstance(source, Snapshot):
             args = (filling, number, source, sql, values)
             filling.thread = threading.Thread(target=self._fill_beside, args=args, name=name, daemon=True)
             filling.thread.start()
         else:
-            total = self._fill(filling, number, source, sql, values)
-        return Cursor(number, name, soql, all_rows, total or 0)
+            self._fill(filling, number, source, sql, values)
+        return Cursor(number, name, soql, all_rows, total)
 
     def keep(self, found: list[str], *, soql: str, child: str, all_rows: bool, user_id: str, now: datetime) -> Cursor:
         """Open a cursor over ids that are known already, of the rows of a subquery."""
@@ -144,32 +148,34 @@ class Cursors:
             self._db.execute("DELETE FROM cursor WHERE n = ?", (number,))
 
     def _fill_beside(self, filling: _Filling, number: int, snapshot: Snapshot, sql: str, values: Parameters) -> None:
-        with snapshot:
-            self._fill(filling, number, snapshot, sql, values)
+        try:
+            with snapshot:
+                self._fill(filling, number, snapshot, sql, values)
+        except sqlite3.Error:  # there is no call to answer: the next page finds no ids
+            _log.exception("cursor %s was not filled", threading.current_thread().name)
+            with self._db.transaction():
+                self._drop("n = ?", number)
 
-    def _fill(self, filling: _Filling, number: int, source: Snapshot | Database, sql: str, values: Parameters) -> int:
-        """Write the ids; how many there are."""
-        total = 0
+    def _fill(self, filling: _Filling, number: int, source: Snapshot | Database, sql: str, values: Parameters) -> None:
+        """Write the ids."""
         try:
             found = source.execute(sql, values)
             for i, rows in enumerate(iter(lambda: found.fetchmany(CHUNK), [])):
                 chunk = [row[0] for row in rows]
                 self.most_rows_held = max(self.most_rows_held, len(chunk))
-                total += len(chunk)
                 with self._db.transaction():
                     if filling.cancelled:
-                        return total
+                        return
                     self._db.execute("INSERT INTO chunk VALUES (?, ?, ?)", (number, i, json.dumps(chunk)))
                 with filling.progress:
                     filling.progress.notify_all()
                 if filling.thread is not None:
                     self._give_way()
-            self._db.execute("UPDATE cursor SET filled = 1, total = ? WHERE n = ?", (total, number))
+            self._db.execute("UPDATE cursor SET filled = 1 WHERE n = ?", (number,))
         finally:
             with filling.progress:
                 self._filling.pop(number, None)
                 filling.progress.notify_all()
-        return total
 
     @contextmanager
     def serving(self) -> Generator[None]:

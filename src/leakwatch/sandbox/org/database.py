@@ -23,7 +23,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-_READS = ("SELECT", "WITH")
+_READS = ("SELECT", "WITH", "EXPLAIN")
 Parameters = Sequence[Any] | Mapping[str, Any]
 
 

@@ -98,7 +98,7 @@ class Store(Database):
         for statement in _alive_index(one):
             self.execute(statement)
         for field in one.stored_fields:
-            for statement in _indexes(one.name, field):
+            for statement in _indexes(one, field):
                 self.execute(statement)
 
     def _add_column(self, sobject: str, field: Field) -> None:
@@ -106,7 +106,7 @@ class Store(Database):
         if field.type == "boolean":
             default = int(bool(field.default))
             self.execute(f"UPDATE {quote(sobject)} SET {quote(field.name)} = ?", (default,))
-        for statement in _indexes(sobject, field):
+        for statement in _indexes(self._schema.objects[sobject], field):
             self.execute(statement)
 
     # -- rows -----------------------------------------------------------------------------------------
@@ -252,17 +252,20 @@ _NO_INDEX = ("Id", "CreatedById", "LastModifiedById")
 _STAMPS = ("CreatedDate", "SystemModstamp")
 
 
-def _indexes(sobject: str, field: Field) -> Iterator[str]:
+def _indexes(one: SObject, field: Field) -> Iterator[str]:
     """As the real service has them: keys, lookups, creation and modification (its "indexed fields").
 
-    None may begin with IsDeleted: the planner would take it for the filter that nearly every row passes, and
-    sort, where it should walk the rows in their order.
+    The flags that hide a row stand in each, so that counting and listing the ids of a filter reads no rows; the
+    id comes before them, so that rows of one value are in the order of their ids. None may begin with IsDeleted:
+    the planner would take it for the filter that nearly every row passes, and sort, where it should walk the rows
+    in their order.
     """
     key = field.can("I") or field.can("X") or field.can("Q")
     if field.name in _NO_INDEX or not (key or field.type == "reference" or field.name in _STAMPS):
         return
     what = f"sf_fold({quote(field.name)})" if folded(field) else quote(field.name)
-    yield f"CREATE INDEX {quote(f'{sobject}_{field.name}')} ON {quote(sobject)} ({what})"
+    columns = ", ".join((what, *map(quote, ("Id", *alive_flags(one)))))
+    yield f"CREATE INDEX {quote(f'{one.name}_{field.name}')} ON {quote(one.name)} ({columns})"
 
 
 def _alive_index(one: SObject) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from leakwatch.sandbox.org import values
 from leakwatch.sandbox.org.caller import Caller
-from leakwatch.sandbox.org.cursors import Cursor, Cursors
+from leakwatch.sandbox.org.cursors import CHUNK, Cursor, Cursors
 from leakwatch.sandbox.org.database import Parameters
 from leakwatch.sandbox.org.errors import OrgError, bad
 from leakwatch.sandbox.org.schema import Schema, SObject
@@ -86,16 +86,34 @@ class Runner:
         if kind == "groups":
             return self._groups(compiler.groups())
         plan = compiler.rows()
-        whole = query.limit is None and query.offset is None
-        sql = f"{plan.sql} LIMIT {page_size + 1}" if whole else plan.sql  # sorting stops at what is wanted
-        rows = self.store.execute(sql, plan.values).fetchmany(page_size + 1)
-        more, rows = len(rows) > page_size, rows[:page_size]
-        records = self._records(plan, rows)
-        taken = self._children(plan, rows, records, all_rows, page_size)
-        if taken == len(rows) and not more:
-            return Page(len(records), records)
+        records, taken, more = self._first(query, plan, all_rows, page_size)
+        if taken == len(records) and not more:
+            return Page(taken, records)
         cursor = self._open_cursor(query, plan, all_rows)
         return Page(cursor.total, records[:taken], f"{cursor.id}-{taken}")
+
+    def _first(self, query: ast.Query, plan: Plan, all_rows: bool, size: int) -> tuple[list[Record], int, bool]:
+        """The first records, how many of them the page can hold, and whether there are others behind them."""
+        whole = query.limit is None and query.offset is None
+        sql = f"{plan.sql} LIMIT {size + 1}" if whole else plan.sql  # sorting stops at what is wanted
+        if self._sorts(sql, plan):
+            only = Compiler(self.schema, self.calendar, all_rows, query, plan.sobject).rows(only_ids=True)
+            sql = f"{only.sql} LIMIT {size + 1}" if whole else only.sql
+            found = [row[0] for row in self.store.execute(sql, only.values).fetchmany(size + 1)]
+            records, taken = self._known(query, plan.sobject, all_rows, found[:size], size, ())
+            return records, taken, taken < len(found)
+        rows = self.store.execute(sql, plan.values).fetchmany(size + 1)
+        more, rows = len(rows) > size, rows[:size]
+        records = self._records(plan, rows)
+        return records, self._children(plan, rows, records, all_rows, size), more
+
+    def _sorts(self, sql: str, plan: Plan) -> bool:
+        """Whether SQLite reads all rows of the answer, to sort them, before it gives the first.
+
+        Then it had better sort ids, which an index may have, than whole rows.
+        """
+        steps = self.store.execute(f"EXPLAIN QUERY PLAN {sql}", plan.values)
+        return any(step["detail"].startswith("USE TEMP B-TREE FOR") for step in steps)
 
     def more(self, locator: str, *, page_size: int) -> Page:
         """The page a locator leads to."""
@@ -143,12 +161,11 @@ class Runner:
         return Stream(columns, rows())
 
     def _open_cursor(self, query: ast.Query, plan: Plan, all_rows: bool) -> Cursor:
-        """A cursor over the rows that the thread's present state has."""
-        whole = _is_whole(query, all_rows)
+        """A cursor over the rows that the thread's present state has; long answers are listed beside this call."""
         only = Compiler(self.schema, self.calendar, all_rows, query, plan.sobject).rows(only_ids=True)
-        total = self._count(query, plan.sobject, all_rows) if whole else None
-        plain = whole and not query.order_by
-        snapshot = self.store.detached() if whole else None
+        total = self._count(query, plan.sobject, all_rows)
+        plain = _is_whole(query, all_rows) and not query.order_by
+        snapshot = self.store.detached() if total > CHUNK else None  # which costs more than listing a few
         return self.cursors.open(
             snapshot or self.store,
             f"{alive_ids(plan.sobject, 'Id')} ORDER BY Id" if plain else only.sql,

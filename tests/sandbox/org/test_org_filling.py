@@ -1,0 +1,115 @@
+"""The rest of a long answer is listed beside its first page: what its pages show, and what becomes of a listing
+that is cut off."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from leakwatch.sandbox.org.cursors import CHUNK
+from leakwatch.sandbox.org.database import Snapshot
+from leakwatch.sandbox.org.errors import OrgError
+from leakwatch.sandbox.org.facade import Org, OrgSettings
+from leakwatch.sandbox.org.soql.results import Page
+from sandbox.org.org_kit import Clock, Company
+
+pytestmark = pytest.mark.documented("REST API Developer Guide, Query", settled=False)
+
+COUNT = CHUNK + 100
+ASKED = "SELECT Name FROM Account WHERE Name LIKE 'deal%' ORDER BY Name DESC"
+
+
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """No listing reads a row before this is set."""
+    go_on, read = threading.Event(), Snapshot.execute
+
+    def wait(self: Snapshot, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
+        assert go_on.wait(10)
+        return read(self, sql, parameters)
+
+    monkeypatch.setattr(Snapshot, "execute", wait)
+    yield go_on
+    go_on.set()
+
+
+@pytest.fixture
+def first(org: Org, company: Company) -> Callable[[], Page]:
+    org.seed("Account", ({"Name": f"deal{i:04}"} for i in range(COUNT)))
+    return lambda: org.query_page(ASKED, all_rows=False, page_size=CHUNK)
+
+
+def rest_of(org: Org, page: Page) -> list[str]:
+    return [record["Name"] for record in org.query_more(str(page.locator), page_size=CHUNK).records]
+
+
+def test_the_first_page_tells_the_total_before_the_rest_is_listed(
+    org: Org, first: Callable[[], Page], held: threading.Event
+) -> None:
+    page = first()
+    assert not held.is_set()
+    assert (page.total, len(page.records), page.records[0]["Name"]) == (COUNT, CHUNK, f"deal{COUNT - 1:04}")
+    held.set()
+    assert rest_of(org, page) == [f"deal{i:04}" for i in reversed(range(100))]
+
+
+def test_rows_changed_before_the_rest_is_listed_stay_where_the_first_page_had_them(
+    org: Org, company: Company, first: Callable[[], Page], held: threading.Event
+) -> None:
+    page = first()
+    gone, renamed = (
+        org.query(f"SELECT Id FROM Account WHERE Name = '{one}'")[0]["Id"] for one in ("deal0050", "deal0060")
+    )
+    org.purge("Account", [gone])
+    org.update("Account", renamed, {"Name": "no longer wanted"}, user_id=company.rep)
+    org.create("Account", {"Name": "deal0055"}, user_id=company.rep)
+    held.set()
+    wanted = ["no longer wanted" if i == 60 else f"deal{i:04}" for i in reversed(range(100)) if i != 50]
+    assert rest_of(org, page) == wanted
+
+
+def test_a_listing_cut_off_by_the_end_of_the_process_ends_its_locator(
+    org: Org, first: Callable[[], Page], held: threading.Event, clock: Clock, tmp_path: Path
+) -> None:
+    page = first()
+    shutil.copytree(tmp_path / "org", tmp_path / "killed")  # what a killed process leaves behind
+    again = Org(tmp_path / "killed", clock, settings=OrgSettings())
+    with pytest.raises(OrgError, match="INVALID_QUERY_LOCATOR"):
+        rest_of(again, page)
+    again.close()
+
+
+def test_an_orderly_end_lists_the_rest_first(
+    org: Org, first: Callable[[], Page], held: threading.Event, clock: Clock, tmp_path: Path
+) -> None:
+    page = first()
+    closing = threading.Thread(target=org.close)
+    closing.start()
+    held.set()
+    closing.join(10)
+    again = Org(tmp_path / "org", clock, settings=OrgSettings())
+    assert len(rest_of(again, page)) == 100
+    again.close()
+
+
+def test_a_listing_that_fails_ends_its_locator_and_no_other(
+    org: Org, first: Callable[[], Page], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = first()
+    org.cursors.settle()
+
+    def fail(self: Snapshot, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr(Snapshot, "execute", fail)
+    page = first()
+    assert page.total == COUNT
+    with pytest.raises(OrgError, match="INVALID_QUERY_LOCATOR"):
+        rest_of(org, page)
+    assert len(rest_of(org, good)) == 100
