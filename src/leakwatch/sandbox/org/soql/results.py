@@ -113,7 +113,7 @@ class Runner:
         Then it had better sort ids, which an index may have, than whole rows.
         """
         steps = self.store.execute(f"EXPLAIN QUERY PLAN {sql}", plan.values)
-        return any(step["detail"].startswith("USE TEMP B-TREE FOR") for step in steps)
+        return any(step["detail"] == "USE TEMP B-TREE FOR ORDER BY" for step in steps)
 
     def more(self, locator: str, *, page_size: int) -> Page:
         """The page a locator leads to."""
