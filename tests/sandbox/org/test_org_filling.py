@@ -17,6 +17,7 @@ from leakwatch.sandbox.org.database import Snapshot
 from leakwatch.sandbox.org.errors import OrgError
 from leakwatch.sandbox.org.facade import Org, OrgSettings
 from leakwatch.sandbox.org.soql.results import Page
+from leakwatch.sandbox.org.store import Store
 from sandbox.org.org_kit import Clock, Company
 
 pytestmark = pytest.mark.documented("REST API Developer Guide, Query", settled=False)
@@ -113,3 +114,28 @@ def test_a_listing_that_fails_ends_its_locator_and_no_other(
     with pytest.raises(OrgError, match="INVALID_QUERY_LOCATOR"):
         rest_of(org, page)
     assert len(rest_of(org, good)) == 100
+
+
+@pytest.mark.parametrize(
+    ("where", "step"),
+    [
+        ("CreatedDate > 2020-01-01T00:00:00Z", "SEARCH t0 USING COVERING INDEX Account_CreatedDate (CreatedDate>?)"),
+        ("AnnualRevenue = null", "SCAN t0"),
+    ],
+)
+def test_counting_reads_an_index_alone_or_the_table_alone(
+    org: Org, monkeypatch: pytest.MonkeyPatch, where: str, step: str
+) -> None:
+    org.seed("Account", ({"Name": f"deal{i}"} for i in range(201)))
+    counts: list[tuple[str, Any]] = []
+    run = Store.execute
+
+    def note(self: Store, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
+        if sql.startswith("SELECT COUNT"):
+            counts.append((sql, parameters))
+        return run(self, sql, parameters)
+
+    monkeypatch.setattr(Store, "execute", note)
+    org.query_page(f"SELECT Id FROM Account WHERE {where}", all_rows=False, page_size=200)
+    ((sql, parameters),) = counts
+    assert [row["detail"] for row in org.store.execute(f"EXPLAIN QUERY PLAN {sql}", parameters)] == [step]
