@@ -154,6 +154,31 @@ def test_a_mail_that_a_client_manages_can_be_related_anew_with_its_task(org: Org
     assert row(org, "Task", task)["WhatId"] == company.account
 
 
+@pytest.mark.documented("Object Reference v67, EmailMessage", settled=False)
+def test_the_task_of_an_updated_mail_is_made_anew_where_the_org_does_so(org: Org, company: Company) -> None:
+    mail = {"Status": "3", "IsClientManaged": True, "ToIds": [company.contact], "FromId": company.rep, "Subject": "s"}
+    message = org.create("EmailMessage", mail, user_id=company.rep)
+    former = row(org, "EmailMessage", message)["ActivityId"]
+    org.update("EmailMessage", message, {"IsExternallyVisible": False}, user_id=company.manager)
+    assert row(org, "EmailMessage", message)["ActivityId"] == former
+    org.change_settings({"email_task_on_update": "remade"})
+    org.update("EmailMessage", message, {"RelatedToId": company.deal}, user_id=company.manager)
+    task = row(org, "Task", row(org, "EmailMessage", message)["ActivityId"])
+    assert (task["Id"] != former, row(org, "Task", former)["IsDeleted"]) == (True, True)
+    assert (task["WhoId"], task["WhatId"], task["Subject"]) == (company.contact, company.deal, "s")
+    assert task["OwnerId"] == company.manager
+
+
+@pytest.mark.documented("Salesforce help, Considerations for Using Enhanced Email")
+def test_the_task_of_a_mail_has_the_first_closed_status_of_the_org(org: Org, company: Company) -> None:
+    statuses = [("Open", False), ("Filed", True), ("Completed", True)]
+    org.seed(
+        "TaskStatus", [{"ApiName": name, "SortOrder": at, "IsClosed": end} for at, (name, end) in enumerate(statuses)]
+    )
+    message = org.create("EmailMessage", {"Status": "3"}, user_id=company.rep)
+    assert row(org, "Task", row(org, "EmailMessage", message)["ActivityId"])["Status"] == "Filed"
+
+
 @pytest.mark.documented("Object Reference, EmailMessageRelation", settled=False)
 def test_addresses_of_unknown_people_are_relations_without_an_id(org: Org, company: Company) -> None:
     mail = {"Status": "3", "FromAddress": "b@x.example", "ToAddress": "a@x.example; c@x.example"}

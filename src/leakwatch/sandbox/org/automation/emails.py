@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from leakwatch.sandbox.org import values
 from leakwatch.sandbox.org.caller import Caller
@@ -45,7 +46,7 @@ def _check_new(engine: Engine, change: Change) -> None:
         row["RelatedToId"] = row.get("RelatedToId") or row["ParentId"]
         if row["RelatedToId"] != row["ParentId"]:
             raise bad("FIELD_INTEGRITY_EXCEPTION", "ParentId and RelatedToId must be the same", "RelatedToId")
-    if row.get("RelatedToId") and (_first_person(change) or "").startswith("00Q"):
+    if row.get("RelatedToId") and (_first_person(row, change.lists) or "").startswith("00Q"):
         # unverified: the Task could not carry both a lead and a What, so the message is refused
         said = "field integrity exception: RelatedToId (a lead cannot be combined with a related record)"
         raise bad("FIELD_INTEGRITY_EXCEPTION", said, "RelatedToId")
@@ -94,11 +95,11 @@ def _plain(html: str) -> str:
     return "".join(out).strip()
 
 
-def _first_person(change: Change) -> str | None:
+def _first_person(row: Row, lists: Mapping[str, list[str]]) -> str | None:
     """The contact or lead that the Task names: of the recipients, or for incoming mail of the sender."""
-    people = [one for name in JUNCTIONS for one in change.lists.get(name, ())]
-    sender = change.row.get("FromId")
-    order = [sender, *people] if change.row.get("Incoming") else [*people, sender]
+    people = [one for name in JUNCTIONS for one in lists.get(name, ())]
+    sender = row.get("FromId")
+    order = [sender, *people] if row.get("Incoming") else [*people, sender]
     return next((one for one in order if one and one.startswith(("003", "00Q"))), None)
 
 
@@ -109,14 +110,18 @@ def settle(engine: Engine, change: Change) -> None:
         _follow(engine, change, change.old)
         return
     _relate(engine, change)
-    if row["Status"] == DRAFT or row.get("ActivityId"):
-        return
+    if row["Status"] != DRAFT and not row.get("ActivityId"):
+        _make_task(engine, change, change.lists)
+
+
+def _make_task(engine: Engine, change: Change, lists: Mapping[str, list[str]]) -> None:
+    row = change.row
     task: Row = {
         "TaskSubtype": "Email",
         "Status": _closed_status(engine),
         "Subject": (row.get("Subject") or "")[:255] or None,
         "ActivityDate": values.local_date(row["MessageDate"], change.caller.zone),
-        "WhoId": _first_person(change),
+        "WhoId": _first_person(row, lists),
         "WhatId": row.get("RelatedToId"),
         "OwnerId": _task_owner(engine, change),
         "Description": (row.get("TextBody") or "")[:32000] or None,
@@ -127,7 +132,7 @@ def settle(engine: Engine, change: Change) -> None:
 
 
 def _follow(engine: Engine, change: Change, old: Row) -> None:
-    """A draft's people are replaced list by list; the Task stays with what the mail is related to."""
+    """A draft's people are replaced list by list; the Task stays with what the mail is related to, or is made anew."""
     row = change.row
     fields = engine.schema.objects["EmailMessageRelation"].fields
     by_id = {kind for name, kind in JUNCTIONS.items() if name in change.lists}
@@ -137,9 +142,24 @@ def _follow(engine: Engine, change: Change, old: Row) -> None:
             engine.drop(engine.schema.objects["EmailMessageRelation"], relation, change.caller)
     _relate(engine, change)
     task = engine.lookup(row.get("ActivityId"))
-    if task is not None and row["RelatedToId"] != old["RelatedToId"]:
+    if task is None:
+        return
+    if engine.settings.email_task_on_update == "remade":
+        engine.drop(engine.schema.objects["Task"], task, change.caller)
+        _make_task(engine, change, _lists(engine, row))
+    elif row["RelatedToId"] != old["RelatedToId"]:
         changes: Row = {"WhatId": row["RelatedToId"]}
         engine.change(engine.schema.objects["Task"], task, changes, change.caller, given=frozenset())
+
+
+def _lists(engine: Engine, row: Row) -> dict[str, list[str]]:
+    """The people of a mail that is there, by the lists they were given in."""
+    fields = engine.schema.objects["EmailMessageRelation"].fields
+    relations = engine.store.find("EmailMessageRelation", fields["EmailMessageId"], row["Id"])
+    return {
+        name: [one["RelationId"] for one in relations if one["RelationType"] == kind and one["RelationId"]]
+        for name, kind in JUNCTIONS.items()
+    }
 
 
 def _relate(engine: Engine, change: Change) -> None:
@@ -179,8 +199,8 @@ def prepare_relation(engine: Engine, change: Change) -> None:
 
 
 def _closed_status(engine: Engine) -> str:
-    """The org's closed status: its standard one where it still exists."""
-    sql = "SELECT ApiName FROM TaskStatus WHERE IsClosed = 1 ORDER BY ApiName <> 'Completed', SortOrder LIMIT 1"
+    """The first of the org's closed statuses (help, "Considerations for Using Enhanced Email")."""
+    sql = "SELECT ApiName FROM TaskStatus WHERE IsClosed = 1 ORDER BY SortOrder LIMIT 1"
     row = engine.store.execute(sql).fetchone()
     return str(row["ApiName"]) if row else "Completed"
 

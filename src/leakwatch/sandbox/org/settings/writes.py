@@ -20,6 +20,9 @@ class WriteSettings:
     """Probe: who owns the Task that an EmailMessage makes."""
     auto_task_owner_changeable: bool = switch(True)
     """Probe: whether anybody may give the Task that an EmailMessage makes to somebody else."""
+    email_task_on_update: Literal["kept", "remade"] = switch("kept", "remade")
+    """Probe: whether updating a mail deletes its Task and makes a new one. That this may happen is documented
+    (Object Reference v67, EmailMessage), not when; "remade" does it with every update."""
     others_activities_editable: bool = switch(True)
     """Probe: whether a caller may change activities that somebody else owns (activity sharing)."""
     activity_key_shared: bool = switch(True)
