@@ -11,6 +11,7 @@ import pytest
 
 from leakwatch.sandbox.clock import VirtualClock
 from leakwatch.sandbox.org.facade import Org, OrgError
+from leakwatch.sandbox.salesforce import open_org
 from leakwatch.sandbox.world.check import WorldError
 from leakwatch.sandbox.world.reader import parse_world, read_world
 from leakwatch.sandbox.world.seed import declare_rules
@@ -46,6 +47,17 @@ def put(body: dict[str, Any], path: str, value: Any) -> None:
     spot[int(last) if last.isdigit() else last] = value
 
 
+def test_a_world_can_have_person_accounts_and_shared_activities(tmp_path: Path) -> None:
+    body = copy.deepcopy(TINY)
+    put(body, "company.person_accounts", True)
+    put(body, "company.shared_activities", True)
+    clock = VirtualClock(None, parse_world(body).start)
+    org = open_org(tmp_path / "org", clock, parse_world(body), fresh=True, deploy=None).org
+    assert {"PersonEmail", "PersonContactId"} <= set(org.schema.objects["Account"].fields)
+    assert "TaskRelation" in org.schema.objects
+    org.close()
+
+
 def test_a_small_world_by_hand_is_enough() -> None:
     world = parse_world(copy.deepcopy(TINY))
     assert world.days == 14
@@ -57,6 +69,7 @@ def test_a_small_world_by_hand_is_enough() -> None:
     [
         ("usres", [], "(file): unknown key 'usres', did you mean 'users'?"),
         ("users.0.manger", "@user:a", "users[0]: unknown key 'manger', did you mean 'manager'?"),
+        ("company.shared_activities", "yes", "company.shared_activities: must be true or false"),
         ("users.0.role", "sales", "users[0].role: 'sales' is not one of rep, manager, revops, admin, integration"),
         ("users.0.manager", "@user:z", "users[0].manager: nothing is called '@user:z'"),
         ("days", "two weeks", "days: must be a whole number from 0 on, not 'two weeks'"),
