@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
@@ -133,7 +133,6 @@ _Rule = Callable[[Sequence[Person]], list[Person]]
 
 def _rules(address: str, book: AddressBook, around: Surroundings) -> list[tuple[str, _Rule]]:
     """Return (words, rule) in order; a rule returns those it speaks for."""
-    deals: Mapping[str, Sequence[object]] = book.open_opportunities
 
     def in_thread(people: Sequence[Person]) -> list[Person]:
         earlier = around.earlier
@@ -151,13 +150,12 @@ def _rules(address: str, book: AddressBook, around: Surroundings) -> list[tuple[
         return [person for person in business if _in(person, others)] or private
 
     def with_own_deal(people: Sequence[Person]) -> list[Person]:
-        owned = {
-            account
-            for account in deals
-            for deal in book.open_opportunities[account]
-            if deal.owner_id in around.ours or deal.team & around.ours
-        }
-        return [person for person in people if _in(person, owned)]
+        return [
+            person
+            for person in people
+            for deals in [book.open_opportunities.get(person.account_id or "", ())]
+            if any(deal.owner_id in around.ours or deal.team & around.ours for deal in deals)
+        ]
 
     def latest(people: Sequence[Person]) -> list[Person]:
         newest = max(person.last_activity or _LONG_AGO for person in people)
