@@ -17,7 +17,16 @@ from leakwatch.core.privacy import PrivacyRules
 from leakwatch.errors import CursorError, LeakwatchError
 from leakwatch.flows.capture import CaptureDoors, CaptureOptions, capture
 from leakwatch.flows.capture_report import CaptureReport
-from leakwatch.model import AddressBook, OpenOpportunity, Person, Principal, WriteOp, WriteResult, WriteStatus
+from leakwatch.model import (
+    AddressBook,
+    DomainAccount,
+    OpenOpportunity,
+    Person,
+    Principal,
+    WriteOp,
+    WriteResult,
+    WriteStatus,
+)
 from leakwatch.sources.gmail import GmailSource
 from leakwatch.store.database import metadata, open_engine
 from leakwatch.store.journal import SqlJournal
@@ -185,6 +194,7 @@ class World:
             "bob@ourco.com": (Person("005BOB", "User", "Bob Kaya"),),
         }
         self.deals: dict[str, tuple[OpenOpportunity, ...]] = {}
+        self.domains: dict[str, tuple[DomainAccount, ...]] = {}
         self.snapshot = "snapshot 1"
         self.plan: Plan | None = None  # lets through only what it holds
         self.roster: list[Principal] = [ANN, BOB]
@@ -192,7 +202,7 @@ class World:
 
     def book(self, addresses: Iterable[str], deals: Iterable[str] = ()) -> AddressBook:
         return AddressBook(
-            {one: self.people[one] for one in addresses if one in self.people}, self.deals, self.snapshot
+            {one: self.people[one] for one in addresses if one in self.people}, self.deals, self.snapshot, self.domains
         )
 
     def capture(self, *, now: datetime = NOW, run_id: str = "run", full: bool = False, **options: Any) -> CaptureReport:

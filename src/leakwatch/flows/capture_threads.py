@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from leakwatch.core.identity import mail_key
 from leakwatch.model import Activity, Match
@@ -16,7 +16,8 @@ OPPORTUNITY_PREFIX = "006"  # of an Opportunity's id (Object Reference v63)
 class Threads:
     """Matches of earlier mails: those in Salesforce as the journal knows them, and those of this run.
 
-    Of this run only what names an opportunity is kept, for that is what a reply inherits.
+    Of this run only what names an opportunity is kept, for that is what a reply inherits, and none of its words: a
+    first run may match a hundred thousand mails.
     """
 
     journal: Journal
@@ -37,7 +38,7 @@ class Threads:
     def note(self, match: Match) -> None:
         """Remember how a mail of this run matched."""
         if _has_deal(match):
-            self._now[match.activity_key] = match
+            self._now[match.activity_key] = replace(match, reason="", runners_up=(), addresses={})
 
 
 def _has_deal(match: Match) -> bool:
