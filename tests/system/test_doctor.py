@@ -28,6 +28,7 @@ def test_a_good_org_has_nothing_to_mend_and_nothing_is_written(fresh: Desk) -> N
     assert {check["state"] for check in checks.values()} <= {"ok", "note"}
     assert checks["Salesforce token"]["state"] == "ok"
     assert checks["sample mailbox"]["state"] == "ok"
+    assert "the first sync reads those of" in checks["sample mailbox"]["words"]
     assert fresh.dump() == org
     assert not fresh.writes()
     said = fresh.run("doctor")

@@ -10,6 +10,7 @@ from typing import Literal
 from leakwatch.app.building import Parts
 from leakwatch.app.capturing import roster
 from leakwatch.app.google_parts import GoogleParts
+from leakwatch.config import Settings
 from leakwatch.errors import (
     AuthError,
     BudgetError,
@@ -193,12 +194,28 @@ def _google(parts: Parts, people: list[UserFact] | None) -> Iterator[Check]:
 def _sample(parts: Parts, google: GoogleParts, principal: Principal) -> Check:
     google.client.allow([parts.settings.google.admin_email, principal.address])
     try:
-        google.gmail.profile(principal.address)
+        profile = google.gmail.profile(principal.address)
     except AuthError as error:
         return Check("sample mailbox", "bad", f"{principal.address}: {error}",
                      "Check domain-wide delegation: the service account's client id and its scopes.",
                      error.exit_code)  # fmt: skip
-    return Check("sample mailbox", "ok", f"{principal.address} can be read ({parts.settings.google.scope} scope)")
+    words = f"{principal.address} can be read ({parts.settings.google.scope} scope); "
+    return Check("sample mailbox", "ok", words + _price(parts.settings, int(profile.get("messagesTotal") or 0)))
+
+
+def _price(settings: Settings, mails: int) -> str:
+    """Return in words what the first sync of a mailbox with so many mails takes."""
+    from leakwatch.clients.limiter import GMAIL_2026
+    from leakwatch.sources.gmail import GmailOptions
+
+    price = GMAIL_2026.cost("messages.get")
+    pace = max(1, settings.google.units_per_user_minute // price)
+    days = settings.capture.backfill_days
+    words = f"of its {mails:,} mails the first sync reads those of {days} days, {pace} a minute"
+    if settings.google.scope == "readonly":
+        return words
+    more = 2 * GmailOptions().probe_size
+    return f"{words}, and without search about {more} older ones ({more * price:,} units) to find where they end"
 
 
 def _sample_calendar(parts: Parts, google: GoogleParts, principal: Principal) -> Check:
