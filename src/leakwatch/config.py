@@ -157,6 +157,9 @@ class Privacy(_Section):
         description="A mail whose sender marked it so (header Sensitivity; Outlook: Properties) is skipped",
     )
     opt_out_labels: tuple[str, ...] = Field(("leakwatch-off",), description="Gmail labels that keep a mail out")
+    only_labels: tuple[str, ...] = Field(
+        (), description="If given, only mails with one of these Gmail labels, in the mailbox that is read"
+    )
     subjects: bool = Field(True, description="Store and write subjects; off writes '(subject not captured)'")
 
 

@@ -391,7 +391,7 @@ def test_a_history_that_went_backwards_is_told():
 def test_a_mail_with_an_opt_out_label_is_marked_also_when_the_label_is_new():
     gmail = FakeGmail(message("a", labels=("INBOX", "Label_9")), message("b"))
     source = GmailSource(gmail, GmailOptions(opt_out_labels=("Private",)))
-    source._opt_out_ids(ANN, {"Label_7"})
+    source._ids(ANN, frozenset({"private"}), {"Label_7"})
     gmail.names["private"] = "Label_9"
     page = source.fetch_page(ANN, begin(source))
     found = {str(item["id"]): source.to_activity(item, ANN) for item in page.upserts}
@@ -413,6 +413,54 @@ def test_a_system_label_can_be_the_opt_out():
     found = source.to_activity(item, ANN)
     assert isinstance(found, Decision)
     assert (found.reason, gmail.label_calls) == (SkipReason.OPT_OUT_LABEL, 0)
+
+
+ONLY = GmailOptions(only_labels=("Deals", "starred"))
+
+
+def only_labelled(*records: dict[str, Any], stored: Sequence[dict[str, Any]] = ()) -> tuple[FakeGmail, dict[str, str]]:
+    """Read these changes where a mail must carry a label; return the mailbox, and what became of each by id."""
+    gmail = FakeGmail(*stored)
+    gmail.names = {"deals": "Label_3", "other": "Label_4"}
+    gmail.changes = list(records)
+    source = GmailSource(gmail, ONLY)
+    _, pages = read(source, in_delta(source))
+    found = [source.to_activity(item, ANN) for page in pages for item in page.upserts]
+    return gmail, {
+        (one.ref if isinstance(one, Decision) else one.refs[0]).provider_id: (
+            str(one.reason) if isinstance(one, Decision) else "captured"
+        )
+        for one in found
+    }
+
+
+def test_where_a_label_lets_mail_in_nothing_else_is_captured_and_the_rest_costs_no_fetch():
+    mails = [message("a", labels=("INBOX", "Label_3")), message("b"), message("c", labels=("STARRED",))]
+    changes_ = [added("a", "INBOX", "Label_3"), added("b", "INBOX"), added("c", "STARRED")]
+    gmail, fates = only_labelled(*changes_, stored=mails)
+    assert fates == {"a": "captured", "b": "not_labelled", "c": "captured"}
+    assert sorted(gmail.fetched) == ["a", "c"]
+
+
+def test_a_mail_that_gets_the_label_later_is_fetched_and_one_that_loses_it_is_named_without_a_fetch():
+    lost = {"labelsRemoved": [{"message": {"id": "b", "labelIds": ["INBOX"]}, "labelIds": ["Label_3"]}]}
+    kept = {"labelsRemoved": [{"message": {"id": "c", "labelIds": ["STARRED"]}, "labelIds": ["Label_3"]}]}
+    mails = [message("a", labels=("Label_3",)), message("b"), message("c", labels=("STARRED",))]
+    gmail, fates = only_labelled(label("labelsAdded", "a", "Label_3"), lost, kept, stored=mails)
+    assert fates == {"a": "captured", "b": "not_labelled", "c": "captured"}
+    assert "b" not in gmail.fetched
+
+
+@pytest.mark.parametrize("can_search", [True, False])
+def test_the_first_read_leaves_out_what_has_no_label_and_searches_for_those_that_have(can_search: bool):
+    gmail = FakeGmail(message("a", labels=("Label_3",)), message("b"), can_search=can_search)
+    gmail.names = {"deals": "Label_3"}
+    source = GmailSource(gmail, ONLY)
+    _, pages = read(source, begin(source))
+    found = [source.to_activity(item, ANN) for page in pages for item in page.upserts]
+    assert [isinstance(one, Activity) for one in found] == [True, False]
+    if can_search:
+        assert "{label:deals label:starred} -in:chats" in (gmail.searches[0] or "")
 
 
 def test_without_opt_out_labels_no_labels_are_asked_for():

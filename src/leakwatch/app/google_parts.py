@@ -120,6 +120,7 @@ class GoogleParts:
         section, journal = self.parts.settings.capture, self.parts.journal
         options = GmailOptions(
             opt_out_labels=section.privacy.opt_out_labels,
+            only_labels=section.privacy.only_labels,
             own_domains=self.parts.settings.company.domains,
             page_size=section.page_size,
             thread_from=self.limiter.cheaper_from("google", "threads.get", "messages.get"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -13,6 +13,7 @@ from leakwatch.model import SkipReason
 
 MAX_PART_DEPTH = 10  # of a mail's nested parts; people's mail has three
 OPT_OUT = "leakwatchOptOut"  # set on a raw item that carries one of the opt-out labels
+NOT_LABELLED = "leakwatchNotLabelled"  # set on one that carries none of the labels that let a mail in, if there are any
 # A message that loses one of these is news; so is one that gains SENT (a scheduled mail went out).
 _HIDING = frozenset({"SPAM", "TRASH", "DRAFT", "SCHEDULED"})
 _SKIPS = (
@@ -31,11 +32,18 @@ class Round:
     unfetched: list[Mapping[str, Any]]
 
 
-def reduce_history(records: Sequence[Mapping[str, Any]], opt_out: frozenset[str]) -> Round:
+def reduce_history(
+    records: Sequence[Mapping[str, Any]], opt_out: frozenset[str], let_in: frozenset[str] | None = None
+) -> Round:
     """Return the last word on each message. A record's generic `messages` list repeats the typed ones: not read.
 
     Spam, chats and what else is left out by its label alone comes as such and is not fetched (every autosave of a draft
     is a new message). That goes by the labels a message was added with; should it lose one, that is news again.
+
+    Args:
+        records: as Gmail gives them.
+        opt_out: ids of the labels that keep a mail out.
+        let_in: ids of the labels one of which a mail must carry; None if it need not.
     """
     last: dict[str, Mapping[str, Any] | None] = {}  # id -> message to fetch, or None if it was deleted
     hidden: set[str] = set()  # ids that were added with a label that leaves them out
@@ -51,23 +59,17 @@ def reduce_history(records: Sequence[Mapping[str, Any]], opt_out: frozenset[str]
 
     for record in records:
         for entry in record.get("messagesAdded") or ():
-            news(entry.get("message") or {}, is_new=True)
-        for entry in record.get("labelsAdded") or ():
-            if opt_out.intersection(entry.get("labelIds") or ()):
-                # It may be stored by now, so that it would not be fetched again: the label alone decides.
-                news({**(entry.get("message") or {}), OPT_OUT: True})
-            elif "SENT" in (entry.get("labelIds") or ()):
-                news(entry.get("message") or {})
-        for entry in record.get("labelsRemoved") or ():
-            if set(entry.get("labelIds") or ()) & (_HIDING | opt_out):
-                news(entry.get("message") or {})
+            news(_let_in(entry.get("message") or {}, let_in), is_new=True)
+        for message in _relabelled(record, opt_out, let_in):
+            news(message)
         for entry in record.get("messagesDeleted") or ():
             last[str((entry.get("message") or {}).get("id") or "")] = None
     last.pop("", None)
     unfetched = {
         message_id: message
         for message_id, message in last.items()
-        if message and (message_id in hidden or message.get(OPT_OUT) or _is_draft(labels_of(message)))
+        if message
+        and (message_id in hidden or message.keys() & {OPT_OUT, NOT_LABELLED} or _is_draft(labels_of(message)))
     }
     return Round(
         wanted=[message_id for message_id, message in last.items() if message and message_id not in unfetched],
@@ -76,11 +78,42 @@ def reduce_history(records: Sequence[Mapping[str, Any]], opt_out: frozenset[str]
     )
 
 
+def _relabelled(
+    record: Mapping[str, Any], opt_out: frozenset[str], let_in: frozenset[str] | None
+) -> Iterator[Mapping[str, Any]]:
+    """Yield the messages whose labels changed in a way that matters; arguments: see `reduce_history`.
+
+    One that is kept out by the change is marked so: it may be stored by now, so that it would not be fetched again, and
+    the label alone decides.
+    """
+    wanted = let_in or frozenset[str]()
+    for entry in record.get("labelsAdded") or ():
+        message, given = entry.get("message") or {}, set(entry.get("labelIds") or ())
+        if given & opt_out:
+            yield {**message, OPT_OUT: True}
+        elif given & ({"SENT"} | wanted):
+            yield message
+    for entry in record.get("labelsRemoved") or ():
+        message, taken = entry.get("message") or {}, set(entry.get("labelIds") or ())
+        if taken & (_HIDING | opt_out):
+            yield message
+        elif taken & wanted:
+            yield _let_in(message, let_in)
+
+
+def _let_in(message: Mapping[str, Any], let_in: frozenset[str] | None) -> Mapping[str, Any]:
+    """Return `message`, marked if it carries none of the labels that let a mail in."""
+    if let_in is None or labels_of(message) & let_in:
+        return message
+    return {**message, NOT_LABELLED: True}
+
+
 def changed_labels(records: Sequence[Mapping[str, Any]]) -> set[str]:
-    """Return the ids of all labels that were put on or taken off."""
-    entries = [
-        entry for record in records for name in ("labelsAdded", "labelsRemoved") for entry in record.get(name, ())
-    ]
+    """Return the ids of all labels that were put on or taken off, or that messages were added with."""
+    entries: list[Mapping[str, Any]] = []
+    for record in records:
+        entries += [*record.get("labelsAdded", ()), *record.get("labelsRemoved", ())]
+        entries += [entry.get("message") or {} for entry in record.get("messagesAdded", ())]
     return {str(label) for entry in entries for label in entry.get("labelIds") or ()}
 
 
@@ -93,6 +126,8 @@ def skip_reason(item: Mapping[str, Any]) -> SkipReason | None:
         return SkipReason.SCHEDULED
     if item.get(OPT_OUT):
         return SkipReason.OPT_OUT_LABEL
+    if item.get(NOT_LABELLED):
+        return SkipReason.NOT_LABELLED
     hidden = next((reason for label, reason in _SKIPS if label in labels), None)
     if hidden is None and "SENT" not in labels and _is_invitation(payload_of(item)):
         return SkipReason.CALENDAR_INVITATION

@@ -161,6 +161,7 @@ class SkipReason(StrEnum):
     SENSITIVE = "sensitive"  # by its Sensitivity header
     BLOCKED = "blocked"
     OPT_OUT_LABEL = "opt_out_label"
+    NOT_LABELLED = "not_labelled"  # labels that let a mail in are set, and it carries none of them
     NO_NOTICE = "no_notice"
     OFF_ROSTER = "off_roster"  # read before its mailbox was taken off the roster, and not written by then
     BULK = "bulk"

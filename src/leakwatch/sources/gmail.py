@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from leakwatch.core.gmail_items import (
+    NOT_LABELLED,
     OPT_OUT,
     changed_labels,
     headers_of,
@@ -66,7 +67,8 @@ class GmailOptions:
     """Settings of this source.
 
     Attributes:
-        opt_out_labels: names of Gmail labels that keep a mail out; empty asks for no labels at all.
+        opt_out_labels: names of Gmail labels that keep a mail out.
+        only_labels: if given, a mail must carry one of these. With neither, no labels are asked for at all.
         own_domains: the company's mail domains: a mail through a group of theirs is no list's.
         page_size: ids per messages.list (Gmail allows 500).
         probe_size: without search, so many mails are fetched at a time, and listing ends when so many in a row are
@@ -76,6 +78,7 @@ class GmailOptions:
     """
 
     opt_out_labels: tuple[str, ...] = ()
+    only_labels: tuple[str, ...] = ()
     own_domains: tuple[str, ...] = ()
     page_size: int = 500
     probe_size: int = 50
@@ -99,6 +102,7 @@ class GmailSource:
         self._options = options or GmailOptions()
         self._known = known
         self._opt_out_names = frozenset(name.strip().lower() for name in self._options.opt_out_labels)
+        self._only_names = frozenset(name.strip().lower() for name in self._options.only_labels)
         self._labels: dict[str, Mapping[str, str]] = {}
 
     def first_cursor(self, principal: Principal, *, window_start: datetime, now: datetime) -> Cursor:
@@ -129,7 +133,7 @@ class GmailSource:
         return Page(tuple(self._marked(principal, items)), (), cursor, has_more=True, gone=tuple(gone))
 
     def _snapshot(self, principal: Principal, cursor: Cursor) -> Page:
-        search = _search(cursor.window_start) if self._gmail.can_search else None
+        search = _search(cursor.window_start, self._only_names) if self._gmail.can_search else None
         probe = self._options.probe_size
         page_size = self._options.page_size if search is not None else max(probe, self._options.page_size)
         listed = self._gmail.list_messages(
@@ -184,7 +188,8 @@ class GmailSource:
         if _number(reached) < _number(cursor.token):
             raise CursorError("the mailbox's history went backwards: it was restored from an older state")
         records = answer.get("history") or ()
-        round_ = reduce_history(records, self._opt_out_ids(principal, changed_labels(records)))
+        seen = changed_labels(records)
+        round_ = reduce_history(records, self._ids(principal, self._opt_out_names, seen), self._let_in(principal, seen))
         items, gone = self._gmail.get_messages(principal.address, self._unknown(principal, round_.wanted))
         following = answer.get("nextPageToken")
         # The history id counts only when the last page was read (Gmail API, history.list).
@@ -226,31 +231,49 @@ class GmailSource:
         known = self._known(self.name, principal.address, unique)
         return [message_id for message_id in unique if message_id not in known]
 
-    def _opt_out_ids(self, principal: Principal, seen: Collection[str]) -> frozenset[str]:
-        """Return the ids of the opt-out labels, as far as they matter for the labels `seen`.
+    def _let_in(self, principal: Principal, seen: Collection[str]) -> frozenset[str] | None:
+        """Return the ids of the labels that let a mail in, as far as they matter for those `seen`; None if all may."""
+        return self._ids(principal, self._only_names, seen) if self._only_names else None
+
+    def _ids(self, principal: Principal, wanted: frozenset[str], seen: Collection[str]) -> frozenset[str]:
+        """Return the ids of the labels called `wanted`, as far as they matter for the labels `seen`.
 
         Gmail is asked for names only where a label that a person made is among them: an idle poll costs no call.
         """
-        if not self._opt_out_names:
+        if not wanted:
             return frozenset()
-        system = frozenset(name.upper() for name in self._opt_out_names)  # a system label's id is its name
+        system = frozenset(name.upper() for name in wanted)  # a system label's id is its name
         made = {label for label in seen if label != label.upper()}  # Label_7; system labels are INBOX, YELLOW_STAR
         if not made:
             return system
         names = self._labels.get(principal.address)
         if names is None or made - set(names.values()):  # never asked, or a label made since
             names = self._labels[principal.address] = self._gmail.labels(principal.address)
-        return system | {label_id for name, label_id in names.items() if name in self._opt_out_names}
+        return system | {label_id for name, label_id in names.items() if name in wanted}
 
     def _marked(self, principal: Principal, items: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-        """Return `items`, each with an opt-out label marked so."""
-        ids = self._opt_out_ids(principal, {label for item in items for label in labels_of(item)})
-        return [{**item, OPT_OUT: True} if labels_of(item) & ids else item for item in items]
+        """Return `items`, those marked that have an opt-out label, or none of the labels that let a mail in."""
+        seen = {label for item in items for label in labels_of(item)}
+        out, let_in = self._ids(principal, self._opt_out_names, seen), self._let_in(principal, seen)
+        marked: list[Mapping[str, Any]] = []
+        for item in items:
+            labels = labels_of(item)
+            if list(item) == ["id"]:  # not given: see `to_activity`
+                marked.append(item)
+            elif labels & out:
+                marked.append({**item, OPT_OUT: True})
+            elif let_in is not None and not labels & let_in:
+                marked.append({**item, NOT_LABELLED: True})
+            else:
+                marked.append(item)
+        return marked
 
 
-def _search(window_start: datetime | None) -> str:
+def _search(window_start: datetime | None, only: Collection[str]) -> str:
     after = f"after:{int(window_start.timestamp())} " if window_start is not None else ""
-    return f"{after}-in:chats -in:drafts -in:spam -in:trash"
+    # Gmail's search writes a label with hyphens for blanks (Gmail API, "Filtering").
+    labels = [f"label:{name.replace(' ', '-')}" for name in sorted(only)]
+    return f"{after}{'{' + ' '.join(labels) + '} ' if labels else ''}-in:chats -in:drafts -in:spam -in:trash"
 
 
 def _past_window(

@@ -40,6 +40,7 @@ PASSING_REASONS = frozenset(
         SkipReason.DRAFT,
         SkipReason.SCHEDULED,
         SkipReason.OPT_OUT_LABEL,
+        SkipReason.NOT_LABELLED,
         SkipReason.TOO_OLD,  # until the admin asks for a longer backfill
         SkipReason.NO_NOTICE,  # until the employee is told again
         SkipReason.OFF_ROSTER,  # until the mailbox is on the roster again
