@@ -15,7 +15,7 @@ from leakwatch.sandbox.control.desk import Call
 from leakwatch.sandbox.faults import FaultBook, Rule
 from leakwatch.sandbox.google.calendar_quota import CalendarQuota, CalendarQuotaSettings
 from leakwatch.sandbox.google.errors import GoogleError
-from leakwatch.sandbox.google.meetings import MeetingError
+from leakwatch.sandbox.google.meeting_fields import MeetingError
 from leakwatch.sandbox.google.service import Reply
 from sandbox.google.calendar_desk import ANN, BOB, Desk
 

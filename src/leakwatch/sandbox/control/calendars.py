@@ -1,6 +1,6 @@
 """Google Calendar: what people do with meetings, and what wears out.
 
-POST /calendar/events     {"do": "create", "event": {...}}: see google/meetings.py for its fields
+POST /calendar/events     {"do": "create", "event": {...}}: see google/meeting_fields.py for its fields
                           {"do": "update", "event": id, "fields": {...}, "occurrence"?}
                           {"do": "split", "event": id, "occurrence", "fields"}: this and following ones
                           {"do": "transfer", "event": id, "organizer": address}
@@ -24,7 +24,7 @@ from leakwatch.sandbox.control.desk import Body, Call, Desk, Route
 from leakwatch.sandbox.google.calendar import ROLES
 from leakwatch.sandbox.google.calendar_quota import PROFILES, CalendarQuotaSettings
 from leakwatch.sandbox.google.calendar_service import CalendarService
-from leakwatch.sandbox.google.meetings import MeetingError
+from leakwatch.sandbox.google.meeting_fields import MeetingError
 
 #: Deed -> the keys it takes beside `event`: required, optional.
 DEEDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {

@@ -9,35 +9,16 @@ from __future__ import annotations
 import base64
 import hashlib
 from dataclasses import dataclass
-from difflib import get_close_matches
 from email.utils import parseaddr
 from typing import Any
 
+from leakwatch.sandbox.google import meeting_fields
 from leakwatch.sandbox.google.calendar_store import CalendarStore, Row
 from leakwatch.sandbox.google.directory import Directory
-from leakwatch.sandbox.google.recurrence import (
-    EXPANSION,
-    RecurrenceError,
-    instance,
-    is_all_day,
-    key_of,
-    moment,
-    occurrence_at,
-    rules,
-    until_before,
-    wall,
-    zone_of,
-)
+from leakwatch.sandbox.google.meeting_fields import MeetingError
+from leakwatch.sandbox.google.recurrence import EXPANSION, instance, key_of, occurrence_at, until_before
 
 Json = dict[str, Any]
-
-#: Fields of an event that people may set (discovery document calendar v3, without what is read-only).
-FIELDS = (
-    "summary", "description", "location", "start", "end", "recurrence", "attendees", "visibility", "transparency",
-    "status", "eventType", "hangoutLink", "conferenceData", "extendedProperties", "guestsCanSeeOtherGuests",
-    "guestsCanInviteOthers", "guestsCanModify", "anyoneCanAddSelf", "colorId", "source", "attachments", "reminders",
-    "workingLocationProperties", "outOfOfficeProperties", "focusTimeProperties", "birthdayProperties",
-)  # fmt: skip
 
 #: Fields that each guest sets for his own copy.
 OWN_FIELDS = ("visibility", "transparency", "reminders", "colorId", "_hidden")
@@ -46,10 +27,6 @@ RESPONSES = ("needsAction", "declined", "tentative", "accepted")
 
 #: "For events with more than 200 guests" responses are not propagated to the other copies.
 GUESTS_TOLD = 200
-
-
-class MeetingError(ValueError):
-    """Something was asked of a meeting that makes no sense."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +49,15 @@ class Meetings:
         Returns:
             `id`, `iCalUID` and the `calendars` that have a copy.
         """
-        fields = {name: value for name, value in given.items() if name not in {"organizer", "iCalUID", "id"}}
+        rest = {name: value for name, value in given.items() if name not in {"organizer", "iCalUID", "id"}}
         organiser = self._person(given.get("organizer"))
         now = self.store.mail.clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
         body: Json = {"status": "confirmed", "created": created or now, "creator": organiser, "organizer": organiser}
-        body |= {"sequence": 0, "eventType": "default"} | self._checked(fields, organiser)
+        body |= {"sequence": 0, "eventType": "default"} | self._checked(rest, organiser)
         for name in ("start", "end"):
             if name not in body:
                 raise MeetingError(f"a meeting needs its {name}")
-        self._check_times(body)
+        meeting_fields.check_times(body, self.store.zone)
         uid = given.get("iCalUID")
         body["id"] = given.get("id") or (foreign_id(uid) if uid else self._new_id(body))
         body["iCalUID"] = uid or f"{body['id']}@google.com"
@@ -102,26 +79,19 @@ class Meetings:
         raise MeetingError("no free event id")
 
     def _person(self, text: object) -> Json:
+        """Somebody as events name him; a colleague by his main address, whatever alias was written."""
         name, address = parseaddr(str(text or ""))
         if "@" not in address:
             raise MeetingError(f"not an address: {text!r}")
         account = self.directory.find(address)
-        if account is not None:
-            return {"email": account["primaryEmail"]} | ({"displayName": name} if name else {})
-        return {"email": address.lower()} | ({"displayName": name} if name else {})
+        email = str(account["primaryEmail"]) if account is not None else address.lower()
+        return {"email": email} | ({"displayName": name} if name else {})
 
-    def _checked(self, fields: Json, organiser: Json) -> Json:
-        """The fields as they are kept; unknown ones are refused with the nearest known one."""
-        for name in fields:
-            if name not in FIELDS:
-                near = get_close_matches(name, FIELDS, 1)
-                raise MeetingError(f"unknown field {name!r}" + (f", did you mean {near[0]!r}?" if near else ""))
-        found = dict(fields)
-        if "attendees" in fields:
-            found["attendees"] = self._guests(fields["attendees"], organiser)
-        for name in ("start", "end"):
-            if name in found:
-                found[name] = self._time(name, found[name])
+    def _checked(self, given: Json, organiser: Json) -> Json:
+        """The fields as they are kept."""
+        found = meeting_fields.checked(given, self.store.zone)
+        if "attendees" in given:
+            found["attendees"] = self._guests(given["attendees"], organiser)
         return found
 
     def _guests(self, given: list[Any], organiser: Json) -> list[Json]:
@@ -136,27 +106,6 @@ class Meetings:
         if guests and organiser["email"] not in guests:
             guests = {organiser["email"]: organiser | {"responseStatus": "accepted"}} | guests
         return list(guests.values())
-
-    def _time(self, name: str, value: Json) -> Json:
-        """A start or end, its time with the offset and its zone named."""
-        if set(value) == {"date"}:
-            return value
-        if "dateTime" not in value or set(value) - {"dateTime", "timeZone"}:
-            raise MeetingError(f'{name} must be {{"date"}} or {{"dateTime", "timeZone"}}, not {value!r}')
-        zone = value.get("timeZone", self.store.zone)
-        local = moment(value, zone_of(zone)).astimezone(zone_of(zone))
-        return {"dateTime": local.isoformat(timespec="seconds"), "timeZone": zone}
-
-    def _check_times(self, body: Json) -> None:
-        zone = zone_of(self.store.zone)
-        if is_all_day(body["start"]) != is_all_day(body["end"]):
-            raise MeetingError("start and end must both be dates or both be times")
-        if moment(body["end"], zone) < moment(body["start"], zone):
-            raise MeetingError("the end lies before the start")
-        if is_all_day(body["start"]) and body["end"]["date"] == body["start"]["date"]:
-            raise MeetingError("the end of an all-day event is exclusive: name the day after its last one")
-        if body.get("recurrence") and next(iter(rules(body)), None) != wall(body["start"])[0]:
-            raise RecurrenceError("a series must start with its first occurrence")
 
     # -- copies ------------------------------------------------------------------------------------
 
@@ -210,10 +159,12 @@ class Meetings:
             raise MeetingError(f"the event {event!r} is cancelled")
         body = shared | self._checked(fields, shared["organizer"])
         known = {guest["email"]: guest["responseStatus"] for guest in shared.get("attendees", [])}
-        for guest, given in zip(body.get("attendees", []), fields.get("attendees", []), strict=False):
-            if guest["email"] in known and not (isinstance(given, dict) and "responseStatus" in given):
-                guest["responseStatus"] = known[guest["email"]]
-        self._check_times(body)
+        said = [one for one in fields.get("attendees", []) if isinstance(one, dict) and "responseStatus" in one]
+        told = {self._person(one["email"])["email"] for one in said}
+        for guest in body.get("attendees", []):
+            if guest["email"] not in told:  # who was invited before keeps his answer
+                guest["responseStatus"] = known.get(guest["email"], guest["responseStatus"])
+        meeting_fields.check_times(body, self.store.zone)
         moved = any(body.get(name) != shared.get(name) for name in ("start", "end", "recurrence"))
         body["sequence"] = shared["sequence"] + int(moved)
         with self.store.mail.writing():
@@ -246,7 +197,7 @@ class Meetings:
         rest = {"id": event.partition("_R")[0] + mark, "iCalUID": f"{head.partition('_R')[0]}{mark}@{domain}"}
         ends = master | {"recurrence": until_before(master, one), "sequence": master["sequence"] + 1}
         begins = master | {"start": one.start, "end": one.end} | rest | self._checked(fields, master["organizer"])
-        self._check_times(begins)
+        meeting_fields.check_times(begins, self.store.zone)
         with self.store.mail.writing():
             self._spread(ends, copies)
             self._drop_lost(ends)

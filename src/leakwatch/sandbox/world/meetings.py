@@ -6,8 +6,8 @@ import base64
 import hashlib
 from collections.abc import Iterable
 
-from leakwatch.sandbox.clock import format_instant
-from leakwatch.sandbox.google.meetings import FIELDS, Meetings, foreign_id, split_mark
+from leakwatch.sandbox.google.meeting_fields import FIELDS
+from leakwatch.sandbox.google.meetings import Meetings, foreign_id, split_mark
 from leakwatch.sandbox.world.check import Node
 from leakwatch.sandbox.world.model import ACTS, MEETING_SKIPS, MEETING_STATES, Json, World, instant
 
@@ -42,12 +42,17 @@ def invite(meeting: Json, world: World, meetings: Meetings) -> Json:
     """Put a meeting into the calendars, with the exceptions it has from the start."""
     given = {name: value for name, value in meeting.items() if name in FIELDS or name in {"organizer", "iCalUID"}}
     event = event_id(meeting, world.seed)
-    made = meetings.create(given | {"id": event}, created=format_instant(instant(meeting["at"])))
+    made = meetings.create(given | {"id": event}, created=_stamp(meeting["at"]))
     for exception in meeting.get("exceptions", []):
         act(meetings, event, exception)
     if meeting.get("cancelled"):
         meetings.cancel(event)
     return made
+
+
+def _stamp(at: str) -> str:
+    """An instant as Google writes it."""
+    return instant(at).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def act(meetings: Meetings, event: str, given: Json) -> Json:
