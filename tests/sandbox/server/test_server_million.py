@@ -30,7 +30,7 @@ DEALS = 120
 @pytest.fixture(scope="module")
 def poured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     folder = tmp_path_factory.mktemp("million")
-    stage, _ = open_stage(Options("million", folder, scale=SCALE))
+    stage, _ = open_stage(Options(folder, "million", scale=SCALE))
     yield stage
     stage.close()
 
@@ -41,7 +41,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     folder = tmp_path_factory.mktemp("loaded")
     file = folder / "a-file.json"
     assert main(["world", "million", "--scale", str(SCALE), "-o", str(file)]) == 0
-    stage, _ = open_stage(Options(str(file), folder))
+    stage, _ = open_stage(Options(folder, str(file)))
     yield stage
     stage.close()
 
@@ -104,7 +104,7 @@ def test_references_reach_from_the_first_row_to_the_last_and_no_further(poured: 
 
 
 def test_a_second_start_finds_it_and_what_happened_meanwhile(tmp_path: Path) -> None:
-    options = Options("million", tmp_path, scale=0.00001)
+    options = Options(tmp_path, "million", scale=0.00001)
     stage, _ = open_stage(options)
     stage.play_until(stage.world.start + timedelta(days=2))
     refs = stage.player.refs
@@ -136,7 +136,7 @@ def test_a_disk_too_small_is_told_before_anything_is_written(
 ) -> None:
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(filling.shutil, "disk_usage", lambda _path: usage._replace(free=1_000_000_000))
-    assert main(["serve", "--world", "million", "--dir", str(tmp_path)]) == 1
+    assert main(["serve", "--world", "million", "--dir", str(tmp_path)]) == 3
     assert "1,000,000 deals takes about" in (said := capsys.readouterr().err)
     assert "has 1.0 GB left" in said
     assert not (tmp_path / "world.json").exists()

@@ -22,6 +22,7 @@ Values = tuple[Any, ...]
 _CLOSING = ("IsClosed", "IsWon", "Probability", "ForecastCategoryName", "ForecastCategory")
 _FISCAL = ("FiscalYear", "FiscalQuarter", "Fiscal", "PushCount")
 DERIVED: dict[str, tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]] = {
+    "Account": (),  # only a person's Name follows from something, and no world that is poured has persons
     "Contact": ((("FirstName", "LastName"), ("Name",)),),
     "Opportunity": (
         (("StageName", "CloseDate"), (*_CLOSING, *_FISCAL)),
@@ -54,7 +55,7 @@ class Pour:
         if lacking := {"Id", "OwnerId", "CreatedDate"} & set(stored) - set(columns):
             raise ValueError(f"{sobject} can't be poured without {', '.join(sorted(lacking))}")
         groups = DERIVED.get(sobject, ())
-        if engine.rules(self._object).derive is not None and not groups:
+        if engine.rules(self._object).derive is not None and sobject not in DERIVED:
             raise ValueError(f"{sobject} can't be poured: nobody said what its derived columns follow from")
         self._derive = [_Group(self._row, columns, sources, targets) for sources, targets in groups]
         self._sql = self._statement(columns, [name for _, targets in groups for name in targets])
