@@ -9,15 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from capture_samples import ANN, BOB, NINE
 from flows.capture_world import NOW, LoggedWriter, World
+from leakwatch.core.plan_meeting import CANCELLED
 from leakwatch.errors import AuthError
 from leakwatch.flows.capture import CaptureDoors, capture
 from leakwatch.flows.capture_report import CaptureReport
 from leakwatch.model import Verb, WriteOp, WriteResult, WriteStatus
 from leakwatch.sources.gmail import GmailSource
 from leakwatch.sources.google_calendar import GoogleCalendarSource
+from leakwatch.store import capture_tables as tables
+from leakwatch.store.database import transaction
 
 TOMORROW = NINE + timedelta(days=1)
 
@@ -139,6 +143,9 @@ def test_a_meeting_that_the_organizer_called_off_loses_its_event_one_that_a_gues
     world.calendars.put("m", ANN, status="cancelled")
     assert world.sync().written == {"Event.deleted": 1}
     assert world.event_org.events == {}
+    with transaction(world.engine) as connection:
+        row = connection.execute(select(tables.activities)).one()
+    assert (row.outcome, row.reason) == ("skipped", CANCELLED)
     world.calendars.put("m", ANN)
     assert world.sync().written == {"Event": 1}
 

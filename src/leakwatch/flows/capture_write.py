@@ -344,10 +344,11 @@ class Writing:
                 tally.waiting += 1
         mails = {op.key: landed[op.key] for op in pending.ops if op.sobject == "EmailMessage" and op.key in landed}
         late = self._give(mails, pending.ops, pending.matches, tally)
-        ends = {key: pending.ends.get(key, (Outcome.WRITTEN, "")) for key in landed if key not in late}
-        outcomes |= {key: outcome for key, (outcome, _) in ends.items()}
+        refusals = len(reasons)
+        for key in landed.keys() - late:
+            outcomes[key], reasons[key] = pending.ends.get(key, (Outcome.WRITTEN, ""))
         self.journal.record_matches(pending.matches, outcomes, now=self.now, reasons=reasons, refused=refused)
-        _log.info(log.Event.PLAN_APPLIED, landed=len(landed), refused=len(reasons), late=len(late))
+        _log.info(log.Event.PLAN_APPLIED, landed=len(landed), refused=refusals, late=len(late))
 
     def _may_match_anew(self, result: WriteResult, key: str, pending: _Round) -> bool:
         """Return whether a newer snapshot may know better than the one by which a refused mail was matched."""

@@ -30,11 +30,7 @@ def landed(reader: SalesforceReader, ops: Sequence[WriteOp]) -> list[WriteResult
 
 
 def _inserts(reader: SalesforceReader, ops: Sequence[WriteOp]) -> Iterable[WriteResult]:
-    keyed: dict[str, list[WriteOp]] = defaultdict(list)
-    for op in ops:
-        if op.verb is Verb.INSERT and op.key:
-            keyed[op.sobject].append(op)
-    for sobject, group in keyed.items():
+    for sobject, group in _by_object(op for op in ops if op.verb is Verb.INSERT and op.key):
         rows = reader.find_by(sobject, KEY_FIELD, [str(op.key) for op in group])
         for op in group:
             if op.key in rows:
@@ -42,11 +38,7 @@ def _inserts(reader: SalesforceReader, ops: Sequence[WriteOp]) -> Iterable[Write
 
 
 def _updates(reader: SalesforceReader, ops: Sequence[WriteOp]) -> Iterable[WriteResult]:
-    changed: dict[str, list[WriteOp]] = defaultdict(list)
-    for op in ops:
-        if op.verb is Verb.UPDATE and op.record_id:
-            changed[op.sobject].append(op)
-    for sobject, group in changed.items():
+    for sobject, group in _by_object(op for op in ops if op.verb is Verb.UPDATE and op.record_id):
         names = sorted({name for op in group for name in op.fields})
         try:
             rows = reader.fetch(sobject, sorted({str(op.record_id) for op in group}), ["Id", *names])
@@ -59,15 +51,18 @@ def _updates(reader: SalesforceReader, ops: Sequence[WriteOp]) -> Iterable[Write
 
 
 def _deletions(reader: SalesforceReader, ops: Sequence[WriteOp]) -> Iterable[WriteResult]:
-    deleted: dict[str, list[WriteOp]] = defaultdict(list)
-    for op in ops:
-        if op.verb is Verb.DELETE and op.record_id:
-            deleted[op.sobject].append(op)
-    for sobject, group in deleted.items():
+    for sobject, group in _by_object(op for op in ops if op.verb is Verb.DELETE and op.record_id):
         rows = reader.fetch(sobject, sorted({str(op.record_id) for op in group}), ["Id"])
         for op in group:
             if op.record_id not in rows:
                 yield WriteResult(op.op_id, WriteStatus.DONE, op.record_id)
+
+
+def _by_object(ops: Iterable[WriteOp]) -> Iterable[tuple[str, list[WriteOp]]]:
+    groups: dict[str, list[WriteOp]] = defaultdict(list)
+    for op in ops:
+        groups[op.sobject].append(op)
+    return groups.items()
 
 
 def _same(stored: Any, sent: Any) -> bool:
