@@ -96,7 +96,9 @@ def serve(  # noqa: PLR0913, PLR0917  each is an option of the command line
         Path | None, typer.Option(help="Write here too what to connect to and with what: JSON, for your eyes only.")
     ] = None,
     deploy: Annotated[bool, typer.Option(help="Deploy leakwatch's own fields, or leave them out.")] = True,
-    quota: Annotated[Literal["real", "legacy", "generous", "off"], typer.Option(help="Gmail's quota.")] = "generous",
+    quota: Annotated[
+        Literal["real", "legacy", "generous", "off"], typer.Option(help="Gmail's and Calendar's quota.")
+    ] = "generous",
     reset: Annotated[bool, typer.Option("--reset", help="Forget the folder's state; keep its keys and ports.")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print what it serves as JSON once it is ready, without any secret.")

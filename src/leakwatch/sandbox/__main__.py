@@ -64,7 +64,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--insecure-http", action="store_true", help="plain HTTP, for clients without a CA option")
     run.add_argument("--info", type=Path, metavar="FILE", help="write sandbox.json here as well")
     run.add_argument("--reset", action="store_true", help="forget the folder's state, keep its keys")
-    run.add_argument("--quota", choices=list(PROFILES), default="generous", help="Gmail's quota")
+    run.add_argument("--quota", choices=list(PROFILES), default="generous", help="Gmail's and Calendar's quota")
     run.add_argument("--json", action="store_true", help="say what is served as JSON")
     make = verbs.add_parser("world", help="write a generated world as a file")
     make.add_argument("size", choices=(*SIZES, MILLION))
