@@ -30,12 +30,14 @@ MOST_LINES = 40
 def capture_lines(found: CaptureReport) -> list[str]:
     """Return what a sync did."""
     head = "would read" if found.dry_run else "read"
+    calendars = bool(found.calendars_read or found.calendars_failed)
+    seen = "mails and events seen" if calendars else "mails seen"
     lines = [
-        f"mailboxes {head}: {found.mailboxes_read}; mails seen: {found.items_seen}; captured: {found.captured}",
+        f"mailboxes {head}: {found.mailboxes_read}; {seen}: {found.items_seen}; captured: {found.captured}",
         f"skipped: {_counts(found.skipped)}",
         f"matched: {_counts(found.matched)}; unmatched: {found.unmatched}; held: {found.held}",
     ]
-    if found.calendars_read or found.calendars_failed:
+    if calendars:
         lines.insert(1, f"calendars {head}: {found.calendars_read}")
     if found.dry_run:
         lines.append(f"would write: {_counts(found.planned)}")
