@@ -379,5 +379,5 @@ def test_the_demo_touches_no_folder_that_holds_something_else() -> None:
 
 
 def test_the_demo_names_a_world_or_mailbox_that_is_not_there() -> None:
-    refused(invoke("demo", "--folder", "d1", "--world", "nope"), 3, "nope", "medium, large or a file")
+    refused(invoke("demo", "--folder", "d1", "--world", "nope"), 3, "nope", "small, medium, large, million or a file")
     refused(invoke("demo", "--folder", "d2", "--mail", "nope.mbox"), 3, "nope.mbox", "mbox file")

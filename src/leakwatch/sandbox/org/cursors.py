@@ -16,7 +16,7 @@ import secrets
 import sqlite3
 import threading
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -153,7 +153,8 @@ class Cursors:
                 self._fill(filling, number, snapshot, sql, values)
         except sqlite3.Error:  # there is no call to answer: the next page finds no ids
             _log.exception("cursor %s was not filled", threading.current_thread().name)
-            with self._db.transaction():
+            # Of an org that was closed meanwhile, the next start drops what was not filled.
+            with suppress(sqlite3.ProgrammingError), self._db.transaction():
                 self._drop("n = ?", number)
 
     def _fill(self, filling: _Filling, number: int, source: Snapshot | Database, sql: str, values: Parameters) -> None:
