@@ -28,6 +28,7 @@ from pydantic_settings import (
 
 from leakwatch.core import currencies, strict_yaml
 from leakwatch.core.record_ids import org_address
+from leakwatch.core.working_time import WEEKDAYS, WorkingTime, parse_hours
 from leakwatch.errors import ConfigError
 
 MAX_CONFIG_BYTES = 1_000_000  # a larger "configuration" is a mistake or an attack (YAML alias bombs)
@@ -54,10 +55,28 @@ class Company(_Section):
     currency: str | None = Field(
         None, description="ISO 4217 code of limits on amounts, and of amounts that name none; default: the org's"
     )
+    working_days: tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...] = Field(
+        ("mon", "tue", "wed", "thu", "fri"), min_length=1, description="Days on which people work"
+    )
+    working_hours: str = Field("09:00-18:00", description="Their hours, in `time_zone`; rules count waiting in them")
+    holidays: tuple[date, ...] = Field((), description="Working days on which nobody works, e.g. 2026-10-29")
     exchange_rates: Mapping[str, Annotated[Decimal, Field(gt=0)]] = Field(
         default_factory=dict[str, Decimal],
         description="Currency → worth of one unit in `currency`; weighs amounts, adds up none; default: the org's",
     )
+
+    @field_validator("working_hours")
+    @classmethod
+    def _hours(cls, value: str) -> str:
+        parse_hours(value)
+        return value
+
+    @property
+    def working_time(self) -> WorkingTime:
+        """When the company works."""
+        opens, closes = parse_hours(self.working_hours)
+        days = frozenset(WEEKDAYS.index(day) for day in self.working_days)
+        return WorkingTime(days, opens, closes, frozenset(self.holidays))
 
     @field_validator("exchange_rates")
     @classmethod

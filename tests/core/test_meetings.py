@@ -154,9 +154,11 @@ def test_where_the_organizers_calendar_is_not_read_it_is_off_when_all_of_ours_ar
 # --- Events ---
 
 
-def planned(activity: Activity, written: Written | None = None, **current: Any) -> MeetingPlan:
+def planned(
+    activity: Activity, written: Written | None = None, match: Match = MATCH, **current: Any
+) -> MeetingPlan:
     row = {**(written.fields if written is not None else {}), **current} if current != {"gone": True} else None
-    return plan_meeting(activity, MATCH, PlanRules(), written=written, current=row)
+    return plan_meeting(activity, match, PlanRules(), written=written, current=row)
 
 
 def landed(plan: MeetingPlan, before: Written | None = None) -> Written:
@@ -202,6 +204,18 @@ def test_what_a_person_changed_in_salesforce_is_theirs():
     assert planned(renamed, there, Subject="Demo (Eve was late)").op is None
     moved = meeting(start={"dateTime": "2026-07-01T09:30:00Z"})
     assert planned(moved, there, StartDateTime="2026-07-01T08:00:00.000Z").op is None
+
+
+def test_a_meeting_passes_to_the_next_of_ours_unless_a_person_gave_its_event_to_somebody():
+    first = planned(meeting())
+    written = landed(first)
+    theirs = replace(MATCH, owner_id="005000000000009AAA")
+    passed = planned(meeting(), written, match=theirs)
+    assert passed.op is not None
+    assert dict(passed.op.fields) == {"OwnerId": theirs.owner_id}
+    assert passed.op.prior == {"OwnerId": MATCH.owner_id}
+    assert planned(meeting(), landed(passed, written), match=theirs).op is None
+    assert planned(meeting(), written, match=theirs, OwnerId="005000000000777AAA").op is None
 
 
 def test_a_meeting_cancelled_before_it_took_place_loses_its_event_and_gets_a_new_one_should_it_live_again():

@@ -133,6 +133,7 @@ def notice_policy(parts: Parts) -> NoticePolicy:
         language=settings.company.language,
         due_business_days=settings.actions.due_business_days,
         chatter_show_money=settings.actions.chatter_show_money,
+        working=settings.company.working_time,
         feed_objects=_feed_objects(parts),
         rates=rule_engine(parts).rates(latest_snapshot(parts).path).per_unit,
     )
@@ -140,7 +141,10 @@ def notice_policy(parts: Parts) -> NoticePolicy:
 
 def _feed_objects(parts: Parts) -> frozenset[str]:
     found: set[str] = set()
-    sobjects = sorted({rule.sobject for rule in parts.rules})
+    wanted = {rule.sobject for rule in parts.rules}
+    if any(loaded.spec.finding.about for loaded in _all_rules(parts)):
+        wanted |= {"Account", "Contact", "Lead", "Opportunity"}
+    sobjects = sorted(wanted)
     parts.reader.prepare_describes(sobjects)
     for sobject in sobjects:
         try:

@@ -51,7 +51,9 @@ def export_result(parts: Parts, paths: Sequence[Path], *, as_of: date | None) ->
 
     company = parts.settings.company
     derive = DeriveSettings(
-        time_zone=company.time_zone if company.time_zone != "UTC" else None, default_currency=company.currency
+        time_zone=company.time_zone if company.time_zone != "UTC" else None,
+        default_currency=company.currency,
+        working=company.working_time,
     )
     with tempfile.TemporaryDirectory(prefix="leakwatch-export-") as folder:
         loader = ExportLoader(parts.mirror_config, Path(folder), settings=derive)

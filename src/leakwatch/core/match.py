@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from leakwatch.core.addresses import AddressPatterns, domain_of, variants
 from leakwatch.core.match_deals import Picked, Setting, pick
@@ -42,6 +43,7 @@ class MatchRules:
     never_match: tuple[str, ...] = ()
     match_bulk: bool = False
     shared_domains: frozenset[str] = frozenset()
+    as_of: datetime | None = None  # a meeting to come is about what is open now: nobody knows what will be open then
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +184,7 @@ class Resolver:
             return Picked(thread, words)
         converted = {one.person.opportunity_id for one in known.chosen.values()}
         setting = Setting(
-            at=activity.start,
+            at=min(activity.start, self._rules.as_of or activity.start),
             account_id=primary.account_id,
             by_person=person is not None,
             person_id=person.record_id if person is not None else None,

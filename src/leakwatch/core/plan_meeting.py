@@ -1,9 +1,10 @@
 """Matched meetings → wanted writes of Events. Pure: the same input always gives the same operations.
 
 One meeting is one Event, owned by whoever of ours called it, else by the first of ours who came. It follows the
-meeting: moved, it moves; renamed, it is renamed; cancelled before it took place, it is deleted (it must not stand as a
-next step), and made again should the meeting live again. A field that a person changed since is theirs, and an Event
-that a person changed is not deleted. Lengths and days: Object Reference v63, "Event".
+meeting: moved, it moves; renamed, it is renamed; declined by whose it is, it passes to the next of ours; cancelled
+before it took place, it is deleted (it must not stand as a next step), and made again should the meeting live again. A
+field that a person changed since is theirs, and an Event that a person changed is not deleted. Lengths and days: Object
+Reference v63, "Event".
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ EVENT = "Event"
 PRIVATE = "(private appointment)"
 LONGEST = timedelta(days=14)  # of an Event
 _TIMES = ("IsAllDayEvent", "StartDateTime", "EndDateTime")  # belong together: changed by a person, all are theirs
-READ_BACK = ("Id", "Subject", *_TIMES, "WhoId", "WhatId")
+READ_BACK = ("Id", "Subject", *_TIMES, "WhoId", "WhatId", "OwnerId")
 
 
 CANCELLED = "The meeting was cancelled before it took place: its Event is deleted."
@@ -66,7 +67,7 @@ def plan_meeting(
     if current is None:
         return MeetingPlan(None, Outcome.WRITTEN, DELETED)
     if not activity.cancelled:
-        return MeetingPlan(_change(activity, rules, written, current), Outcome.WRITTEN, match.reason)
+        return MeetingPlan(_change(activity, match, rules, written, current), Outcome.WRITTEN, match.reason)
     if _edited(written, current, READ_BACK[1:]):
         return MeetingPlan(None, Outcome.WRITTEN, KEPT)
     return MeetingPlan(_delete(activity, written, current), Outcome.SKIPPED, CANCELLED)
@@ -105,7 +106,9 @@ def _delete(activity: Activity, written: Written, current: Mapping[str, Any]) ->
     )
 
 
-def _change(activity: Activity, rules: PlanRules, written: Written, current: Mapping[str, Any]) -> WriteOp | None:
+def _change(
+    activity: Activity, match: Match, rules: PlanRules, written: Written, current: Mapping[str, Any]
+) -> WriteOp | None:
     changes: dict[str, Any] = {}
     reasons: list[str] = []
     if activity.private:
@@ -123,6 +126,11 @@ def _change(activity: Activity, rules: PlanRules, written: Written, current: Map
     if moved and not _edited(written, current, _TIMES):
         changes |= wanted
         reasons.append("The meeting was moved.")
+    # Whose it was declined, or the organizer's own calendar is read by now.
+    passed_on = match.owner_id is not None and written.fields.get("OwnerId") not in (None, match.owner_id)
+    if passed_on and not _edited(written, current, ("OwnerId",)):
+        changes["OwnerId"] = match.owner_id
+        reasons.append("The meeting is another colleague's now.")
     if not changes:
         return None
     return WriteOp(
@@ -160,8 +168,12 @@ def _subject(activity: Activity, rules: PlanRules) -> str:
 
 
 def _edited(written: Written, current: Mapping[str, Any], names: tuple[str, ...]) -> bool:
-    """Return whether one of the fields `names` has another value in Salesforce than the last one we gave it."""
-    return any(not same_moment(current.get(name), written.fields.get(name)) for name in names)
+    """Return whether one of the fields `names` has another value in Salesforce than the last one we gave it.
+
+    An owner that we did not give was Salesforce's own choice.
+    """
+    given = [name for name in names if name != "OwnerId" or "OwnerId" in written.fields]
+    return any(not same_moment(current.get(name), written.fields.get(name)) for name in given)
 
 
 def same_moment(one: Any, other: Any) -> bool:

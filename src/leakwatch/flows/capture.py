@@ -173,6 +173,7 @@ def capture(
             options.never_match,
             options.match_bulk,
             frozenset(options.shared_domains),
+            as_of=now,
         ),
         planning=options.planning,
         awaited=tuple(one for one in told if one.address not in tally.parked),
