@@ -154,9 +154,7 @@ def test_where_the_organizers_calendar_is_not_read_it_is_off_when_all_of_ours_ar
 # --- Events ---
 
 
-def planned(
-    activity: Activity, written: Written | None = None, match: Match = MATCH, **current: Any
-) -> MeetingPlan:
+def planned(activity: Activity, written: Written | None = None, match: Match = MATCH, **current: Any) -> MeetingPlan:
     row = {**(written.fields if written is not None else {}), **current} if current != {"gone": True} else None
     return plan_meeting(activity, match, PlanRules(), written=written, current=row)
 
