@@ -357,12 +357,29 @@ def test_the_roster_comes_back_and_parking_survives_its_refresh(journal: SqlJour
 def test_coverage_says_from_when_to_when_a_mailbox_is_known(engine: Engine, journal: SqlJournal):
     journal.sync_principals([ANN, BOB], now=NOW)
     first = commit(journal)
-    assert [one.covered_from for one in CaptureStatus(engine).coverage()] == [None, None]
+    assert [one.covered_from for one in CaptureStatus(engine).coverage(["gmail"])] == [None, None]
     commit(journal, cursor=replace(first, phase=CursorPhase.DELTA))
     journal.mailbox_read("gmail", ANN.address, now=NOW)
-    ann, bob = CaptureStatus(engine).coverage()
+    ann, bob = CaptureStatus(engine).coverage(["gmail"])
     assert (ann.covered_from, ann.read_at) == (CURSOR.window_start, NOW)
     assert (bob.covered_from, bob.read_at, bob.salesforce_user_id) == (None, None, "005BOB")
+
+
+def test_who_has_a_calendar_is_known_as_far_as_mail_and_calendar_both_are(engine: Engine, journal: SqlJournal):
+    journal.sync_principals([ANN], now=NOW)
+    commit(journal, cursor=replace(commit(journal), phase=CursorPhase.DELTA))
+    later = CURSOR.window_start + timedelta(days=60)
+    calendar = replace(CURSOR, source="google_calendar", window_start=later)
+    first = commit(journal, cursor=calendar)
+    for source, hours in (("gmail", 0), ("google_calendar", 5)):
+        journal.mailbox_read(source, ANN.address, now=NOW - timedelta(hours=hours))
+    both = ["gmail", "google_calendar"]
+    assert CaptureStatus(engine).coverage(both)[0].covered_from is None  # the calendar is being read
+    commit(journal, cursor=replace(first, phase=CursorPhase.DELTA))
+    (ann,) = CaptureStatus(engine).coverage(both)
+    assert (ann.covered_from, ann.read_at) == (later, NOW - timedelta(hours=5))
+    (mail,) = CaptureStatus(engine).coverage(["gmail"])
+    assert (mail.covered_from, mail.read_at) == (CURSOR.window_start, NOW)
 
 
 @pytest.mark.parametrize("term", ["m1", "<abc@acme.com>", "abc@ACME.com", "lw1:m:", "02s1"])

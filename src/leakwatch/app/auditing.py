@@ -9,6 +9,7 @@ from typing import Any
 
 from leakwatch.app.building import Parts
 from leakwatch.app.mirroring import latest_snapshot, stale_after
+from leakwatch.app.streams import streams
 from leakwatch.core.lifecycle import Signals
 from leakwatch.core.notice_policy import NoticePolicy, Recipient
 from leakwatch.core.rates import Rates
@@ -219,7 +220,7 @@ def _unread_owners(parts: Parts, rule: Rule, snapshot: Snapshot, now: datetime) 
     fresh = now - timedelta(hours=parts.settings.audit.stale_after_hours)
     read = {
         entry.salesforce_user_id
-        for entry in parts.capture_status.coverage()
+        for entry in parts.capture_status.coverage(streams(parts))
         if entry.parked_reason is None
         and entry.covered_from is not None
         and entry.covered_from <= window
