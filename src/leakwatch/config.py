@@ -196,6 +196,9 @@ class Capture(_Section):
         "email_message", description="task: for orgs without Enhanced Email"
     )
     bulk: Literal["skip", "log"] = Field("skip", description="Newsletters: skip, or log for known people")
+    meetings_as: Literal["event", "task"] = Field(
+        "event", description="task: a meeting is written once it was held, as a completed Task"
+    )
     meeting_horizon_days: int = Field(60, ge=1, le=730, description="How far ahead planned meetings are captured")
     set_audit_fields: bool = Field(False, description="Write CreatedDate on insert (org permission needed)")
     shared_domains: tuple[str, ...] = Field(
@@ -221,7 +224,7 @@ class Writes(_Section):
     """What may be written to Salesforce. Everything is off until switched on."""
 
     capture: bool = Field(False, description="Write captured mail (EmailMessage, and its Task's owner)")
-    meetings: bool = Field(False, description="Write captured meetings (Event); needs writes.capture too")
+    meetings: bool = Field(False, description="Write captured meetings; needs writes.capture too")
     salesforce_task: bool = Field(False, description="Make and close alert Tasks")
     chatter_post: bool = Field(False, description="Make Chatter posts")
     max_per_run: int = Field(

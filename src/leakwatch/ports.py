@@ -258,6 +258,16 @@ class RecordFetcher(Protocol):
         """
         ...
 
+    def related(
+        self, sobject: str, field: str, parents: Sequence[str], fields: Sequence[str]
+    ) -> Iterable[Mapping[str, Any]]:
+        """Return the rows of `sobject` whose `field` is one of `parents`; a call to the org takes some 2,000 of these.
+
+        Raises:
+            AuthError: the org refuses us. TransientError: it can't answer now.
+        """
+        ...
+
 
 class MirrorStore(Protocol):
     """The analytic copy of Salesforce."""

@@ -49,6 +49,9 @@ class PlanRules:
         subjects: off writes `(subject not captured)`.
         time_zone: IANA zone of the org's business days, for a Task's date.
         closed_status: the org's own name of a completed Task's status.
+        shared_activities: the org relates one activity to several contacts (Shared Activities).
+        meetings_as: `task` writes a meeting as a completed Task once it was held.
+        meeting_type: the Task type that the org has for meetings; None if it has none.
     """
 
     mail_as: Literal["email_message", "task"] = "email_message"
@@ -56,6 +59,9 @@ class PlanRules:
     subjects: bool = True
     time_zone: str = "UTC"
     closed_status: str = "Completed"
+    shared_activities: bool = False
+    meetings_as: Literal["event", "task"] = "event"
+    meeting_type: str | None = None
 
 
 def plan_mail(activity: Activity, match: Match, rules: PlanRules) -> tuple[WriteOp, ...]:

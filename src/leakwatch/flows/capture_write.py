@@ -11,6 +11,7 @@ from leakwatch.core.addresses import variants
 from leakwatch.core.exclusion import Screening
 from leakwatch.core.identity import MEETING_PREFIX
 from leakwatch.core.match import MatchRules, Resolver, lookup_addresses
+from leakwatch.core.match_deals import with_past_deal
 from leakwatch.core.normalise import merge, sender_of
 from leakwatch.core.plan import PlanRules, plan_mail
 from leakwatch.flows.capture_meetings import Meetings
@@ -217,7 +218,8 @@ class Writing:
         """Match `activities`; `refused` names the snapshots by which some were matched whose records are gone."""
         addresses = {address for activity in activities for address in lookup_addresses(activity)}
         before = threads.before(activities)
-        book = self.address_book(addresses, deals_of(before))
+        past = self.journal.matches(one.key for one in activities if one.kind is ActivityKind.MEETING)
+        book = self.address_book(addresses, deals_of({**before, **past}))
         resolver = Resolver(book, self.matching)
         found = _Matched(book.snapshot_id)
         # What a mail answers comes first, also where both arrived in one second: it inherits from it.
@@ -228,7 +230,8 @@ class Writing:
                 tally.held += 1
                 found.outcomes[key], found.reasons[key] = Outcome.HELD, held
                 continue
-            match = found.matches[key] = resolver.resolve(activity, threads.nearest(activity, before))
+            match = resolver.resolve(activity, threads.nearest(activity, before))
+            found.matches[key] = match = with_past_deal(match, past.get(key), book)
             threads.note(match)
             if activity.kind is ActivityKind.MEETING:
                 tally.matched[match.basis] += match.basis is not MatchBasis.NONE
@@ -264,11 +267,13 @@ class Writing:
         """Return what is to be made of those of `activities` that belong to somebody, and those that were made."""
         new, there = _Round(), _There()
         due = [activity for activity in activities if activity.key not in found.outcomes]
-        meetings = Meetings(self.records, self.history, self.planning).plan(due, found.matches)
+        planner = Meetings(self.records, self.history, self.journal.matches, self.planning, self.now)
+        meetings = planner.plan(due, found.matches)
         for key, plan in meetings.items():
             if plan.op is None:
                 found.outcomes[key], found.reasons[key] = plan.outcome, plan.reason
                 tally.unmatched += plan.outcome is Outcome.UNMATCHED
+                tally.held += plan.outcome is Outcome.HELD
                 if plan.outcome is Outcome.SKIPPED:
                     tally.skipped[plan.reason] += 1
             else:

@@ -246,3 +246,4 @@ class Match:
     reason: str
     runners_up: tuple[str, ...] = ()
     addresses: Mapping[str, str] = field(default_factory=dict[str, str])  # matched address -> Contact, Lead or User id
+    left_out: tuple[str, ...] = ()  # addresses of leads that can not be named beside these records

@@ -138,6 +138,7 @@ def dump_match(match: Match) -> bytes:
             "reason": match.reason,
             "runners_up": list(match.runners_up),
             "addresses": dict(match.addresses),
+            **({"left_out": list(match.left_out)} if match.left_out else {}),
         }
     )
 
@@ -155,6 +156,7 @@ def load_match(body: bytes) -> Match:
         reason=raw["reason"],
         runners_up=tuple(raw["runners_up"]),
         addresses=raw["addresses"],
+        left_out=tuple(raw.get("left_out", ())),
     )
 
 

@@ -117,8 +117,8 @@ class SqlOutcomes:
             for (_, final), rows in groups.items():
                 statement = update(table).where(table.c.key == bindparam("of_key"))
                 statement = statement.values({name: bindparam(name) for name in rows[0] if name != "of_key"})
-                if final:
-                    statement = statement.values(settled_digest=table.c.digest)
+                # What is open again must not count as settled should it come to look as it did when it was.
+                statement = statement.values(settled_digest=table.c.digest if final else None)
                 connection.execute(statement, rows)
             for key, snapshot_id in (refused or {}).items():
                 values = {"refused_snapshot": snapshot_id, "refusals": table.c.refusals + 1}
