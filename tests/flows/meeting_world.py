@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import select
+
 from capture_samples import ANN, BOB, NINE
 from flows.capture_world import BOT, NOW, LoggedWriter, World
 from leakwatch.flows.capture import CaptureDoors, capture
@@ -15,6 +17,8 @@ from leakwatch.flows.capture_report import CaptureReport
 from leakwatch.model import Verb, WriteOp, WriteResult, WriteStatus
 from leakwatch.sources.gmail import GmailSource
 from leakwatch.sources.google_calendar import GoogleCalendarSource
+from leakwatch.store import capture_tables as tables
+from leakwatch.store.database import transaction
 
 TOMORROW = NINE + timedelta(days=1)
 
@@ -111,3 +115,8 @@ class MeetingWorld(World):
     def event(self) -> dict[str, Any]:
         (found,) = self.event_org.events.values()
         return found
+
+    def reason(self) -> str:
+        """Return why the one meeting in the journal is what it is."""
+        with transaction(self.engine) as connection:
+            return connection.execute(select(tables.activities.c.reason)).scalar_one()
