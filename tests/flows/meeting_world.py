@@ -92,16 +92,15 @@ class MeetingWorld(World):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.folder = folder
+        self.mail = True
         self.calendars = Calendars()
         self.event_org = EventOrg()
         self.options = replace(self.options, meetings=True)
 
     def sync(self, *, now: datetime = NOW, **options: Any) -> CaptureReport:
+        calendars = GoogleCalendarSource(self.calendars, known=self.journal.ids_under)  # type: ignore[arg-type]
         doors = CaptureDoors(
-            sources=[
-                GmailSource(self.gmail, known=self.journal.known_ids),
-                GoogleCalendarSource(self.calendars, known=self.journal.ids_under),  # type: ignore[arg-type]
-            ],
+            sources=[GmailSource(self.gmail, known=self.journal.known_ids), calendars] if self.mail else [calendars],
             journal=self.journal,
             address_book=self.book,
             writer=LoggedWriter(self.event_org, self.log),  # type: ignore[arg-type]

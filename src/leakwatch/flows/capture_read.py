@@ -224,7 +224,7 @@ class Reading:
             Decision(self._ref(principal, provider_id), Outcome.SKIPPED, SkipReason.GONE, self.now)
             for provider_id in page.gone
         ]
-        activities += [*self._called_off(principal, page), *self._left_by_guests(decisions)]
+        activities += [*self._called_off(principal, page), *self._left_by_guests(decisions, page)]
         after = replace(page.next_cursor, revision=cursor.revision)
         if self.memory is not None:
             self.memory.keep(activities, decisions, self.journal.alike(activities))
@@ -259,18 +259,22 @@ class Reading:
                 found.append(withdrawn(copy))
         return found
 
-    def _left_by_guests(self, decisions: Sequence[Decision]) -> list[Activity]:
-        """Return the stored copies of meetings in Salesforce whose outside guests all left them, as cancelled.
+    def _left_by_guests(self, decisions: Sequence[Decision], page: Page) -> list[Activity]:
+        """Return the stored copies of meetings in Salesforce that all outside guests left before the end, as cancelled.
 
-        Of what such a meeting is now nothing is kept. One that was over by then was held with the guest.
+        Of what such a meeting is now nothing is kept.
         """
         if self.source.kind is not ActivityKind.MEETING:
             return []
         left = [one for one in decisions if one.reason == SkipReason.INTERNAL_ONLY]
         copies = self.journal.stored([one.ref for one in left]) if left else ()
         written = self.journal.matches(copy.key for copy in copies)
-        due = [copy for copy in copies if copy.key in written and self.now < (copy.end or copy.start)]
-        return [withdrawn(copy) for copy in due if not copy.cancelled]
+        found: list[Activity] = []
+        for copy in copies:
+            changed = page.changed_at.get(copy.refs[0].provider_id) or self.now
+            if copy.key in written and not copy.cancelled and changed < (copy.end or copy.start):
+                found.append(withdrawn(copy))
+        return found
 
     def _judge(self, item: Mapping[str, Any], principal: Principal, cursor: Cursor) -> Activity | Decision:
         """Return what of an item may be stored, or the decision not to. Nothing excluded gets past this line."""

@@ -65,6 +65,8 @@ class Page:
     gone: tuple[str, ...] = ()  # ids listed by the provider that had vanished when fetched
     # When those that are gone went, as far as the provider says; empty where that tells nothing.
     removed_at: Mapping[str, datetime | None] = field(default_factory=dict[str, "datetime | None"])
+    # When each of `upserts` last changed, by its id; empty where that tells nothing.
+    changed_at: Mapping[str, datetime | None] = field(default_factory=dict[str, "datetime | None"])
 
 
 class ActivityKind(StrEnum):
