@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
+from leakwatch.core.plan_people import first_people
 from leakwatch.core.text import clean_line, cut
 from leakwatch.model import (
     KEY_FIELD,
@@ -107,7 +108,6 @@ def _email_message(activity: Activity, match: Match, rules: PlanRules) -> WriteO
 
 
 def _task(activity: Activity, match: Match, rules: PlanRules) -> WriteOp:
-    who = match.who_ids[0] if match.who_ids else None
     fields: dict[str, Any] = {
         "Subject": cut(_subject(activity, rules), MAX_TASK_SUBJECT),
         "TaskSubtype": "Email",
@@ -117,7 +117,7 @@ def _task(activity: Activity, match: Match, rules: PlanRules) -> WriteOp:
     }
     optional: dict[str, Any] = {
         "OwnerId": match.owner_id,
-        "WhoId": who,
+        **first_people(match, "Task", shared=rules.shared_activities),
         "WhatId": match.what_id,
         "CreatedDate": moment(activity.start) if rules.set_audit_fields else None,
     }

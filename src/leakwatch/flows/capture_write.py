@@ -16,6 +16,7 @@ from leakwatch.core.normalise import merge, sender_of
 from leakwatch.core.plan import PlanRules, plan_mail
 from leakwatch.flows.capture_meetings import Meetings
 from leakwatch.flows.capture_owners import TASK_PREFIX, Owning
+from leakwatch.flows.capture_relations import MAIL_PREFIX, Relating
 from leakwatch.flows.capture_report import Tally
 from leakwatch.flows.capture_threads import Threads, deals_of
 from leakwatch.model import (
@@ -39,7 +40,6 @@ from leakwatch.model import (
 from leakwatch.ports import Journal, RecordFetcher, Writer
 
 LANDED = frozenset({WriteStatus.DONE, WriteStatus.ALREADY_THERE})
-MAIL_PREFIX = "02s"  # of an EmailMessage's id (Object Reference v63, "EmailMessage")
 CLOCK_SKEW = timedelta(minutes=2)  # between the mail servers and us
 WRITTEN_BEFORE = "It was written before it was excluded: the record stays, nothing more is done about it."
 # A record that the match names was deleted, merged or converted since the mirror saw it, or a user was deactivated
@@ -146,6 +146,8 @@ class Writing:
             ops += (
                 self._owning().plan(there.mails, there.ops, there.matches, self.journal.matches(there.mails)).values()
             )
+            for more in self._relating().plan(there.mails, there.ops, there.matches).values():
+                ops += more
         tally.planned.update(_kind(op) for op in ops)
         return tuple(ops)
 
@@ -298,11 +300,14 @@ class Writing:
         return new, there
 
     def _look_after(self, there: _There, tally: Tally) -> None:
-        """See to it that the Tasks of mails written in an earlier run are their reps', and settle them."""
+        """See to it that the Tasks of mails written in an earlier run are their reps', and name all; settle them."""
         if not there.matches:
             return
         tally.already_there += len(there.matches)
         late = self._give(there.mails, there.ops, there.matches, tally)
+        unrelated = self._relating().add(there.mails, there.ops, there.matches, tally) - late
+        tally.waiting += len(unrelated)
+        late |= unrelated
         outcomes = {key: Outcome.WRITTEN for key in there.matches if key not in late}
         self.journal.record_matches(there.matches, outcomes, now=self.now)
 
@@ -313,6 +318,9 @@ class Writing:
         late = self._owning().give(mails, ops, matches, self.journal.matches(matches), tally)
         tally.waiting += len(late)
         return late
+
+    def _relating(self) -> Relating:
+        return Relating(self.records, self.landed, self.history, self.writer, self.run_id)
 
     def _owning(self) -> Owning:
         return Owning(self.records, self.writer, self.run_id)
