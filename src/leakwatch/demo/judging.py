@@ -110,10 +110,10 @@ def _key_of(meeting: Row) -> str:
     )
 
 
-def _record_of(finding: Row, events: Mapping[str, Row]) -> str | None:
+def _record_of(finding: Row, events: Mapping[str, Row]) -> str:
     """Return the id of what a finding of the truth is about; the key itself for a meeting that has no Event."""
     if finding.get("meeting") is None:
-        return finding["record_id"]
+        return str(finding["record_id"])
     key = _key_of(finding["meeting"])
     return str(events[key]["Id"]) if key in events else key
 
