@@ -199,6 +199,10 @@ class Capture(_Section):
     meetings_as: Literal["event", "task"] = Field(
         "event", description="task: a meeting is written once it was held, as a completed Task"
     )
+    calendar_loop: Literal["refuse", "adopt", "write"] = Field(
+        "refuse",
+        description="Where a tool copies Events into calendars: write none, adopt the tool's, or write all the same",
+    )
     meeting_horizon_days: int = Field(60, ge=1, le=730, description="How far ahead planned meetings are captured")
     set_audit_fields: bool = Field(False, description="Write CreatedDate on insert (org permission needed)")
     shared_domains: tuple[str, ...] = Field(

@@ -152,11 +152,15 @@ class Journal(Protocol):
         ...
 
     def matches(self, keys: Iterable[str]) -> Mapping[str, Match]:
-        """Return how those of `keys` that were written matched then."""
+        """Return how those of `keys` that are in Salesforce matched when they were written or adopted."""
         ...
 
     def settled(self, keys: Iterable[str]) -> frozenset[str]:
         """Return those of `keys` that need nothing more: written or quarantined, and unchanged since."""
+        ...
+
+    def skipped_for(self, reasons: Iterable[str]) -> Mapping[str, str]:
+        """Return key -> reason of the activities that were skipped for one of `reasons`."""
         ...
 
     def known_ids(self, source: str, principal: str, provider_ids: Sequence[str]) -> frozenset[str]:
@@ -213,6 +217,41 @@ class WriteLog(Protocol):
 
     def done(self, op_ids: Iterable[str]) -> Mapping[str, str]:
         """Return op_id -> Salesforce id for those of `op_ids` that landed."""
+        ...
+
+
+class AdoptionLog(Protocol):
+    """Which records of other tools stand for activities. What is adopted is never ours to change or delete."""
+
+    def adopt(self, run_id: str, ops: Sequence[WriteOp], *, now: datetime) -> None:
+        """Note that each of `ops` (verb ADOPT) is there already; nothing is sent."""
+        ...
+
+    def adopted(self, keys: Iterable[str]) -> Mapping[str, str]:
+        """Return key -> id of the record that was adopted for it."""
+        ...
+
+    def keys_of(self, record_ids: Iterable[str]) -> Mapping[str, str]:
+        """Return record id -> key of the activity that it was written or adopted for; ids of 18 characters."""
+        ...
+
+
+class Neighbours(Protocol):
+    """What other tools wrote to the org: Einstein Activity Capture, mail add-ins, calendar syncs."""
+
+    def mails(self, message_ids: Collection[str]) -> Mapping[str, str]:
+        """Return normalised Message-ID -> id of the EmailMessage that bears it and is not ours.
+
+        Raises:
+            AuthError, TransientError, BudgetError: the org can't be asked.
+        """
+        ...
+
+    def events(self, owners: Collection[str], start: datetime, end: datetime) -> Sequence[Mapping[str, Any]]:
+        """Return the Events, ours too, of the users `owners` that begin between `start` and `end`, both included.
+
+        Rows have the fields of `core.adoption.EVENT_FIELDS`, as far as the org has them. Errors: see `mails`.
+        """
         ...
 
 

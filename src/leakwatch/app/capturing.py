@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from leakwatch.app.building import Parts
 from leakwatch.app.google_parts import GoogleParts
 from leakwatch.app.mirroring import latest_snapshot, refresh_if_older
+from leakwatch.app.neighbouring import neighbours_of
 from leakwatch.core.identity import build_roster
 from leakwatch.core.plan import PlanRules
 from leakwatch.core.privacy import PrivacyRules
@@ -79,6 +80,8 @@ def run_capture(
             records=parts.reader,
             landed=parts.write_log.done,
             history=parts.write_log.history,
+            neighbours=neighbours_of(parts),
+            adoptions=parts.write_log,
             units=google.limiter.spent,
         )
         report = capture(
@@ -231,6 +234,7 @@ def capture_options(parts: Parts, people: Sequence[UserFact], directory: Sequenc
         shared_domains=shared_domains(parts),
         backfill=timedelta(days=section.backfill_days),
         meetings=settings.writes.meetings,
+        calendar_loop=section.calendar_loop,
     )
 
 

@@ -49,6 +49,12 @@ def capture_lines(found: CaptureReport) -> list[str]:
             f"written: {_counts(found.written)}; already there: {found.already_there}; "
             f"Tasks given to their rep: {found.owners_given}; waiting: {found.waiting}"
         )
+    if found.adopted:
+        head = "would be adopted" if found.dry_run else "adopted"
+        lines.append(f"already there by another tool, {head}: {len(found.adopted)}")
+        lines += _some([f"  {op.sobject} {op.record_id}: {op.reason}" for op in found.adopted]) if found.dry_run else []
+    if found.loop:
+        lines.append(f"! {found.loop}")
     if found.quarantined:
         lines.append(f"! quarantined: {_counts(found.quarantined)}; see leakwatch quarantine list")
     if found.reconciled:

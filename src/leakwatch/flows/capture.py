@@ -13,6 +13,7 @@ from leakwatch.core.normalise import decisive, merge
 from leakwatch.core.plan import PlanRules
 from leakwatch.core.privacy import Insiders, PrivacyRules
 from leakwatch.errors import BusyError, ConfigError, LeakwatchError
+from leakwatch.flows.capture_adopt import Adopting, LoopPolicy
 from leakwatch.flows.capture_read import Memory, Reading, without_notice
 from leakwatch.flows.capture_report import CaptureReport, Tally
 from leakwatch.flows.capture_write import Writing
@@ -29,7 +30,7 @@ from leakwatch.model import (
     WriteOp,
     Written,
 )
-from leakwatch.ports import Journal, RecordFetcher, Source, Writer
+from leakwatch.ports import AdoptionLog, Journal, Neighbours, RecordFetcher, Source, Writer
 
 NAMED_FOR = timedelta(days=30)  # so long each run names a mailbox that left the roster; `status` does for good
 
@@ -45,6 +46,7 @@ class CaptureOptions:
         backfill: how far back the first sync of a mailbox reads.
         parked_retry: a mailbox that refused us is tried again after so long.
         meetings: write Events; off leaves what the calendars brought in the journal.
+        calendar_loop: what becomes of Events where another tool syncs calendars (see `LoopPolicy`).
         workers: mailboxes read at once.
         round_size: activities matched and written at a time.
     """
@@ -59,6 +61,7 @@ class CaptureOptions:
     backfill: timedelta = timedelta(days=90)
     parked_retry: timedelta = timedelta(hours=6)
     meetings: bool = False
+    calendar_loop: LoopPolicy = "refuse"
     workers: int = 1
     round_size: int = 2_000
 
@@ -74,6 +77,7 @@ class CaptureDoors:
         writer: the one way to Salesforce. records: reads records back by id.
         landed: returns op id -> record id of those writes that the write log knows as carried out.
         history: returns key -> what the write log knows to be written of a record of ours.
+        neighbours: finds what other tools wrote, `adoptions` remembers it; without both nothing is adopted.
         units: returns API quota units spent so far, by provider.
     """
 
@@ -84,7 +88,15 @@ class CaptureDoors:
     records: RecordFetcher
     landed: Callable[[Iterable[str]], Mapping[str, str]]
     history: Callable[[Iterable[str]], Mapping[str, Written]]
+    neighbours: Neighbours | None = None
+    adoptions: AdoptionLog | None = None
     units: Callable[[], Mapping[str, int]] = dict[str, int]
+
+    def adopting(self, policy: LoopPolicy) -> Adopting | None:
+        """Return what looks for other tools' records, as far as there are doors for it."""
+        if self.neighbours is None or self.adoptions is None:
+            return None
+        return Adopting(self.neighbours, self.adoptions, self.history, self.journal, policy)
 
 
 def capture(
@@ -182,6 +194,7 @@ def capture(
         now=now,
         size=options.round_size,
         with_meetings=options.meetings,
+        adopting=doors.adopting(options.calendar_loop),
     )
     if principals and not dry_run:
         writing.drop_closed([source.name for source in doors.sources], tally)
@@ -315,5 +328,7 @@ def _report(
         waiting=tally.waiting,
         quarantined=dict(tally.quarantined),
         operations=operations,
+        adopted=tuple(tally.adopted),
+        loop=tally.loop,
         failure=failure,
     )

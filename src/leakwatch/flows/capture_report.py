@@ -34,6 +34,8 @@ class CaptureReport:
         quarantined: activities and items by reason.
         units: API quota units by provider.
         operations: a dry run's writes.
+        adopted: activities for which another tool's record stands; `record_id` names it. Nothing is written of them.
+        loop: why no Event is written although it could be, in words; empty if nothing forbids it.
         failure: what stopped the writing, if anything did.
     """
 
@@ -62,6 +64,8 @@ class CaptureReport:
     quarantined: Mapping[str, int] = field(default_factory=dict[str, int])
     units: Mapping[str, int] = field(default_factory=dict[str, int])
     operations: tuple[WriteOp, ...] = ()
+    adopted: tuple[WriteOp, ...] = ()
+    loop: str = ""
     failure: LeakwatchError | None = None
 
     @property
@@ -86,6 +90,7 @@ class CaptureReport:
             "activities.held": self.held,
             "activities.waiting": self.waiting,
             "writes.already_there": self.already_there,
+            "activities.adopted": len(self.adopted),
             "writes.owners_given": self.owners_given,
         }
         for name in ("skipped", "matched", "planned", "written", "quarantined", "units"):
@@ -108,6 +113,8 @@ class Tally:
     unmatched: int = 0
     held: int = 0
     waiting: int = 0
+    loop: str = ""
+    adopted: list[WriteOp] = field(default_factory=list[WriteOp])
     skipped: Counter[str] = field(default_factory=Counter[str])
     matched: Counter[str] = field(default_factory=Counter[str])
     planned: Counter[str] = field(default_factory=Counter[str])

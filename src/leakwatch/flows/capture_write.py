@@ -14,6 +14,7 @@ from leakwatch.core.match import MatchRules, Resolver, lookup_addresses
 from leakwatch.core.match_deals import with_past_deal
 from leakwatch.core.normalise import merge, sender_of
 from leakwatch.core.plan import PlanRules, plan_mail
+from leakwatch.flows.capture_adopt import Adopting
 from leakwatch.flows.capture_meetings import Meetings
 from leakwatch.flows.capture_owners import TASK_PREFIX, Owning
 from leakwatch.flows.capture_relations import MAIL_PREFIX, Relating
@@ -97,6 +98,7 @@ class _Matched:
     matches: dict[str, Match] = field(default_factory=dict[str, Match])
     outcomes: dict[str, Outcome] = field(default_factory=dict[str, Outcome])
     reasons: dict[str, str] = field(default_factory=dict[str, str])
+    adopted: list[WriteOp] = field(default_factory=list[WriteOp])
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,7 @@ class Writing:
         landed: returns op id -> record id of those writes that were carried out before.
         history: returns key -> what was written of those records of ours that were made.
         with_meetings: off leaves meetings in the journal.
+        adopting: looks for what other tools wrote; None writes as if there were none.
         awaited: people whose mailboxes can be read. unread: addresses of those that a later run reads.
         size: activities matched and writes sent at a time (2,000 ids is what one read-back call takes).
     """
@@ -127,6 +130,7 @@ class Writing:
     now: datetime
     size: int = 2_000
     with_meetings: bool = True
+    adopting: Adopting | None = None
 
     def plan_only(self, waiting: Iterable[WaitingMail], tally: Tally) -> tuple[WriteOp, ...]:
         """Return the writes that `waiting` wants; nothing is stored or sent.
@@ -172,6 +176,8 @@ class Writing:
             pending.ends |= new.ends
             pending.snapshots |= dict.fromkeys(new.matches, found.snapshot_id)
             pending.refusals |= {one.key: one.refusals for one in some if one.refusals}
+            if self.adopting is not None:
+                self.adopting.note(found.adopted, run_id=self.run_id, now=self.now)
             apart = {key: match for key, match in found.matches.items() if key in found.outcomes}
             self.journal.record_matches(apart, found.outcomes, now=self.now, reasons=found.reasons)
             self._look_after(there, tally)
@@ -269,6 +275,12 @@ class Writing:
         """Return what is to be made of those of `activities` that belong to somebody, and those that were made."""
         new, there = _Round(), _There()
         due = [activity for activity in activities if activity.key not in found.outcomes]
+        if self.adopting is not None:
+            known = self.adopting.look(due, found.matches, tally)
+            found.outcomes |= {key: one.outcome for key, one in known.items() if one.outcome is not None}
+            found.reasons |= {key: one.reason for key, one in known.items()}
+            found.adopted += [one.op for one in known.values() if one.op is not None]
+            due = [activity for activity in due if activity.key not in known]
         planner = Meetings(self.records, self.history, self.journal.matches, self.planning, self.now)
         meetings = planner.plan(due, found.matches)
         for key, plan in meetings.items():

@@ -17,7 +17,8 @@ from leakwatch.store import journal_exclusions as exclusions
 from leakwatch.store.capture_tables import chunks, text
 from leakwatch.store.database import transaction
 
-FINAL_OUTCOMES = frozenset({Outcome.WRITTEN, Outcome.QUARANTINED, Outcome.SKIPPED})
+FINAL_OUTCOMES = frozenset({Outcome.WRITTEN, Outcome.ADOPTED, Outcome.QUARANTINED, Outcome.SKIPPED})
+_IN_SALESFORCE = (Outcome.WRITTEN, Outcome.ADOPTED)
 
 
 class SqlOutcomes:
@@ -126,13 +127,13 @@ class SqlOutcomes:
         faultpoints.reach("journal.record_matches.after")
 
     def matches(self, keys: Iterable[str]) -> Mapping[str, Match]:
-        """Return how those of `keys` that were written matched then."""
+        """Return how those of `keys` that are in Salesforce matched when they were written or adopted."""
         table = tables.activities
         found: dict[str, Match] = {}
         with transaction(self._engine) as connection:
             for some in chunks(sorted(set(keys))):
                 query = select(table.c.key, table.c.match).where(
-                    table.c.key.in_(some), table.c.outcome == Outcome.WRITTEN, table.c.match.is_not(None)
+                    table.c.key.in_(some), table.c.outcome.in_(_IN_SALESFORCE), table.c.match.is_not(None)
                 )
                 found.update({row.key: codec.load_match(row.match) for row in connection.execute(query)})
         return found
@@ -152,6 +153,14 @@ class SqlOutcomes:
             for some in chunks(sorted(set(keys))):
                 found.update(connection.execute(select(table.c.key).where(table.c.key.in_(some), condition)).scalars())
         return frozenset(found)
+
+    def skipped_for(self, reasons: Iterable[str]) -> Mapping[str, str]:
+        """Return key -> reason of the activities that were skipped for one of `reasons`."""
+        table = tables.activities
+        query = select(table.c.key, table.c.reason).where(table.c.outcome == Outcome.SKIPPED)
+        with transaction(self._engine) as connection:
+            rows = connection.execute(query.where(table.c.reason.in_(sorted(reasons))).order_by(table.c.key))
+            return {row.key: row.reason for row in rows}
 
     def release_quarantined(self, keys: Iterable[str], *, now: datetime) -> int:
         """Let quarantined activities be tried again by the next sync; return how many there were."""

@@ -18,6 +18,7 @@ from leakwatch.store.database import transaction
 
 IN_FLIGHT = "in_flight"
 DOUBTFUL = (IN_FLIGHT, WriteStatus.UNKNOWN.value)
+ADOPTED = "adopted"  # another tool's record: nothing was sent, and nothing of it is ours
 LANDED = (WriteStatus.DONE.value, WriteStatus.ALREADY_THERE.value)
 MAX_MESSAGE = 2_000  # of what Salesforce says
 
@@ -118,6 +119,33 @@ class SqlWriteLog:
                 ops = [_op(row) for row in connection.execute(query).mappings()]
                 for op in sorted(ops, key=lambda op: _step(op.op_id)):
                     found[op.key or ""] = found.get(op.key or "", Written()).after(op)
+        return found
+
+    def adopt(self, run_id: str, ops: Sequence[WriteOp], *, now: datetime) -> None:
+        """Note that each of `ops` (verb ADOPT) is there already; nothing is sent."""
+        rows = [_row(run_id, op, now) | {"status": ADOPTED, "finished_at": text(now)} for op in ops]
+        with transaction(self._engine) as connection:
+            upsert(connection, writes, rows)
+
+    def adopted(self, keys: Iterable[str]) -> Mapping[str, str]:
+        """Return key -> id of the record that was adopted for it."""
+        found: dict[str, str] = {}
+        with transaction(self._engine) as connection:
+            for some in chunks(sorted(set(keys))):
+                query = select(writes.c.key, writes.c.record_id)
+                query = query.where(writes.c.key.in_(some), writes.c.status == ADOPTED)
+                found.update({row.key: row.record_id for row in connection.execute(query)})
+        return found
+
+    def keys_of(self, record_ids: Iterable[str]) -> Mapping[str, str]:
+        """Return record id -> key of the activity that it was written or adopted for; ids of 18 characters."""
+        found: dict[str, str] = {}
+        with transaction(self._engine) as connection:
+            for some in chunks(sorted(set(record_ids))):
+                query = select(writes.c.record_id, writes.c.key).where(
+                    writes.c.record_id.in_(some), writes.c.status.in_((*LANDED, ADOPTED)), writes.c.key.is_not(None)
+                )
+                found.update({row.record_id: row.key for row in connection.execute(query)})
         return found
 
     def by_run(self, run_id: str) -> Sequence[LoggedWrite]:
