@@ -111,9 +111,7 @@ class LoopedCompany(Company):
 
     @property
     def events(self) -> list[dict[str, Any]]:
-        return self.org.query(
-            f"SELECT Id, {KEY_FIELD}, Subject, OwnerId FROM Event ORDER BY CreatedDate, Id"
-        )
+        return self.org.query(f"SELECT Id, {KEY_FIELD}, Subject, OwnerId FROM Event ORDER BY CreatedDate, Id")
 
     @property
     def ours(self) -> int:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Literal
 
 from leakwatch.app.building import Parts
 from leakwatch.app.capturing import roster
+from leakwatch.app.doctoring_calendars import calendar_checks
+from leakwatch.app.doctoring_check import Check, State
 from leakwatch.app.google_parts import GoogleParts
 from leakwatch.config import Settings
 from leakwatch.errors import (
@@ -25,21 +25,8 @@ from leakwatch.model import KEY_FIELD, Principal
 from leakwatch.salesforce.objects import selectable
 from leakwatch.store.snapshot_facts import UserFact
 
-State = Literal["ok", "note", "bad"]
-
 CLOCK_TOLERANCE = timedelta(minutes=2)  # a JWT is refused when clocks differ by more than its few minutes
 DEPLOY = "Deploy the salesforce/ folder (salesforce/README.md) and assign the permission set Leakwatch."
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One prerequisite."""
-
-    name: str
-    state: State
-    words: str
-    fix: str = ""
-    exit_code: int = 1
 
 
 def examine(parts: Parts) -> list[Check]:
@@ -121,6 +108,8 @@ def _salesforce(parts: Parts, people: list[UserFact]) -> Iterator[Check]:
     if parts.settings.google.calendar:
         yield from _meetings(parts)
     yield from _objects(parts)
+    if parts.settings.google.calendar:
+        yield from calendar_checks(parts)
     people += _people(parts)
 
 

@@ -166,6 +166,7 @@ def capture(
     mail = [source for source in doors.sources if source.kind is ActivityKind.MAIL]
     read = [one.address for one in due if one.address not in tally.failed and one.address not in tally.parked]
     spans = _spans(journal, mail, read, window_start=now - options.backfill, now=now)
+    adopting = doors.adopting(options.calendar_loop)
     writing = Writing(
         journal=journal,
         address_book=doors.address_book,
@@ -194,7 +195,7 @@ def capture(
         now=now,
         size=options.round_size,
         with_meetings=options.meetings,
-        adopting=doors.adopting(options.calendar_loop),
+        adopting=adopting,
     )
     if principals and not dry_run:
         writing.drop_closed([source.name for source in doors.sources], tally)
@@ -211,6 +212,8 @@ def capture(
         raise
     except LeakwatchError as error:
         failure = error
+    if adopting is not None and options.meetings and not tally.loop:
+        tally.loop = adopting.loop()
     report = _report(run_id, tally, untold, operations, failure, dry_run=dry_run)
     return replace(
         report,

@@ -125,20 +125,21 @@ class Adopting:
     ) -> dict[str, Known]:
         """Return those meetings of `rest` for which no Event may be written now."""
         meetings = [one for one in rest if one.kind is ActivityKind.MEETING]
-        if self.policy == "write" or not meetings:
-            return {}
         new = {one.key for one in due}
         if self.policy == "adopt":
             return {one.key: Known(Outcome.HELD, LEFT) for one in meetings if one.key in new}
-        if not is_loop(self._copies(found)):
+        copies = {key: one.reason for key, one in found.items() if one.outcome is Outcome.SKIPPED}
+        tally.loop = self.loop(copies) if meetings or copies else tally.loop
+        if not tally.loop:
             return {}
-        tally.loop = LOOP
         held = {one.key: Known(Outcome.HELD, LOOP) for one in meetings if one.key in new}
         return held | {one.key: Known(None, LOOP) for one in meetings if one.key in ours}
 
-    def _copies(self, found: Mapping[str, Known]) -> Mapping[str, str]:
-        now = {key: one.reason for key, one in found.items() if one.outcome is Outcome.SKIPPED}
-        return {**self.journal.skipped_for(ENOUGH), **now}
+    def loop(self, copies: Mapping[str, str] | None = None) -> str:
+        """Return why no Event is written, by what the journal knows and by `copies` besides; empty if nothing is so."""
+        if self.policy != "refuse":
+            return ""
+        return LOOP if is_loop({**self.journal.skipped_for(ENOUGH), **(copies or {})}) else ""
 
 
 def _still(record: str) -> str:

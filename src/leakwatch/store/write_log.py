@@ -154,6 +154,17 @@ class SqlWriteLog:
         with transaction(self._engine) as connection:
             return [_logged(row) for row in connection.execute(query).mappings()]
 
+    def latest(self, sobject: str, *, limit: int) -> Sequence[WriteOp]:
+        """Return the last inserts of `sobject` that landed, newest first."""
+        query = (
+            select(writes)
+            .where(writes.c.sobject == sobject, writes.c.verb == Verb.INSERT.value, writes.c.status.in_(LANDED))
+            .order_by(writes.c.begun_at.desc(), writes.c.op_id)
+            .limit(limit)
+        )
+        with transaction(self._engine) as connection:
+            return [_op(row) for row in connection.execute(query).mappings()]
+
     def refused(self) -> Sequence[LoggedWrite]:
         """Return writes that Salesforce will not take as they are, newest first."""
         query = (
