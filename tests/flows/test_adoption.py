@@ -106,7 +106,7 @@ def test_a_meeting_that_another_tool_wrote_is_adopted_and_never_touched_whatever
     assert (report.written, [op.record_id for op in report.adopted]) == ({}, [THEIRS])
     ((outcome, reason, records), *_) = world.explain(THEIRS)
     assert (outcome, records) == ("adopted", (THEIRS,))
-    assert "Another tool's Event" in reason
+    assert f"the Event {THEIRS}, not ours" in reason
     world.calendars.put("m", summary="Renamed", start={"dateTime": (TOMORROW + timedelta(minutes=9)).isoformat()})
     world.sync()
     world.calendars.put("m", status="cancelled")

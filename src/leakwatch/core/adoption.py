@@ -86,8 +86,10 @@ def recognise(
     if len(others) != 1:
         return None
     record = str(others[0]["Id"])
-    why = f"Another tool's Event {record} has its start, end, subject and one of its people as owner"
-    return Found(Kind.ADOPTED, record, f"Already there: {why}. Adopted: nothing of it is ours to change.")
+    why = (
+        f"Already there: the Event {record}, not ours, has its start, end and subject, and one of its people as owner."
+    )
+    return Found(Kind.ADOPTED, record, f"{why} Adopted: nothing of it is ours to change.")
 
 
 def _named(activity: Activity, rows: Sequence[Mapping[str, Any]], keys: Mapping[str, str]) -> Found | None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from leakwatch import log
 from leakwatch.core.exclusion import Screening, Vetoes, drops
 from leakwatch.core.match import MatchRules, Span
 from leakwatch.core.normalise import decisive, merge
@@ -31,6 +32,8 @@ from leakwatch.model import (
     Written,
 )
 from leakwatch.ports import AdoptionLog, Journal, Neighbours, RecordFetcher, Source, Writer
+
+_log = log.get(__name__)
 
 NAMED_FOR = timedelta(days=30)  # so long each run names a mailbox that left the roster; `status` does for good
 
@@ -212,8 +215,10 @@ def capture(
         raise
     except LeakwatchError as error:
         failure = error
-    if adopting is not None and options.meetings and not tally.loop:
-        tally.loop = adopting.loop()
+    if adopting is not None and options.meetings:
+        tally.loop = tally.loop or adopting.loop()
+    if tally.loop:
+        _log.warning(log.Event.CALENDAR_LOOP)
     report = _report(run_id, tally, untold, operations, failure, dry_run=dry_run)
     return replace(
         report,

@@ -32,7 +32,7 @@ LOOP = (
     "Another tool copies Events from Salesforce into calendars, so each of ours would come back as one more. No Event "
     "is written until capture.calendar_loop says what is to be done; see leakwatch doctor."
 )
-MAIL = "Already there: another tool's EmailMessage {record} has its Message-ID. Adopted: it is not ours to change."
+MAIL = "Already there: the EmailMessage {record}, not ours, has its Message-ID. Adopted: it is not ours to change."
 LEFT = "capture.calendar_loop: adopt leaves Events to the other tool; this one is adopted once that tool wrote it."
 
 
@@ -139,11 +139,12 @@ class Adopting:
         """Return why no Event is written, by what the journal knows and by `copies` besides; empty if nothing is so."""
         if self.policy != "refuse":
             return ""
-        return LOOP if is_loop({**self.journal.skipped_for(ENOUGH), **(copies or {})}) else ""
+        seen = {**self.journal.skipped_for(ENOUGH), **(copies or {})}
+        return LOOP if is_loop(seen) else ""
 
 
 def _still(record: str) -> str:
-    return f"Already there: the record {record} of another tool was adopted; nothing of it is ours to change."
+    return f"Already there: the record {record}, not ours, was adopted; nothing of it is ours to change."
 
 
 def is_loop(copies: Mapping[str, str]) -> bool:
