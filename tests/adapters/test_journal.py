@@ -448,6 +448,22 @@ def test_a_refused_write_may_be_begun_again(engine: Engine):
     assert log.by_run("run1") == []
 
 
+def test_what_is_adopted_is_noted_and_is_no_write_of_ours(engine: Engine):
+    log = SqlWriteLog(engine)
+    op = WriteOp("a|adopt", "Event", Verb.ADOPT, "a", {}, "there already", "00UTHEIRS")
+    for _ in range(2):
+        log.adopt("run1", [op], now=NOW)
+    log.begin("run1", [insert("b")], now=NOW)
+    log.finish("run1", [WriteResult("b|insert", WriteStatus.DONE, "02s1")], now=NOW)
+    assert log.adopted(["a", "b"]) == {"a": "00UTHEIRS"}
+    assert log.keys_of(["00UTHEIRS", "02s1", "00UNONE"]) == {"00UTHEIRS": "a", "02s1": "b"}
+    assert (log.done(["a|adopt"]), dict(log.history(["a"])), log.in_doubt(), log.refused()) == ({}, {}, [], [])
+    assert [one.op_id for one in log.latest("EmailMessage", limit=5)] == ["b|insert"]
+    assert log.latest("Event", limit=5) == []
+    (adopted,) = [one for one in log.by_run("run1") if one.op == op]
+    assert (adopted.status, adopted.created) == ("adopted", False)
+
+
 def test_prior_values_are_kept_for_undo(engine: Engine):
     op = WriteOp("o", "Task", Verb.UPDATE, None, {"OwnerId": "2"}, "why", "00T1", "001", {"OwnerId": "1"}, "a|insert")
     log = SqlWriteLog(engine)

@@ -100,10 +100,8 @@ def test_a_mirrored_mail_of_another_tool_is_known_by_its_message_id_with_or_with
         "('02sB', '<a@x>', NULL, FALSE), ('02sA', 'a@x', NULL, FALSE), ('02sC', '<ours@x>', 'lw1:m:1', FALSE),"
         " ('02sD', '<gone@x>', NULL, TRUE), ('02sE', 'b@x', NULL, NULL)"
     )
-    made = (
-        f"CREATE TABLE sf_email_message AS FROM (VALUES {rows}) v(id, message_identifier, leakwatch_key__c, is_deleted)"
-    )
-    path = snapshot(tmp_path, made)
+    columns = "id, message_identifier, leakwatch_key__c, is_deleted"
+    path = snapshot(tmp_path, f"CREATE TABLE sf_email_message AS FROM (VALUES {rows}) v({columns})")
     assert foreign_mails(path, ["a@x", "ours@x", "gone@x", "b@x", "c@x"]) == {"a@x": "02sA", "b@x": "02sE"}
     assert foreign_mails(path, []) == {}
 
