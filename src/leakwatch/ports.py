@@ -159,8 +159,8 @@ class Journal(Protocol):
         """Return those of `keys` that need nothing more: written or quarantined, and unchanged since."""
         ...
 
-    def skipped_for(self, reasons: Iterable[str]) -> Mapping[str, str]:
-        """Return key -> reason of the activities that were skipped for one of `reasons`."""
+    def not_written_for(self, reasons: Iterable[str]) -> Mapping[str, str]:
+        """Return key -> reason of the activities that are skipped or held for one of `reasons`."""
         ...
 
     def known_ids(self, source: str, principal: str, provider_ids: Sequence[str]) -> frozenset[str]:

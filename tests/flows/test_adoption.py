@@ -13,6 +13,7 @@ import pytest
 from capture_samples import ANN, BOB
 from flows.capture_world import NOW, LoggedWriter
 from flows.test_capture_meetings import TOMORROW, EventOrg, MeetingWorld
+from leakwatch import faultpoints
 from leakwatch.cli.words import capture_lines
 from leakwatch.core.record_ids import long_id
 from leakwatch.flows.capture import CaptureDoors, capture
@@ -180,12 +181,55 @@ def test_one_item_like_our_event_may_be_a_persons_double_and_two_are_a_loop(worl
     world.calendars.put("m2", summary="m", created=later)
     world.calendars.put("fresh", summary="fresh")
     report = world.sync()
-    assert (report.written, report.skipped["like_our_event"], report.loop) == ({"Event": 1}, 1, "")
+    assert (report.written, report.held, report.loop) == ({"Event": 1}, 1, "")
+    assert world.explain("m2")[0][:2] == ("held", "like_our_event")
     world.calendars.put("n2", summary="n", created=later)
     world.calendars.put("later", summary="later")
     report = world.sync()
-    assert (report.written, report.held, report.loop) == ({}, 1, LOOP)
+    assert (report.written, report.held, report.loop) == ({}, 3, LOOP)
     assert f"! {LOOP}" in capture_lines(report)
+
+
+def test_a_meeting_that_was_called_off_and_made_anew_gets_its_event(world: SharedWorld):
+    world.calendars.put("m")
+    world.sync()
+    later = (NOW + timedelta(minutes=5)).isoformat()
+    world.calendars.put("again", created=later)
+    assert world.sync().held == 1, "the first one stands still"
+    world.calendars.put("m", status="cancelled")
+    assert world.sync().written == {"Event": 1, "Event.deleted": 1}
+    world.calendars.put("again", status="cancelled")
+    world.calendars.put("thrice", created=later)
+    assert world.sync().written == {"Event": 1, "Event.deleted": 1}
+    assert len(world.event_org.events) == 1
+
+
+def test_a_copy_that_was_moved_since_is_still_a_copy(world: SharedWorld):
+    world.options = replace(world.options, calendar_loop="write")
+    later = (NOW + timedelta(minutes=5)).isoformat()
+    for name in ("m", "n"):
+        world.calendars.put(name, summary=name)
+        world.sync()
+        world.calendars.put(f"{name}2", summary=name, created=later)
+    assert world.sync().held == 2
+    world.calendars.put("m2", summary="Moved", created=later)
+    assert world.sync().written == {}
+
+
+def test_killed_between_adopting_and_recording_it_adopts_the_same_and_writes_nothing(world: SharedWorld):
+    world.tools.put()
+    world.calendars.put("m")
+
+    def kill(point: str) -> None:
+        if point == "journal.record_matches.before":
+            raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(faultpoints, "_hook", kill)
+        world.sync()
+    world.tools.theirs.clear()  # whatever becomes of it meanwhile
+    report = world.sync()
+    assert (report.written, report.already_there, world.event_org.sent) == ({}, 1, [])
 
 
 def test_after_a_loop_was_seen_no_event_is_written_changed_or_deleted_until_the_admin_decides(world: SharedWorld):

@@ -41,7 +41,7 @@ def calendar_checks(parts: Parts) -> Iterator[Check]:
 
 
 def _copies(parts: Parts) -> Iterator[Check]:
-    copies = parts.journal.skipped_for(ENOUGH)
+    copies = parts.journal.not_written_for(ENOUGH)
     if not copies:
         return
     counts, policy = Counter(copies.values()), parts.settings.capture.calendar_loop

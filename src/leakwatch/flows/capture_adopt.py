@@ -8,7 +8,7 @@ at all until the admin has decided (decision 0009).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -17,16 +17,31 @@ from leakwatch.core.adoption import Kind, people_of, recognise, span
 from leakwatch.core.meetings import skip_reason
 from leakwatch.core.origin import EVENT_ID_PREFIX
 from leakwatch.flows.capture_report import Tally
-from leakwatch.model import Activity, ActivityKind, Match, MatchBasis, Outcome, SkipReason, Verb, WriteOp, Written
+from leakwatch.model import (
+    KEY_FIELD,
+    Activity,
+    ActivityKind,
+    Match,
+    MatchBasis,
+    Outcome,
+    SkipReason,
+    Verb,
+    WriteOp,
+    Written,
+)
 from leakwatch.ports import AdoptionLog, Journal, Neighbours
 
 # refuse: no Event is written once a loop was seen; adopt: Events are left to the other tool, and its own are adopted;
 # write: Events are written all the same. What is a copy of our own Event is written by none of them.
 LoopPolicy = Literal["refuse", "adopt", "write"]
 
-COPIES = {Kind.COPY: SkipReason.COPY_OF_OURS, Kind.LIKE: SkipReason.LIKE_OURS}
+# What is only like our Event is held: should ours go, because its meeting was called off and made anew, it is written.
+COPIES = {
+    Kind.COPY: (Outcome.SKIPPED, SkipReason.COPY_OF_OURS),
+    Kind.LIKE: (Outcome.HELD, SkipReason.LIKE_OURS),
+}
 # One item that names our Event proves a loop. One that is merely like it may be a person's own double: not two.
-ENOUGH = {SkipReason.COPY_OF_OURS: 1, SkipReason.LIKE_OURS: 2}
+ENOUGH: Mapping[str, int] = {SkipReason.COPY_OF_OURS: 1, SkipReason.LIKE_OURS: 2}
 
 LOOP = (
     "Another tool copies Events from Salesforce into calendars, so each of ours would come back as one more. No Event "
@@ -74,7 +89,8 @@ class Adopting:
         found = {key: Known(Outcome.ADOPTED, _still(record)) for key, record in adopted.items()}
         due = [one for one in due if one.key not in found]
         found |= self._mails([one for one in due if one.kind is not ActivityKind.MEETING], matches)
-        found |= self._meetings([one for one in due if one.kind is ActivityKind.MEETING], matches)
+        called_off = {one.key for one in activities if one.kind is ActivityKind.MEETING and one.cancelled}
+        found |= self._meetings([one for one in due if one.kind is ActivityKind.MEETING], matches, called_off)
         found |= self._refused([one for one in activities if one.key not in found], ours, due, found, tally)
         tally.adopted += [one.op for one in found.values() if one.op is not None]
         tally.already_there += len(adopted)
@@ -95,25 +111,41 @@ class Adopting:
             for name, record in there.items()
         }
 
-    def _meetings(self, meetings: Sequence[Activity], matches: Mapping[str, Match]) -> dict[str, Known]:
+    def _meetings(
+        self, meetings: Sequence[Activity], matches: Mapping[str, Match], called_off: Collection[str]
+    ) -> dict[str, Known]:
+        """Return what is known of new `meetings`; the Events of those that were `called_off` are about to go."""
+        found = self._known_copies(meetings) if meetings else {}
+        meetings = [one for one in meetings if one.key not in found]
         if not meetings:
-            return {}
+            return found
         owners = {owner for one in meetings for owner in people_of(one, matches[one.key])}
         begins = [span(one)[0] for one in meetings]
         rows = self.neighbours.events(owners, min(begins), max(begins)) if owners else ()
+        rows = [row for row in rows if row.get(KEY_FIELD) not in called_off]
         keys = self.log.keys_of(one.origin for one in meetings if one.origin.startswith(EVENT_ID_PREFIX))
         recognised = {one.key: recognise(one, matches[one.key], rows, keys) for one in meetings}
         seen = {key: one for key, one in recognised.items() if one is not None}
         claims = Counter(one.record_id for one in seen.values() if one.kind is Kind.ADOPTED)
         taken = self.log.keys_of(claims)
         by_key = {one.key: one for one in meetings}
-        found: dict[str, Known] = {}
         for key, one in seen.items():
             if one.kind in COPIES:
-                found[key] = Known(Outcome.SKIPPED, COPIES[one.kind])
+                found[key] = Known(*COPIES[one.kind])
             elif claims[one.record_id] == 1 and one.record_id not in taken:  # it can stand for one meeting only
                 found[key] = _adopt(by_key[key], "Event", one.record_id, one.reason, matches)
         return found
+
+    def _known_copies(self, meetings: Sequence[Activity]) -> dict[str, Known]:
+        """Return those of `meetings` that stay copies however they were moved or renamed since."""
+        before = self.journal.not_written_for(ENOUGH)
+        loop = is_loop(before)
+        outcomes = {reason: outcome for outcome, reason in COPIES.values()}
+        return {
+            one.key: Known(outcomes[SkipReason(reason)], reason)
+            for one in meetings
+            if (reason := before.get(one.key)) is not None and (loop or reason == SkipReason.COPY_OF_OURS)
+        }
 
     def _refused(
         self,
@@ -128,7 +160,7 @@ class Adopting:
         new = {one.key for one in due}
         if self.policy == "adopt":
             return {one.key: Known(Outcome.HELD, LEFT) for one in meetings if one.key in new}
-        copies = {key: one.reason for key, one in found.items() if one.outcome is Outcome.SKIPPED}
+        copies = {key: one.reason for key, one in found.items() if one.reason in ENOUGH}
         tally.loop = self.loop(copies) if meetings or copies else tally.loop
         if not tally.loop:
             return {}
@@ -139,7 +171,7 @@ class Adopting:
         """Return why no Event is written, by what the journal knows and by `copies` besides; empty if nothing is so."""
         if self.policy != "refuse":
             return ""
-        seen = {**self.journal.skipped_for(ENOUGH), **(copies or {})}
+        seen = {**self.journal.not_written_for(ENOUGH), **(copies or {})}
         return LOOP if is_loop(seen) else ""
 
 

@@ -154,10 +154,10 @@ class SqlOutcomes:
                 found.update(connection.execute(select(table.c.key).where(table.c.key.in_(some), condition)).scalars())
         return frozenset(found)
 
-    def skipped_for(self, reasons: Iterable[str]) -> Mapping[str, str]:
-        """Return key -> reason of the activities that were skipped for one of `reasons`."""
+    def not_written_for(self, reasons: Iterable[str]) -> Mapping[str, str]:
+        """Return key -> reason of the activities that are skipped or held for one of `reasons`."""
         table = tables.activities
-        query = select(table.c.key, table.c.reason).where(table.c.outcome == Outcome.SKIPPED)
+        query = select(table.c.key, table.c.reason).where(table.c.outcome.in_((Outcome.SKIPPED, Outcome.HELD)))
         with transaction(self._engine) as connection:
             rows = connection.execute(query.where(table.c.reason.in_(sorted(reasons))).order_by(table.c.key))
             return {row.key: row.reason for row in rows}
