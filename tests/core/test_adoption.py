@@ -53,6 +53,7 @@ def test_the_one_event_with_the_same_times_subject_and_owner_is_adopted():
         {"Subject": None},
         {"StartDateTime": None},
         {"GroupEventType": "3"},  # stands for a whole series
+        {"IsRecurrence": True},
     ],
 )
 def test_what_differs_in_one_thing_is_not_adopted(changes: dict[str, Any]):

@@ -21,11 +21,11 @@ from leakwatch.core.text import clean_line, fold
 from leakwatch.model import KEY_FIELD, Activity, Match
 
 EVENT_FIELDS = (
-    "Id", "Subject", "StartDateTime", "EndDateTime", "IsAllDayEvent", "OwnerId", "GroupEventType", "CreatedDate",
-    "CreatedById", "LastModifiedById", KEY_FIELD,
+    "Id", "Subject", "StartDateTime", "EndDateTime", "IsAllDayEvent", "OwnerId", "GroupEventType", "IsRecurrence",
+    "CreatedDate", "CreatedById", "LastModifiedById", KEY_FIELD,
 )  # fmt: skip
 COMPARED = 250  # characters of a subject: Events hold 255, and tools differ in how they cut
-LONGEST = timedelta(days=14)  # of an Event (same)
+LONGEST = timedelta(days=14)  # of an Event (Object Reference v63)
 CLOCK_SKEW = timedelta(minutes=2)  # between the calendar's clock and Salesforce's
 SERIES_PATTERN = "3"  # GroupEventType of the row that stands for a whole series, not for an occurrence
 _USER = "005"  # prefix of a User's id
@@ -115,6 +115,7 @@ def _agrees(activity: Activity, row: Mapping[str, Any], people: Collection[str])
     return (
         row.get("OwnerId") in people
         and row.get("GroupEventType") != SERIES_PATTERN
+        and not row.get("IsRecurrence")  # the same in Classic's series
         and row.get(KEY_FIELD) != activity.key
         and _same_time(activity, row)
         and bool(subject_key(activity.subject))
