@@ -159,10 +159,6 @@ class Journal(Protocol):
         """Return those of `keys` that need nothing more: written or quarantined, and unchanged since."""
         ...
 
-    def not_written_for(self, reasons: Iterable[str]) -> Mapping[str, str]:
-        """Return key -> reason of the activities that are skipped or held for one of `reasons`."""
-        ...
-
     def known_ids(self, source: str, principal: str, provider_ids: Sequence[str]) -> frozenset[str]:
         """Return those ids that need no fetching again: stored, or skipped for a reason that lasts."""
         ...
@@ -229,6 +225,14 @@ class AdoptionLog(Protocol):
 
     def adopted(self, keys: Iterable[str]) -> Mapping[str, str]:
         """Return key -> id of the record that was adopted for it."""
+        ...
+
+    def copied(self, run_id: str, ops: Sequence[WriteOp], *, now: datetime) -> None:
+        """Note that the activity of each of `ops` (verb ADOPT) is a copy of our own record; its reason says by what."""
+        ...
+
+    def copies(self) -> Mapping[str, str]:
+        """Return key -> reason of the activities that are copies of our own records and were never written."""
         ...
 
     def keys_of(self, record_ids: Iterable[str]) -> Mapping[str, str]:

@@ -464,6 +464,18 @@ def test_what_is_adopted_is_noted_and_is_no_write_of_ours(engine: Engine):
     assert (adopted.status, adopted.created) == ("adopted", False)
 
 
+def test_copies_of_our_own_are_known_until_they_are_written_after_all(engine: Engine):
+    log = SqlWriteLog(engine)
+    ops = [WriteOp(f"{key}|copy", "Event", Verb.ADOPT, key, {}, f"why {key}", "00UOURS") for key in ("a", "b")]
+    log.copied("run1", ops, now=NOW)
+    assert log.copies() == {"a": "why a", "b": "why b"}
+    assert (log.adopted(["a", "b"]), dict(log.history(["a"])), log.keys_of(["00UOURS"])) == ({}, {}, {})
+    log.begin("run1", [insert("b")], now=NOW)
+    assert set(log.copies()) == {"a", "b"}
+    log.finish("run1", [WriteResult("b|insert", WriteStatus.DONE, "02s1")], now=NOW)
+    assert log.copies() == {"a": "why a"}
+
+
 def test_prior_values_are_kept_for_undo(engine: Engine):
     op = WriteOp("o", "Task", Verb.UPDATE, None, {"OwnerId": "2"}, "why", "00T1", "001", {"OwnerId": "1"}, "a|insert")
     log = SqlWriteLog(engine)

@@ -12,7 +12,7 @@ from leakwatch.app.neighbouring import neighbours_of
 from leakwatch.core.adoption import moment_of
 from leakwatch.core.calendar_loop import changed_by_others, doubled
 from leakwatch.errors import NotFoundError, RecordError
-from leakwatch.flows.capture_adopt import ENOUGH, is_loop
+from leakwatch.flows.capture_adopt import is_loop
 from leakwatch.model import SkipReason
 
 NAME = "calendar loop"
@@ -41,7 +41,7 @@ def calendar_checks(parts: Parts) -> Iterator[Check]:
 
 
 def _copies(parts: Parts) -> Iterator[Check]:
-    copies = parts.journal.not_written_for(ENOUGH)
+    copies = parts.write_log.copies()
     if not copies:
         return
     counts, policy = Counter(copies.values()), parts.settings.capture.calendar_loop

@@ -99,7 +99,7 @@ class CaptureDoors:
         """Return what looks for other tools' records, as far as there are doors for it."""
         if self.neighbours is None or self.adoptions is None:
             return None
-        return Adopting(self.neighbours, self.adoptions, self.history, self.journal, policy)
+        return Adopting(self.neighbours, self.adoptions, self.history, policy)
 
 
 def capture(

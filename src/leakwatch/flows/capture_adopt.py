@@ -29,7 +29,7 @@ from leakwatch.model import (
     WriteOp,
     Written,
 )
-from leakwatch.ports import AdoptionLog, Journal, Neighbours
+from leakwatch.ports import AdoptionLog, Neighbours
 
 # refuse: no Event is written once a loop was seen; adopt: Events are left to the other tool, and its own are adopted;
 # write: Events are written all the same. What is a copy of our own Event is written by none of them.
@@ -57,7 +57,7 @@ class Known:
 
     outcome: Outcome | None
     reason: str
-    op: WriteOp | None = None  # what is adopted, where that is new
+    op: WriteOp | None = None  # what is adopted, or ours that this is a copy of, where that is new
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +65,14 @@ class Adopting:
     """Looks for the records of other tools.
 
     Attributes:
-        neighbours: finds them. log: remembers which were adopted.
-        history: returns key -> what leakwatch itself wrote. journal: knows the copies of our Events seen so far.
+        neighbours: finds them. log: remembers which were adopted, and which items are copies of our Events.
+        history: returns key -> what leakwatch itself wrote.
         policy: what becomes of Events where another tool syncs calendars.
     """
 
     neighbours: Neighbours
     log: AdoptionLog
     history: Callable[[Iterable[str]], Mapping[str, Written]]
-    journal: Journal
     policy: LoopPolicy
 
     def look(self, activities: Sequence[Activity], matches: Mapping[str, Match], tally: Tally) -> Mapping[str, Known]:
@@ -92,22 +91,25 @@ class Adopting:
         called_off = {one.key for one in activities if one.kind is ActivityKind.MEETING and one.cancelled}
         found |= self._meetings([one for one in due if one.kind is ActivityKind.MEETING], matches, called_off)
         found |= self._refused([one for one in activities if one.key not in found], ours, due, found, tally)
-        tally.adopted += [one.op for one in found.values() if one.op is not None]
+        adopted_now = [one.op for one in found.values() if one.outcome is Outcome.ADOPTED]
+        tally.adopted += [op for op in adopted_now if op is not None]
         tally.already_there += len(adopted)
         tally.held += sum(one.outcome in (None, Outcome.HELD) for one in found.values())
         tally.skipped.update(one.reason for one in found.values() if one.outcome is Outcome.SKIPPED)
         return found
 
     def note(self, ops: Sequence[WriteOp], *, run_id: str, now: datetime) -> None:
-        """Remember what was adopted."""
-        if ops:
-            self.log.adopt(run_id, ops, now=now)
+        """Remember what was adopted, and what is a copy of our own."""
+        for wanted, store in ((False, self.log.adopt), (True, self.log.copied)):
+            some = [op for op in ops if (op.reason in ENOUGH) is wanted]
+            if some:
+                store(run_id, some, now=now)
 
     def _mails(self, mails: Sequence[Activity], matches: Mapping[str, Match]) -> dict[str, Known]:
         wanted = {one.message_id: one for one in mails if one.message_id is not None and not one.reused_id}
         there = self.neighbours.mails(wanted.keys()) if wanted else {}
         return {
-            wanted[name].key: _adopt(wanted[name], "EmailMessage", record, MAIL.format(record=record), matches)
+            wanted[name].key: _known(wanted[name], Outcome.ADOPTED, record, MAIL.format(record=record), matches)
             for name, record in there.items()
         }
 
@@ -131,14 +133,15 @@ class Adopting:
         by_key = {one.key: one for one in meetings}
         for key, one in seen.items():
             if one.kind in COPIES:
-                found[key] = Known(*COPIES[one.kind])
+                outcome, reason = COPIES[one.kind]
+                found[key] = _known(by_key[key], outcome, one.record_id, reason, matches)
             elif claims[one.record_id] == 1 and one.record_id not in taken:  # it can stand for one meeting only
-                found[key] = _adopt(by_key[key], "Event", one.record_id, one.reason, matches)
+                found[key] = _known(by_key[key], Outcome.ADOPTED, one.record_id, one.reason, matches)
         return found
 
     def _known_copies(self, meetings: Sequence[Activity]) -> dict[str, Known]:
         """Return those of `meetings` that stay copies however they were moved or renamed since."""
-        before = self.journal.not_written_for(ENOUGH)
+        before = self.log.copies()
         loop = is_loop(before)
         outcomes = {reason: outcome for outcome, reason in COPIES.values()}
         return {
@@ -171,7 +174,7 @@ class Adopting:
         """Return why no Event is written, by what the journal knows and by `copies` besides; empty if nothing is so."""
         if self.policy != "refuse":
             return ""
-        seen = {**self.journal.not_written_for(ENOUGH), **(copies or {})}
+        seen = {**self.log.copies(), **(copies or {})}
         return LOOP if is_loop(seen) else ""
 
 
@@ -191,10 +194,10 @@ def _may_be_made(activity: Activity, match: Match) -> bool:
     return activity.kind is not ActivityKind.MEETING or skip_reason(activity) is None
 
 
-def _adopt(activity: Activity, sobject: str, record: str, reason: str, matches: Mapping[str, Match]) -> Known:
+def _known(activity: Activity, outcome: Outcome, record: str, reason: str, matches: Mapping[str, Match]) -> Known:
     op = WriteOp(
-        op_id=f"{activity.key}|adopt",
-        sobject=sobject,
+        op_id=f"{activity.key}|{'adopt' if outcome is Outcome.ADOPTED else 'copy'}",
+        sobject="Event" if activity.kind is ActivityKind.MEETING else "EmailMessage",
         verb=Verb.ADOPT,
         key=activity.key,
         fields={},
@@ -202,4 +205,4 @@ def _adopt(activity: Activity, sobject: str, record: str, reason: str, matches: 
         record_id=record,
         account_id=matches[activity.key].account_id,
     )
-    return Known(Outcome.ADOPTED, reason, op)
+    return Known(outcome, reason, op)

@@ -92,13 +92,13 @@ class _There:
 
 @dataclass(slots=True)
 class _Matched:
-    """Matches by key, and outcomes with reasons for those that are not to be written now."""
+    """Matches by key, and outcomes with reasons for those that are not to be written now; `noted`: why, by what record."""
 
     snapshot_id: str
     matches: dict[str, Match] = field(default_factory=dict[str, Match])
     outcomes: dict[str, Outcome] = field(default_factory=dict[str, Outcome])
     reasons: dict[str, str] = field(default_factory=dict[str, str])
-    adopted: list[WriteOp] = field(default_factory=list[WriteOp])
+    noted: list[WriteOp] = field(default_factory=list[WriteOp])
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +177,7 @@ class Writing:
             pending.snapshots |= dict.fromkeys(new.matches, found.snapshot_id)
             pending.refusals |= {one.key: one.refusals for one in some if one.refusals}
             if self.adopting is not None:
-                self.adopting.note(found.adopted, run_id=self.run_id, now=self.now)
+                self.adopting.note(found.noted, run_id=self.run_id, now=self.now)
             apart = {key: match for key, match in found.matches.items() if key in found.outcomes}
             self.journal.record_matches(apart, found.outcomes, now=self.now, reasons=found.reasons)
             self._look_after(there, tally)
@@ -279,7 +279,7 @@ class Writing:
             known = self.adopting.look(due, found.matches, tally)
             found.outcomes |= {key: one.outcome for key, one in known.items() if one.outcome is not None}
             found.reasons |= {key: one.reason for key, one in known.items()}
-            found.adopted += [one.op for one in known.values() if one.op is not None]
+            found.noted += [one.op for one in known.values() if one.op is not None]
             due = [activity for activity in due if activity.key not in known]
         planner = Meetings(self.records, self.history, self.journal.matches, self.planning, self.now)
         meetings = planner.plan(due, found.matches)

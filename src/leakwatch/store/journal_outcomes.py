@@ -154,14 +154,6 @@ class SqlOutcomes:
                 found.update(connection.execute(select(table.c.key).where(table.c.key.in_(some), condition)).scalars())
         return frozenset(found)
 
-    def not_written_for(self, reasons: Iterable[str]) -> Mapping[str, str]:
-        """Return key -> reason of the activities that are skipped or held for one of `reasons`."""
-        table = tables.activities
-        query = select(table.c.key, table.c.reason).where(table.c.outcome.in_((Outcome.SKIPPED, Outcome.HELD)))
-        with transaction(self._engine) as connection:
-            rows = connection.execute(query.where(table.c.reason.in_(sorted(reasons))).order_by(table.c.key))
-            return {row.key: row.reason for row in rows}
-
     def release_quarantined(self, keys: Iterable[str], *, now: datetime) -> int:
         """Let quarantined activities be tried again by the next sync; return how many there were."""
         table = tables.activities

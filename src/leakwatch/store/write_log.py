@@ -19,6 +19,7 @@ from leakwatch.store.database import transaction
 IN_FLIGHT = "in_flight"
 DOUBTFUL = (IN_FLIGHT, WriteStatus.UNKNOWN.value)
 ADOPTED = "adopted"  # another tool's record: nothing was sent, and nothing of it is ours
+COPIED = "copied"  # the activity is a copy of our own record, which another tool made: nothing was sent
 LANDED = (WriteStatus.DONE.value, WriteStatus.ALREADY_THERE.value)
 MAX_MESSAGE = 2_000  # of what Salesforce says
 
@@ -123,7 +124,14 @@ class SqlWriteLog:
 
     def adopt(self, run_id: str, ops: Sequence[WriteOp], *, now: datetime) -> None:
         """Note that each of `ops` (verb ADOPT) is there already; nothing is sent."""
-        rows = [_row(run_id, op, now) | {"status": ADOPTED, "finished_at": text(now)} for op in ops]
+        self._note(run_id, ops, ADOPTED, now)
+
+    def copied(self, run_id: str, ops: Sequence[WriteOp], *, now: datetime) -> None:
+        """Note that the activity of each of `ops` (verb ADOPT) is a copy of our own record; its reason says by what."""
+        self._note(run_id, ops, COPIED, now)
+
+    def _note(self, run_id: str, ops: Sequence[WriteOp], status: str, now: datetime) -> None:
+        rows = [_row(run_id, op, now) | {"status": status, "finished_at": text(now)} for op in ops]
         with transaction(self._engine) as connection:
             upsert(connection, writes, rows)
 
@@ -135,6 +143,17 @@ class SqlWriteLog:
                 query = select(writes.c.key, writes.c.record_id)
                 query = query.where(writes.c.key.in_(some), writes.c.status == ADOPTED)
                 found.update({row.key: row.record_id for row in connection.execute(query)})
+        return found
+
+    def copies(self) -> Mapping[str, str]:
+        """Return key -> reason of the activities that are copies of our own records and were never written."""
+        query = select(writes.c.key, writes.c.reason).where(writes.c.status == COPIED).order_by(writes.c.key)
+        with transaction(self._engine) as connection:
+            found = {row.key: row.reason for row in connection.execute(query)}
+            for some in chunks(list(found)):
+                written = select(writes.c.key).where(writes.c.key.in_(some), writes.c.status.in_(LANDED))
+                for key in connection.execute(written).scalars():
+                    found.pop(key, None)
         return found
 
     def keys_of(self, record_ids: Iterable[str]) -> Mapping[str, str]:
