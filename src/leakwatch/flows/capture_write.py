@@ -92,7 +92,10 @@ class _There:
 
 @dataclass(slots=True)
 class _Matched:
-    """Matches by key, and outcomes with reasons for those that are not to be written now; `noted`: why, by what record."""
+    """Matches by key, and outcomes with reasons for those that are not to be written now.
+
+    `noted` are the records that stand for some of these.
+    """
 
     snapshot_id: str
     matches: dict[str, Match] = field(default_factory=dict[str, Match])
