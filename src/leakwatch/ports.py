@@ -254,7 +254,10 @@ class Neighbours(Protocol):
     def events(self, owners: Collection[str], start: datetime, end: datetime) -> Sequence[Mapping[str, Any]]:
         """Return the Events, ours too, of the users `owners` that begin between `start` and `end`, both included.
 
-        Rows have the fields of `core.adoption.EVENT_FIELDS`, as far as the org has them. Errors: see `mails`.
+        Rows have the fields of `core.adoption.EVENT_FIELDS`, as far as the org has them.
+
+        Raises:
+            RecordError: the org does not show them. Others: see `mails`.
         """
         ...
 

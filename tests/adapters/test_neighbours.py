@@ -12,6 +12,7 @@ import pytest
 
 from adapters.served_org import NINE, Leakwatch, ServedOrg
 from leakwatch.core.identity import MEETING_PREFIX
+from leakwatch.errors import RecordError
 from leakwatch.model import KEY_FIELD
 from leakwatch.salesforce.neighbours import OrgNeighbours
 from leakwatch.store.foreign_mail import foreign_mails
@@ -60,6 +61,14 @@ def test_a_mail_that_came_since_the_mirror_was_read_is_found_in_one_call_and_our
     asked = {"a@x", "b@x", "old@x", "ours@x", "A@X", "none@x"}
     assert neighbours.mails(asked) == {"a@x": with_brackets, "b@x": without, "old@x": "02sMIRROR"}
     assert leakwatch.client.calls - before == 1
+
+
+def test_an_org_that_refuses_the_query_leaves_what_the_mirror_knows(org: ServedOrg, leakwatch: Leakwatch):
+    org.fault(match="query", code="OPERATION_TOO_LARGE")
+    neighbours = OrgNeighbours(leakwatch.reader, lambda _: {"a@x": "02sMIRROR"}, NINE)
+    assert neighbours.mails({"a@x", "b@x"}) == {"a@x": "02sMIRROR"}
+    with pytest.raises(RecordError):
+        neighbours.events([org.rep], NINE, NINE)
 
 
 def test_without_a_mirror_of_mails_only_what_it_says_is_known(leakwatch: Leakwatch):

@@ -16,6 +16,7 @@ from flows.test_capture_meetings import TOMORROW, EventOrg, MeetingWorld
 from leakwatch import faultpoints
 from leakwatch.cli.words import capture_lines
 from leakwatch.core.record_ids import long_id
+from leakwatch.errors import RecordError
 from leakwatch.flows.capture import CaptureDoors, capture
 from leakwatch.flows.capture_adopt import LEFT, LOOP
 from leakwatch.flows.capture_report import CaptureReport
@@ -35,6 +36,7 @@ class Tools:
         self.mail: dict[str, str] = {}
         self.theirs: list[dict[str, Any]] = []
         self.asked: list[str] = []
+        self.refusal: RecordError | None = None
 
     def mails(self, message_ids: Collection[str]) -> Mapping[str, str]:
         self.asked.append("mails")
@@ -42,6 +44,8 @@ class Tools:
 
     def events(self, owners: Collection[str], start: datetime, end: datetime) -> Sequence[Mapping[str, Any]]:
         self.asked.append("events")
+        if self.refusal is not None:
+            raise self.refusal
         ours = [{"CreatedDate": NOW.isoformat(), **row} for row in self._world.event_org.events.values()]
         return [row for row in (*ours, *self.theirs) if row.get("OwnerId") in owners]
 
@@ -258,6 +262,17 @@ def test_events_left_to_the_other_tool_wait_for_it_and_are_adopted(world: Shared
     world.tools.put()
     assert [op.record_id for op in world.sync().adopted] == [THEIRS]
     assert world.event_org.sent == []
+
+
+def test_where_the_org_does_not_show_its_events_meetings_wait_and_mail_is_written(world: SharedWorld):
+    world.tools.refusal = RecordError("too many Events for this user", code="OPERATION_TOO_LARGE")
+    world.calendars.put("m")
+    world.gmail.deliver(ANN, "mail@acme.com")
+    report = world.sync()
+    assert (report.written, report.held, report.failure) == ({"EmailMessage": 1}, 1, None)
+    assert "too many Events" in world.explain("m")[0][1]
+    world.tools.refusal = None
+    assert world.sync().written == {"Event": 1}
 
 
 def test_an_idle_sync_asks_the_org_nothing_and_one_round_asks_it_once(world: SharedWorld):

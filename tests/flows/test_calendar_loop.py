@@ -56,6 +56,9 @@ class RealOrg:
         one = self.org.schema.find(sobject)
         return one is not None and one.visible(field) is not None
 
+    def describe(self, sobject: str) -> Mapping[str, Any]:
+        return {"fields": [{"name": one.name} for one in self.org.schema.objects[sobject].visible_fields]}
+
     def query(self, query: str, *, all_rows: bool = False) -> Iterator[list[Mapping[str, Any]]]:
         self.queries.append(query)
         yield list(self.org.query(query, all_rows=all_rows))

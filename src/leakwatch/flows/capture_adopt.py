@@ -16,6 +16,7 @@ from typing import Literal
 from leakwatch.core.adoption import Kind, people_of, recognise, span
 from leakwatch.core.meetings import skip_reason
 from leakwatch.core.origin import EVENT_ID_PREFIX
+from leakwatch.errors import RecordError
 from leakwatch.flows.capture_report import Tally
 from leakwatch.model import (
     KEY_FIELD,
@@ -48,6 +49,7 @@ LOOP = (
     "is written until capture.calendar_loop says what is to be done; see leakwatch doctor."
 )
 MAIL = "Already there: the EmailMessage {record}, not ours, has its Message-ID. Adopted: it is not ours to change."
+NOT_SHOWN = "The org does not show which Events are there already ({error}); the next run asks again."
 LEFT = "capture.calendar_loop: adopt leaves Events to the other tool; this one is adopted once that tool wrote it."
 
 
@@ -123,7 +125,10 @@ class Adopting:
             return found
         owners = {owner for one in meetings for owner in people_of(one, matches[one.key])}
         begins = [span(one)[0] for one in meetings]
-        rows = self.neighbours.events(owners, min(begins), max(begins)) if owners else ()
+        try:
+            rows = self.neighbours.events(owners, min(begins), max(begins)) if owners else ()
+        except RecordError as error:  # not being able to look is no proof that nothing is there; mail goes on
+            return found | {one.key: Known(Outcome.HELD, NOT_SHOWN.format(error=error)) for one in meetings}
         rows = [row for row in rows if row.get(KEY_FIELD) not in called_off]
         keys = self.log.keys_of(one.origin for one in meetings if one.origin.startswith(EVENT_ID_PREFIX))
         recognised = {one.key: recognise(one, matches[one.key], rows, keys) for one in meetings}
