@@ -3,7 +3,7 @@
 Einstein Activity Capture, calendar syncs and add-ins leave no mark on an Event that is documented, and no iCalendar
 UID. So a tool's Event is taken for a meeting only where everything agrees and nothing else could be meant: the same
 start and end to the minute, an owner who takes part, the same subject, and exactly one such Event. Rather a double,
-which doctor reports, than a meeting that is nowhere because another one looked like it. Decision 0009.
+which doctor reports, than a meeting that is nowhere because another one looked like it. Decision 0011.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Signs in the org that another tool handles the Events that leakwatch writes. Pure.
 
 `rows` are Events with `core.adoption.EVENT_FIELDS`. What capture itself sees, copies that came back into calendars, is
-in the journal (`flows.capture_adopt`); these are what doctor adds. Decision 0009.
+in the journal (`flows.capture_adopt`); these are what doctor adds. Decision 0011.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 A mail is known by its Message-ID, a meeting by what its Event holds (`core.adoption`). Two-way calendar syncs copy our
 Events into the calendars that we read: what is such a copy is never written, and where one was seen no Event is written
-at all until the admin has decided (decision 0009).
+at all until the admin has decided (decision 0011).
 """
 
 from __future__ import annotations

@@ -190,7 +190,7 @@ class Outcome(StrEnum):
     UNMATCHED = "unmatched"
     HELD = "held"
     QUARANTINED = "quarantined"
-    ADOPTED = "adopted"  # another tool's record stands for it: nothing of it is ours (decision 0009)
+    ADOPTED = "adopted"  # another tool's record stands for it: nothing of it is ours (decision 0011)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ class Verb(StrEnum):
     UPDATE = "update"
     DELETE = "delete"
     POST = "post"  # a Chatter post through the chatterPost action
-    ADOPT = "adopt"  # nothing is sent: another tool's record stands for the activity (decision 0009)
+    ADOPT = "adopt"  # nothing is sent: another tool's record stands for the activity (decision 0011)
 
 
 KEY_FIELD = "Leakwatch_Key__c"
