@@ -12,6 +12,7 @@ import pytest
 
 from capture_samples import ANN, BOB
 from flows.meeting_world import TOMORROW, MeetingWorld
+from leakwatch.cli.words import capture_lines
 from leakwatch.core.plan import PlanRules
 from leakwatch.core.plan_meeting import CANCELLED
 from leakwatch.core.plan_people import MOST_CONTACTS
@@ -178,6 +179,27 @@ def test_a_dry_run_shows_each_guest_who_is_added_and_parted_from_and_what_was_th
     assert op.prior["EventWhoIds"] == ["003EVE"]
     world.sync()
     assert world.event_org.sent[-1] == op
+
+
+def test_what_is_printed_of_a_dry_run_names_who_comes_and_who_goes(world: MeetingWorld):
+    world.calendars.put("m", **guests(EVE, LEA))
+    assert "  insert Event with 003EVE: " in "\n".join(capture_lines(world.sync(dry_run=True)))
+    world.sync()
+    (event,) = world.event_org.events
+    world.calendars.put("m", **guests(ZED))
+    assert f"  update Event {event} with +003ZED -003EVE: " in "\n".join(capture_lines(world.sync(dry_run=True)))
+    world.calendars.put("m", status="cancelled")
+    assert f"  delete Event {event}: " in "\n".join(capture_lines(world.sync(dry_run=True)))
+
+
+def test_relations_that_salesforce_does_not_show_whole_are_left_alone(world: MeetingWorld):
+    world.calendars.put("m", **guests(EVE, ZED))
+    world.sync()
+    (event,) = world.event_org.events
+    world.event_org.people[event] = []
+    world.calendars.put("m", **guests(EVE), summary="Renamed")
+    world.sync()
+    assert world.event_org.sent[-1].fields == {"Subject": "Renamed"}
 
 
 def test_colleagues_are_no_guests_of_the_event(world: MeetingWorld):
