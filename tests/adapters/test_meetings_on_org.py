@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,11 +15,14 @@ from adapters.served_org import Leakwatch, ServedOrg
 from capture_samples import ANN, BOB
 from flows.capture_world import NOW
 from flows.meeting_world import TOMORROW, MeetingWorld
+from leakwatch.app.doctoring import Check, meeting_checks
+from leakwatch.config import Settings
 from leakwatch.core.plan import PlanRules
 from leakwatch.flows.capture import CaptureDoors, capture
 from leakwatch.flows.capture_report import CaptureReport
 from leakwatch.model import Person
 from leakwatch.salesforce.objects import org_facts
+from leakwatch.salesforce.reader import SalesforceReader
 from leakwatch.sandbox.org.settings import OrgSettings
 from leakwatch.sources.gmail import GmailSource
 from leakwatch.sources.google_calendar import GoogleCalendarSource
@@ -192,6 +196,23 @@ def test_a_meeting_that_was_held_is_a_task_with_all_its_guests_on_the_reps_day(m
     desk.sync(now=after)
     assert desk.named("Task") == ["zed"]
     assert desk.sync(now=after).written == {}
+
+
+def checks(desk: Desk, **settings: Any) -> dict[str, Check]:
+    facts = org_facts(SalesforceReader(desk.leakwatch.client))
+    chosen = Settings.model_validate({"google": {"calendar": True}, **settings})
+    parts = SimpleNamespace(org=facts, reader=SalesforceReader(desk.leakwatch.client), settings=chosen)
+    return {check.name: check for check in meeting_checks(parts)}  # type: ignore[arg-type]
+
+
+def test_doctor_says_how_many_guests_an_event_can_name_and_how_to_have_more(make: Callable[..., Desk]) -> None:
+    desk = make()
+    assert checks(desk)["Shared Activities"].state == "ok"
+    with desk.served.settings(hidden_fields=["Event.EventWhoIds"]):
+        found = checks(desk)["Shared Activities"]
+        assert (found.state, "names one guest" in found.words) == ("note", True)
+        assert "Activity Settings" in found.fix
+        assert not org_facts(SalesforceReader(desk.leakwatch.client)).shared_activities
 
 
 def test_a_mails_late_people_are_related_once_also_when_the_answer_is_lost(make: Callable[..., Desk]) -> None:

@@ -106,7 +106,7 @@ def _salesforce(parts: Parts, people: list[UserFact]) -> Iterator[Check]:
                     f"Set company.time_zone: {org.time_zone}, unless you mean it.")  # fmt: skip
     yield from _keys(parts)
     if parts.settings.google.calendar:
-        yield from _meetings(parts)
+        yield from meeting_checks(parts)
     yield from _objects(parts)
     if parts.settings.google.calendar:
         yield from calendar_checks(parts)
@@ -138,8 +138,8 @@ def _keys(parts: Parts) -> Iterator[Check]:
             )
 
 
-def _meetings(parts: Parts) -> Iterator[Check]:
-    """Check what the org can take of meetings."""
+def meeting_checks(parts: Parts) -> Iterator[Check]:
+    """Yield what the org can take of meetings: how many guests each, and whether Events may be made."""
     if parts.org.shared_activities:
         yield Check("Shared Activities", "ok", "a meeting is related to all its guests who are contacts (up to 50)")
     else:
