@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from capture_samples import ANN, BOB
 from flows.meeting_world import TOMORROW, MeetingWorld
+from leakwatch import faultpoints
 from leakwatch.cli.words import capture_lines
 from leakwatch.core.plan import PlanRules
 from leakwatch.core.plan_meeting import CANCELLED
@@ -284,3 +286,64 @@ def test_of_a_meeting_that_became_internal_nothing_new_is_kept(world: MeetingWor
     world.calendars.put("m", **guests(), summary="Secret plan")
     world.sync()
     assert b"Secret plan" not in b"".join(path.read_bytes() for path in world.folder.iterdir())
+
+
+# --- killed in between ---
+
+
+class Killed(BaseException):
+    """The process ended here."""
+
+
+def before_the_change(folder: Path) -> MeetingWorld:
+    """A meeting and a mail that are written, with other guests and a late copy that the next sync finds."""
+    folder.mkdir()
+    world = MeetingWorld(folder)
+    world.people[ZED] = (Person("003ZED", "Contact", "Zed", "001ACME"),)
+    shared(world, on=True)
+    world.calendars.put("m", **guests(EVE))
+    world.gmail.deliver(BOB, "a@acme.com", To="ann@ourco.com")
+    world.sync()
+    world.calendars.put("m", **guests(ZED))
+    world.gmail.deliver(ANN, "a@acme.com", To="ann@ourco.com", Cc=ZED)
+    return world
+
+
+def points(world: MeetingWorld, kill_at: int | None = None) -> list[str]:
+    """Sync, and return the fault points that were passed until the end, or until the one at which it was killed."""
+    passed: list[str] = []
+
+    def hook(name: str) -> None:
+        passed.append(name)
+        if len(passed) - 1 == kill_at:
+            raise Killed
+
+    faultpoints.install(hook)
+    try:
+        with suppress(Killed):
+            world.sync()
+    finally:
+        faultpoints.install(None)
+    return passed
+
+
+def left_behind(world: MeetingWorld) -> Any:
+    related = sorted((row["RelationType"], row["RelationId"]) for row in world.org.relations.values())
+    return [dict(row) for row in world.event_org.events.values()], world.event_org.people, related
+
+
+def test_killed_anywhere_in_the_writing_and_run_again_the_people_of_meetings_and_mails_end_as_undisturbed(
+    tmp_path: Path,
+):
+    undisturbed = before_the_change(tmp_path / "undisturbed")
+    passed = points(undisturbed)
+    assert "capture.after_relations" in passed
+    wanted = left_behind(undisturbed)
+    assert (list(wanted[1].values()), ("CcAddress", "003ZED") in wanted[2]) == ([["003ZED"]], True)
+    writing = [place for place, name in enumerate(passed) if not name.startswith("journal.commit_page")]
+    for place in writing:
+        world = before_the_change(tmp_path / str(place))
+        assert points(world, place) == passed[: place + 1]
+        world.sync()
+        assert left_behind(world) == wanted, passed[place]
+        world.engine.dispose()
