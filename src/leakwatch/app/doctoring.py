@@ -26,6 +26,7 @@ from leakwatch.salesforce.objects import selectable
 from leakwatch.store.snapshot_facts import UserFact
 
 CLOCK_TOLERANCE = timedelta(minutes=2)  # a JWT is refused when clocks differ by more than its few minutes
+NO_ACCESS = "INSUFFICIENT_ACCESS"  # begins the codes of what the integration user may not do (SOAP API, "StatusCode")
 DEPLOY = "Deploy the salesforce/ folder (salesforce/README.md) and assign the permission set Leakwatch."
 
 
@@ -151,6 +152,11 @@ def meeting_checks(parts: Parts) -> Iterator[Check]:
         state: State = "bad" if parts.settings.writes.meetings else "note"
         yield Check("Event", state, "the integration user may not make Events",
                     "Give it Edit Events, or set capture.meetings_as: task.")  # fmt: skip
+    refused = [one for one in parts.write_log.refused() if one.op.sobject == "Event" and one.code.startswith(NO_ACCESS)]
+    if refused:
+        yield Check("Event writes", "note", f"{len(refused)} were refused: {refused[0].code}",
+                    "Let the integration user make Events for others (salesforce/README.md), "
+                    "or set capture.meetings_as: task; then run leakwatch quarantine retry.")  # fmt: skip
 
 
 def _may_make_events(parts: Parts) -> bool:
