@@ -230,6 +230,17 @@ def test_a_cancelled_meeting_keeps_the_event_to_which_a_person_related_somebody(
     assert world.sync().written == {}
 
 
+def test_a_cancelled_meeting_loses_its_event_although_its_lead_was_converted_meanwhile(world: MeetingWorld):
+    world.calendars.put("m", **guests(LEA))
+    world.sync()
+    (event,) = world.event_org.events
+    world.event_org.people[event] = ["003LEA"]
+    world.event["WhoId"] = "003LEA"
+    world.people[LEA] = (Person("003LEA", "Contact", "Lea", "001NEW"),)
+    world.calendars.put("m", status="cancelled")
+    assert world.sync().written == {"Event.deleted": 1}
+
+
 def test_the_deal_it_was_written_for_stays_when_that_is_closed_and_gives_way_while_it_is_open(world: MeetingWorld):
     deal = OpenOpportunity("006DEAL", "001ACME", "Deal", "005ANN", close_date=date(2026, 12, 1))
     world.deals = {"001ACME": (deal,)}
