@@ -30,7 +30,7 @@ TRIED: dict[tuple[str, ...], tuple[str, ...]] = {
     ("unmatched",): (), ("runs", "list"): (),
     ("runs", "show"): ("RUN",), ("rules", "list"): (), ("rules", "test"): (), ("rules", "schema"): (),
     ("rules", "forecast"): (), ("config", "sample"): (), ("config", "check"): (), ("config", "schema"): (),
-    ("quarantine", "list"): (), ("quarantine", "retry"): ("lw1:m:none",),
+    ("undo",): ("--run", "CAPTURE"), ("quarantine", "list"): (), ("quarantine", "retry"): ("lw1:m:none",),
     ("demo",): (),  # it plays for a minute: tests of the demo hold it to this
 }  # fmt: skip
 
@@ -89,7 +89,8 @@ def test_json_is_the_only_thing_on_standard_output(desk: Desk, tmp_path: Path) -
     empty = {"made_at": "2026-03-05T02:00:00+00:00", "org_id": ORG, "writes": [], "format": "leakwatch-plan/1"}
     plan.write_text(json.dumps(empty), encoding="utf-8")
     run = desk.run("runs", "list", "--json").data[0]["run_id"]
-    given = {"PLAN": str(plan), "TERM": record, "RUN": run}
+    capture = desk.run("runs", "list", "--flow", "capture", "--json").data[0]["run_id"]
+    given = {"PLAN": str(plan), "TERM": record, "RUN": run, "CAPTURE": capture}
     for path, arguments in TRIED.items():
         if path == ("demo",):
             continue

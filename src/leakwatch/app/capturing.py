@@ -70,7 +70,7 @@ def run_capture(
             if parts.settings.google.calendar and parts.settings.writes.meetings:
                 _require_event_key(parts)
         if not dry_run:
-            parts.writer.settle(run_id=note.run.run_id)
+            parts.writer.settle()
         doors = CaptureDoors(
             sources=google.sources(full=full),
             journal=parts.journal,

@@ -161,19 +161,25 @@ class RunShown:
 
 
 def show_run(parts: Parts, run_id: str) -> RunShown:
-    """Return a run with its writes, in the order they were begun. The beginning of an id is enough if only one has it.
+    """Return a run with its writes, in the order they were begun. Which run, and errors: see `find_run`."""
+    run = find_run(parts, run_id)
+    return RunShown(run, tuple(parts.write_log.by_run(run.run_id)))
+
+
+def find_run(parts: Parts, run_id: str) -> Run:
+    """Return a run by its id. The beginning of an id is enough if only one has it.
 
     Raises:
         UsageError: no run, or more than one, is called so.
     """
     run = parts.runs.get(run_id)
-    if run is None:
-        near = [one for one in parts.runs.latest(limit=MOST_RUNS) if one.run_id.startswith(run_id)]
-        if len(near) != 1:
-            words = f"{len(near)} runs begin with {run_id!r}" if near else f"no run is called {run_id!r}"
-            raise UsageError(f"{words}. See `leakwatch runs list`.")
-        run = near[0]
-    return RunShown(run, tuple(parts.write_log.by_run(run.run_id)))
+    if run is not None:
+        return run
+    near = [one for one in parts.runs.latest(limit=MOST_RUNS) if one.run_id.startswith(run_id)]
+    if len(near) != 1:
+        words = f"{len(near)} runs begin with {run_id!r}" if near else f"no run is called {run_id!r}"
+        raise UsageError(f"{words}. See `leakwatch runs list`.")
+    return near[0]
 
 
 def noise_forecast(parts: Parts) -> NoiseForecast:

@@ -211,10 +211,10 @@ class PlannedOnly:
         results |= {result.op_id: result for result in held}
         return [results[op.op_id] for op in ops if op.op_id in results]
 
-    def settle(self, *, run_id: str) -> int:
+    def settle(self) -> int:
         """Find out what became of writes in flight when a process ended."""
         settle = getattr(self.inner, "settle", None)
-        return int(settle(run_id=run_id)) if settle is not None else 0
+        return int(settle()) if settle is not None else 0
 
     def _hold(self, op: WriteOp) -> None:
         if op.op_id in self.planned:

@@ -253,6 +253,8 @@ def _would_be(journal: Journal, memory: Memory) -> Iterator[WaitingMail]:
     def fresh() -> Iterator[WaitingMail]:
         seen = {waiting.key for waiting in journal.unsettled()}
         new = {key: tuple(copies) for key, copies in memory.copies.items() if key not in seen}
+        for key in journal.withheld(new):
+            del new[key]
         settled = journal.settled(new)
         written = journal.matches(settled)
         found = journal.vetoes([copy for copies in new.values() for copy in copies])

@@ -7,6 +7,7 @@ lower case.
 from __future__ import annotations
 
 from leakwatch.model.capture import (
+    WITHHELD,
     Activity,
     ActivityKind,
     Cursor,
@@ -46,6 +47,7 @@ from leakwatch.model.writing import KEY_FIELD, Verb, WriteOp, WriteResult, Write
 __all__ = [
     "KEY_FIELD",
     "WITHDRAWN",
+    "WITHHELD",
     "Activity",
     "ActivityKind",
     "AddressBook",

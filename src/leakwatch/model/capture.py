@@ -184,6 +184,11 @@ class Outcome(StrEnum):
     UNMATCHED = "unmatched"
     HELD = "held"
     QUARANTINED = "quarantined"
+    UNDONE = "undone"  # an undo took it back: it is left alone until that undo is released
+    DROPPED = "dropped"  # an admin set it aside for good
+
+
+WITHHELD = frozenset({Outcome.UNDONE, Outcome.DROPPED})  # a person decided so: no sync looks at them again
 
 
 @dataclass(frozen=True, slots=True)

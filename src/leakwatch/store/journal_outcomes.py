@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, bindparam, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Engine, and_, bindparam, or_, select, tuple_, update
 
 from leakwatch import faultpoints
 from leakwatch.core.exclusion import Vetoes
@@ -16,6 +16,7 @@ from leakwatch.store import capture_tables as tables
 from leakwatch.store import journal_exclusions as exclusions
 from leakwatch.store.capture_tables import chunks, text
 from leakwatch.store.database import transaction
+from leakwatch.store.journal_withheld import WITHHELD_VALUES
 
 FINAL_OUTCOMES = frozenset({Outcome.WRITTEN, Outcome.QUARANTINED, Outcome.SKIPPED})
 
@@ -32,7 +33,10 @@ class SqlOutcomes:
         Whether a veto is really about the mail is for `core.exclusion` to say: it is judged there for all copies alike.
         """
         table = tables.activities
-        open_ones = or_(table.c.settled_digest.is_(None), table.c.settled_digest != table.c.digest)
+        open_ones = and_(
+            or_(table.c.settled_digest.is_(None), table.c.settled_digest != table.c.digest),
+            or_(table.c.outcome.is_(None), table.c.outcome.not_in(WITHHELD_VALUES)),
+        )
         last: tuple[str, str] = ("", "")
         while True:
             # Short transactions: whoever iterates wants to write in between.

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Engine, RowMapping, bindparam, func, select, update
+from sqlalchemy import Engine, RowMapping, bindparam, func, or_, select, update
 
 from leakwatch import faultpoints
 from leakwatch.model import Verb, WriteOp, WriteResult, WriteStatus, Written
@@ -19,6 +19,7 @@ from leakwatch.store.database import transaction
 IN_FLIGHT = "in_flight"
 DOUBTFUL = (IN_FLIGHT, WriteStatus.UNKNOWN.value)
 LANDED = (WriteStatus.DONE.value, WriteStatus.ALREADY_THERE.value)
+HAPPENED = (*LANDED, WriteStatus.UNDONE.value)  # what took a write back is in the log too, after it
 MAX_MESSAGE = 2_000  # of what Salesforce says
 
 # One statement for all results: SQLAlchemy compiles it once, and SQLite runs it with `executemany`.
@@ -26,7 +27,6 @@ _FINISH = (
     update(writes)
     .where(writes.c.op_id == bindparam("op"))
     .values(
-        run_id=bindparam("run"),
         status=bindparam("ended"),
         code=bindparam("why"),
         message=bindparam("words"),
@@ -70,15 +70,17 @@ class SqlWriteLog:
                 connection.execute(statement, [{"op": op_id} for op_id in rows])
         faultpoints.reach("write_log.begin.after")
 
-    def finish(self, run_id: str, results: Sequence[WriteResult], *, now: datetime) -> None:
-        """Store how writes ended. An UNKNOWN one stays in doubt; a RETRY one may be sent again."""
+    def finish(self, results: Sequence[WriteResult], *, now: datetime) -> None:
+        """Store how writes ended. An UNKNOWN one stays in doubt; a RETRY one may be sent again.
+
+        Whichever run finds out, a write stays with the run that sent it.
+        """
         if not results:
             return
         faultpoints.reach("write_log.finish.before")
         rows = [
             {
                 "op": result.op_id,
-                "run": run_id,
                 "ended": result.status.value,
                 "why": result.code,
                 "words": result.message[:MAX_MESSAGE],
@@ -114,7 +116,7 @@ class SqlWriteLog:
         found: dict[str, Written] = {}
         with transaction(self._engine) as connection:
             for some in chunks(sorted(set(keys))):
-                query = select(writes).where(writes.c.key.in_(some), writes.c.status.in_(LANDED))
+                query = select(writes).where(writes.c.key.in_(some), writes.c.status.in_(HAPPENED))
                 ops = [_op(row) for row in connection.execute(query).mappings()]
                 for op in sorted(ops, key=lambda op: _step(op.op_id)):
                     found[op.key or ""] = found.get(op.key or "", Written()).after(op)
@@ -125,6 +127,24 @@ class SqlWriteLog:
         query = select(writes).where(writes.c.run_id == run_id).order_by(writes.c.begun_at, writes.c.op_id)
         with transaction(self._engine) as connection:
             return [_logged(row) for row in connection.execute(query).mappings()]
+
+    def ops(self, op_ids: Iterable[str]) -> Mapping[str, WriteOp]:
+        """Return op_id -> the write, for those of `op_ids` that landed."""
+        found: dict[str, WriteOp] = {}
+        with transaction(self._engine) as connection:
+            for some in chunks(sorted(set(op_ids))):
+                query = select(writes).where(writes.c.op_id.in_(some), writes.c.status.in_(LANDED))
+                found.update({row["op_id"]: _op(row) for row in connection.execute(query).mappings()})
+        return found
+
+    def mark_undone(self, op_ids: Iterable[str]) -> None:
+        """Note that these writes, and those that followed from them, were taken back."""
+        with transaction(self._engine) as connection:
+            for some in chunks(sorted(set(op_ids))):
+                theirs = or_(writes.c.op_id.in_(some), writes.c.after.in_(some))
+                statement = update(writes).where(theirs, writes.c.status.in_(LANDED))
+                connection.execute(statement.values(status=WriteStatus.UNDONE.value))
+        faultpoints.reach("write_log.undone.stored")
 
     def refused(self) -> Sequence[LoggedWrite]:
         """Return writes that Salesforce will not take as they are, newest first."""
