@@ -159,6 +159,10 @@ class Journal(Protocol):
         """Return those of `keys` that need nothing more: written or quarantined, and unchanged since."""
         ...
 
+    def withheld(self, keys: Iterable[str]) -> Mapping[str, Outcome]:
+        """Return those of `keys` that a person keeps out (`WITHHELD`), and how: nothing more is done about them."""
+        ...
+
     def known_ids(self, source: str, principal: str, provider_ids: Sequence[str]) -> frozenset[str]:
         """Return those ids that need no fetching again: stored, or skipped for a reason that lasts."""
         ...

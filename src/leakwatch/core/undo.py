@@ -143,7 +143,8 @@ def removal_id(write: WriteOp, history: Mapping[str, Written]) -> str:
     """Return the op id of the deletion that takes back the record that `write` made: its own, and for a mail the same
     at each attempt. The writes of an Event are numbered (see `core.plan_meeting`).
     """
-    steps = history[write.key or ""].steps if write.sobject == EVENT and write.key in history else ""
+    known = history.get(write.key or "") if write.sobject == EVENT else None
+    steps = known.steps if known is not None else ""
     return f"{write.key or write.op_id}|undo {write.record_id}|{steps}".rstrip("|")
 
 
@@ -201,7 +202,8 @@ def _return(writes: Sequence[WriteOp], now: OrgNow) -> Undoing:
         return Undoing(last, Fate.PUT_BACK if begun else Fate.GONE, why=BACK_ALREADY, op_ids=op_ids)
     if any(not same_moment(row.get(name), value) for name, value in after.items()):
         return Undoing(last, Fate.KEPT, why=CHANGED)
-    steps = now.history[last.key].steps if last.key in now.history else ""
+    known = now.history.get(last.key or "")
+    steps = known.steps if known is not None else ""
     op = WriteOp(
         op_id=f"{last.op_id}|undo|{steps}".rstrip("|"),
         sobject=last.sobject,
