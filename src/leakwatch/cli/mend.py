@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -62,26 +63,49 @@ def undo(
 
 
 @quarantine_app.command("list")
-def quarantine_list(config: Config = None, as_json: AsJson = False) -> None:
+def quarantine_list(
+    config: Config = None,
+    dropped: Annotated[bool, typer.Option("--dropped", help="What was dropped instead, and for what reason.")] = False,
+    as_json: AsJson = False,
+) -> None:
     """List what is set aside, with its reason: refused writes and alerts, mails that can't be had or read."""
     with opened(config, quiet=True) as parts:
-        from leakwatch.app.quarantine import quarantined
+        from leakwatch.app import quarantine
 
-        found = quarantined(parts)
+        found = quarantine.dropped(parts) if dropped else quarantine.quarantined(parts)
         if as_json:
             output.print_json(found)
             return
-        rows = [(entry.key, entry.what, entry.code, entry.reason) for entry in found]
-        typer.echo(output.table(["key", "what", "code", "reason"], rows) or "nothing is quarantined")
+        rows = [(one.key, one.what, one.code, f"dropped: {one.dropped}" if dropped else one.reason) for one in found]
+        nothing = "nothing was dropped" if dropped else "nothing is quarantined"
+        typer.echo(output.table(["key", "what", "code", "reason"], rows) or nothing)
 
 
-@quarantine_app.command("retry")
-def quarantine_retry(
-    keys: Annotated[list[str], typer.Argument(help="Keys from `quarantine list`.", show_default=False)],
+@quarantine_app.command("show")
+def quarantine_show(
+    key: Annotated[str, typer.Argument(help="A key from `quarantine list`.", show_default=False)],
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Let the next sync try these mails again, and the next act these alerts."""
+    """Show everything that is known of one thing that is set aside, and what can be done."""
+    with opened(config, quiet=True) as parts:
+        from leakwatch.app.quarantine import show
+        from leakwatch.cli.mend_words import quarantine_lines
+
+        found = show(parts, key)
+        if as_json:
+            output.print_json(found)
+        else:
+            typer.echo("\n".join(line for one in found for line in quarantine_lines(one, parts.zone)), nl=bool(found))
+        _name_unknown(() if found else (key,))
+
+
+Keys = Annotated[list[str], typer.Argument(help="Keys from `quarantine list`.", show_default=False)]
+
+
+@quarantine_app.command("retry")
+def quarantine_retry(keys: Keys, config: Config = None, as_json: AsJson = False) -> None:
+    """Let the next sync try these mails again, and the next act these alerts; also what was dropped."""
     with opened(config, quiet=True) as parts:
         from leakwatch.app.quarantine import release
 
@@ -93,7 +117,30 @@ def quarantine_retry(
                 f"released: {found.mails} mails, which the next sync tries again; {found.alerts} alerts, which the "
                 "next act plans anew"
             )
-        for key in found.unknown:
-            typer.echo(f"error: nothing is quarantined as {key}; see leakwatch quarantine list", err=True)
-        if found.unknown:
-            raise typer.Exit(NOTHING_THERE)
+        _name_unknown(found.unknown)
+
+
+@quarantine_app.command("drop")
+def quarantine_drop(
+    keys: Keys,
+    reason: Annotated[str, typer.Option("--reason", help="Why; `explain` says so to whoever asks later.")],
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Set these aside for good: they are never tried again. `quarantine retry` takes that back."""
+    with opened(config, quiet=True) as parts:
+        from leakwatch.app.quarantine import drop
+
+        found = drop(parts, keys, reason)
+        if as_json:
+            output.print_json({"asked": len(keys), "dropped": found.total, "unknown": found.unknown})
+        elif found.total:
+            typer.echo(f"dropped: {found.mails} mails, {found.alerts} alerts")
+        _name_unknown(found.unknown)
+
+
+def _name_unknown(keys: Sequence[str]) -> None:
+    for key in keys:
+        typer.echo(f"error: nothing is quarantined as {key}; see leakwatch quarantine list", err=True)
+    if keys:
+        raise typer.Exit(NOTHING_THERE)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
 from sqlalchemy import Engine, bindparam, select, update
 
 from leakwatch import faultpoints
+from leakwatch.core.set_aside import as_before, dropped
 from leakwatch.model import WITHHELD, Outcome
 from leakwatch.store import capture_tables as tables
 from leakwatch.store.capture_tables import chunks, text
@@ -58,6 +59,36 @@ class SqlWithheld:
                 values = {"outcome": None, "reason": "", "settled_digest": None, "refused_snapshot": None}
                 count += connection.execute(statement.values(**values, refusals=0, updated_at=text(now))).rowcount
         return count
+
+    def kept_out(self, outcome: Outcome) -> Mapping[str, str]:
+        """Return key -> reason of all activities that a person keeps out so, the latest first."""
+        table = tables.activities
+        query = select(table.c.key, table.c.reason).where(table.c.outcome == outcome.value)
+        with transaction(self._engine) as connection:
+            rows = connection.execute(query.order_by(table.c.updated_at.desc(), table.c.key)).all()
+        return {row.key: row.reason for row in rows}
+
+    def drop_unread(self, provider_id: str, why: str) -> int:
+        """Set aside for good what could not be had or read under this id; return in how many mailboxes.
+
+        What is known of a mailbox without a gap stays as it was: the gap is no smaller for being accepted.
+        """
+        return self._turn(provider_id, Outcome.QUARANTINED, Outcome.DROPPED, lambda detail: dropped(why, detail))
+
+    def take_up_unread(self, provider_id: str) -> int:
+        """Take `drop_unread` back; return in how many mailboxes."""
+        return self._turn(provider_id, Outcome.DROPPED, Outcome.QUARANTINED, as_before)
+
+    def _turn(self, provider_id: str, old: Outcome, new: Outcome, words: Callable[[str], str]) -> int:
+        table = tables.decisions
+        chosen = (table.c.provider_id == provider_id, table.c.outcome == old.value)
+        with transaction(self._engine) as connection:
+            rows = connection.execute(select(table).where(*chosen)).all()
+            for row in rows:
+                place = (table.c.source == row.source, table.c.principal == row.principal)
+                statement = update(table).where(*chosen, *place)
+                connection.execute(statement.values(outcome=new.value, detail=words(row.detail)))
+        return len(rows)
 
     def written_after_all(self, reasons: Mapping[str, str], *, now: datetime) -> None:
         """Note that these activities (key -> reason) are in Salesforce still: taking them back was refused."""

@@ -49,6 +49,7 @@ class LoggedWrite:
     created: bool
     begun_at: datetime
     finished_at: datetime | None
+    attempts: int = 0
 
 
 class SqlWriteLog:
@@ -146,6 +147,12 @@ class SqlWriteLog:
                 connection.execute(statement.values(status=WriteStatus.UNDONE.value))
         faultpoints.reach("write_log.undone.stored")
 
+    def note_refusal(self, op_id: str, message: str) -> None:
+        """Replace what is said about a refused write."""
+        statement = update(writes).where(writes.c.op_id == op_id, writes.c.status == WriteStatus.REFUSED.value)
+        with transaction(self._engine) as connection:
+            connection.execute(statement.values(message=message))
+
     def refused(self) -> Sequence[LoggedWrite]:
         """Return writes that Salesforce will not take as they are, newest first."""
         query = (
@@ -223,4 +230,5 @@ def _logged(row: RowMapping) -> LoggedWrite:
         created=row["created"],
         begun_at=when(row["begun_at"]),
         finished_at=when(row["finished_at"]) if row["finished_at"] is not None else None,
+        attempts=row["attempts"],
     )
