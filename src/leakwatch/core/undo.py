@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from leakwatch.core.identity import MEETING_PREFIX
 from leakwatch.core.plan_meeting import EVENT, PRIVATE, same_moment
 from leakwatch.model import KEY_FIELD, Verb, WriteOp, Written
 
@@ -21,6 +22,7 @@ _CONTENT = {
     EVENT: ("Subject", "IsAllDayEvent", "StartDateTime", "EndDateTime", "WhoId", "WhatId"),
     TASK: ("Subject", "Status", "ActivityDate", "WhoId", "WhatId"),
 }
+_LISTS = frozenset({"EventWhoIds", "TaskWhoIds"})  # whom a record names now is no field that can be compared
 _KEYED = frozenset({EMAIL_MESSAGE, EVENT, TASK})
 
 TAKEN_BACK = "The run that made it is undone."
@@ -88,6 +90,11 @@ def activity_of(write: WriteOp) -> str | None:
     return write.key or (write.after or "").split("|")[0] or None
 
 
+def is_meeting(write: WriteOp) -> bool:
+    """Return whether `write` is one of those of a meeting's record, which are numbered and follow the meeting."""
+    return (write.key or "").startswith(MEETING_PREFIX)
+
+
 def wanted_fields(sobject: str, writes: Sequence[WriteOp]) -> tuple[str, ...]:
     """Return the fields that `plan_undo` needs of the records of `sobject` that `writes` made or changed."""
     names = ["Id", *_STAMPS, *_CONTENT.get(sobject, ())]
@@ -95,7 +102,7 @@ def wanted_fields(sobject: str, writes: Sequence[WriteOp]) -> tuple[str, ...]:
         names.append(KEY_FIELD)
     if sobject == EMAIL_MESSAGE:
         names.append("ActivityId")
-    names += sorted({name for op in writes if op.verb is Verb.UPDATE for name in op.fields})
+    names += sorted({name for op in writes if op.verb is Verb.UPDATE for name in op.fields} - _LISTS)
     return tuple(dict.fromkeys(names))
 
 
@@ -141,9 +148,9 @@ def plan_leftovers(mails: Sequence[WriteOp], tasks: Mapping[str, Mapping[str, An
 
 def removal_id(write: WriteOp, history: Mapping[str, Written]) -> str:
     """Return the op id of the deletion that takes back the record that `write` made: its own, and for a mail the same
-    at each attempt. The writes of an Event are numbered (see `core.plan_meeting`).
+    at each attempt. The writes of a meeting's record are numbered (see `core.plan_meeting`).
     """
-    known = history.get(write.key or "") if write.sobject == EVENT else None
+    known = history.get(write.key or "") if is_meeting(write) else None
     steps = known.steps if known is not None else ""
     return f"{write.key or write.op_id}|undo {write.record_id}|{steps}".rstrip("|")
 
@@ -154,13 +161,13 @@ def _removal(write: WriteOp, now: OrgNow) -> Undoing:
     row = now.rows.get(record)
     if row is None and write.key in now.begun:
         return Undoing(write, Fate.REMOVED)
-    if write.sobject == EVENT and written is not None and written.record_id != write.record_id:
+    if is_meeting(write) and written is not None and written.record_id != write.record_id:
         return Undoing(write, Fate.KEPT, why=REPLACED)
     if row is None:
         return Undoing(write, Fate.GONE, why=GONE)
     if write.sobject in _KEYED and row.get(KEY_FIELD) != write.key:
         return Undoing(write, Fate.KEPT, why=NOT_OURS)
-    ours = written.fields if written is not None and write.sobject == EVENT else write.fields
+    ours = written.fields if written is not None and is_meeting(write) else write.fields
     content = [name for name in _CONTENT.get(write.sobject, ()) if name in ours]
     if _touched(row) or any(not same_moment(row.get(name), ours[name]) for name in content):
         return Undoing(write, Fate.KEPT, why=CHANGED)
@@ -195,7 +202,7 @@ def _return(writes: Sequence[WriteOp], now: OrgNow) -> Undoing:
         return Undoing(last, Fate.GONE, why=GONE)
     if after.get("Subject") == PRIVATE:
         return Undoing(last, Fate.KEPT, why=HIDDEN)
-    if any(name not in before for name in after):
+    if after.keys() & _LISTS or any(name not in before for name in after):
         return Undoing(last, Fate.KEPT, why=NOT_KNOWN)
     if all(same_moment(row.get(name), before[name]) for name in after):
         begun = activity_of(last) in now.begun

@@ -13,7 +13,6 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from leakwatch import faultpoints
-from leakwatch.core.plan_meeting import EVENT
 from leakwatch.core.undo import (
     EMAIL_MESSAGE,
     TASK,
@@ -21,6 +20,7 @@ from leakwatch.core.undo import (
     OrgNow,
     Undoing,
     activity_of,
+    is_meeting,
     plan_leftovers,
     plan_undo,
     removal_id,
@@ -176,7 +176,7 @@ def _org_now(writes: Sequence[WriteOp], doors: UndoDoors) -> OrgNow:
     return OrgNow(
         rows,
         {mail: tasks[task] for mail, task in of_mail.items() if task in tasks},
-        doors.history(op.key for op in writes if op.key and op.sobject == EVENT),
+        doors.history(op.key for op in writes if op.key and is_meeting(op)),
         begun,
     )
 
