@@ -159,6 +159,14 @@ class Journal(Protocol):
         """Return those of `keys` that need nothing more: written or quarantined, and unchanged since."""
         ...
 
+    def coming(self, now: datetime) -> tuple[int, Mapping[str, int]]:
+        """Return how many meetings that begin after `now` stand in Salesforce, and how many of them by mailbox."""
+        ...
+
+    def remark(self, reasons: Mapping[str, str]) -> None:
+        """Replace what is said of these activities (key -> reason); what became of them stays."""
+        ...
+
     def withheld(self, keys: Iterable[str]) -> Mapping[str, Outcome]:
         """Return those of `keys` that a person keeps out (`WITHHELD`), and how: nothing more is done about them."""
         ...

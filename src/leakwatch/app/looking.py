@@ -14,6 +14,7 @@ from leakwatch.app.mirroring import stale_after
 from leakwatch.app.quarantine import quarantined
 from leakwatch.core.fingerprint import KEY_PREFIX
 from leakwatch.errors import UsageError
+from leakwatch.flows.capture_report import HELD_DELETIONS
 from leakwatch.model import Delivery, Finding, FindingStatus, Proof, Run, Transition
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class Status:
     rule_notes: Mapping[str, str]  # rule id -> what the last audit has to say to RevOps: a guard, a breaker
     quarantined: int
     undelivered: int
+    held_deletions: int  # by the last capture: too many at once
     runs: tuple[Run, ...]
     writes: Mapping[str, bool]
 
@@ -77,9 +79,16 @@ def status_of(parts: Parts) -> Status:
         rule_notes=parts.findings.rule_notes(audits[0].run_id) if audits else {},
         quarantined=len(quarantined(parts)),
         undelivered=len(parts.findings.undelivered()),
+        held_deletions=held_deletions(parts),
         runs=tuple(parts.runs.latest(limit=10)),
         writes={name: getattr(writes, name) for name in ("capture", "salesforce_task", "chatter_post")},
     )
+
+
+def held_deletions(parts: Parts) -> int:
+    """Return how many deletions the last capture that came to its end held back."""
+    runs = [run for run in parts.runs.latest("capture") if run.finished_at and run.error is None and not run.dry_run]
+    return runs[0].counts.get(HELD_DELETIONS, 0) if runs else 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,6 +83,8 @@ def make_plan(parts: Parts) -> Plan:
         run_capture(parts, write=False)
         captured = run_capture(parts, dry_run=True, mirror_max_age=FRESH)
         writes += planned_captures(captured.operations, user_names(parts))
+        if captured.held_deletions:
+            notes.append(f"Not in this plan, and not deleted by apply: {captured.held_why}")
         if any(op.sobject == "EmailMessage" for op in captured.operations):
             notes.append("After each EmailMessage, the Task that Salesforce makes for it is given to the rep.")
         if not parts.settings.writes.capture:

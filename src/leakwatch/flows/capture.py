@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from leakwatch.core.deletion_limits import DeletionLimits
 from leakwatch.core.exclusion import Screening, Vetoes, drops
 from leakwatch.core.match import MatchRules, Span
 from leakwatch.core.normalise import decisive, merge
@@ -45,6 +46,7 @@ class CaptureOptions:
         backfill: how far back the first sync of a mailbox reads.
         parked_retry: a mailbox that refused us is tried again after so long.
         meetings: write Events; off leaves what the calendars brought in the journal.
+        deletions: how much a run may delete unasked.
         workers: mailboxes read at once.
         round_size: activities matched and written at a time.
     """
@@ -59,6 +61,7 @@ class CaptureOptions:
     backfill: timedelta = timedelta(days=90)
     parked_retry: timedelta = timedelta(hours=6)
     meetings: bool = False
+    deletions: DeletionLimits = field(default_factory=DeletionLimits)
     workers: int = 1
     round_size: int = 2_000
 
@@ -181,6 +184,7 @@ def capture(
         now=now,
         size=options.round_size,
         with_meetings=options.meetings,
+        deletions=options.deletions,
     )
     if principals and not dry_run:
         writing.drop_closed([source.name for source in doors.sources], tally)
@@ -316,5 +320,7 @@ def _report(
         waiting=tally.waiting,
         quarantined=dict(tally.quarantined),
         operations=operations,
+        held_deletions=tally.held_back.ops,
+        held_why=tally.held_back.why,
         failure=failure,
     )

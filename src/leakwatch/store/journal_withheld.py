@@ -60,6 +60,15 @@ class SqlWithheld:
                 count += connection.execute(statement.values(**values, refusals=0, updated_at=text(now))).rowcount
         return count
 
+    def remark(self, reasons: Mapping[str, str]) -> None:
+        """Replace what is said of these activities (key -> reason); what became of them stays."""
+        if not reasons:
+            return
+        table = tables.activities
+        with transaction(self._engine) as connection:
+            for key, reason in reasons.items():
+                connection.execute(update(table).where(table.c.key == key).values(reason=reason))
+
     def kept_out(self, outcome: Outcome) -> Mapping[str, str]:
         """Return key -> reason of all activities that a person keeps out so, the latest first."""
         table = tables.activities
