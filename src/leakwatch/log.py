@@ -23,6 +23,7 @@ class Event(StrEnum):
     ITEM_SKIPPED = "capture.item.skipped"
     ACTIVITY_QUARANTINED = "capture.activity.quarantined"
     STREAM_RECONCILED = "capture.stream.reconciled"
+    STREAM_EMPTY = "capture.stream.emptied"
     PRINCIPAL_PARKED = "capture.principal.parked"
     PRINCIPAL_RESTORED = "capture.principal.restored"
     PLAN_APPLIED = "capture.plan.applied"

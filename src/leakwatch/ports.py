@@ -159,6 +159,10 @@ class Journal(Protocol):
         """Return those of `keys` that need nothing more: written or quarantined, and unchanged since."""
         ...
 
+    def ahead(self, source: str, principal: str, *, after: datetime) -> Sequence[Activity]:
+        """Return the stored copies in one mailbox of what begins after this moment."""
+        ...
+
     def coming(self, now: datetime) -> tuple[int, Mapping[str, int]]:
         """Return how many meetings that begin after `now` stand in Salesforce, and how many of them by mailbox."""
         ...

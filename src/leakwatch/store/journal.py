@@ -185,6 +185,16 @@ class SqlJournal(SqlOutcomes, SqlMailboxes, SqlWithheld):
         with transaction(self._engine) as connection:
             return list(connection.execute(query.order_by(table.c.provider_id)).scalars())
 
+    def ahead(self, source: str, principal: str, *, after: datetime) -> Sequence[Activity]:
+        """Return the stored copies in one mailbox of what begins after this moment."""
+        copies, activities = tables.copies, tables.activities
+        query = select(copies.c.body).join(activities, activities.c.key == copies.c.key)
+        query = query.where(
+            copies.c.source == source, copies.c.principal == principal, activities.c.start > text(after)
+        )
+        with transaction(self._engine) as connection:
+            return [codec.load_activity(body) for body in connection.execute(query).scalars()]
+
     def alike(self, copies: Sequence[Activity]) -> Sequence[Activity]:
         """Return the stored copies with the Message-ID or the fingerprint of one of `copies`."""
         with transaction(self._engine) as connection:
