@@ -14,7 +14,7 @@ import time
 
 import measure
 
-NAMES = ("gmail_decode", "mail_capture", "rerun", "export_audit", "sandbox_serve", "matching")
+NAMES = ("gmail_decode", "mail_plan", "mail_capture", "rerun", "export_audit", "sandbox_serve", "matching")
 
 
 def main() -> int:

@@ -28,6 +28,7 @@ from pydantic_settings import (
 
 from leakwatch.core import currencies, strict_yaml
 from leakwatch.core.record_ids import org_address
+from leakwatch.core.working_time import WEEKDAYS, WorkingTime, parse_hours
 from leakwatch.errors import ConfigError
 
 MAX_CONFIG_BYTES = 1_000_000  # a larger "configuration" is a mistake or an attack (YAML alias bombs)
@@ -54,10 +55,28 @@ class Company(_Section):
     currency: str | None = Field(
         None, description="ISO 4217 code of limits on amounts, and of amounts that name none; default: the org's"
     )
+    working_days: tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...] = Field(
+        ("mon", "tue", "wed", "thu", "fri"), min_length=1, description="Days on which people work"
+    )
+    working_hours: str = Field("09:00-18:00", description="Their hours, in `time_zone`; rules count waiting in them")
+    holidays: tuple[date, ...] = Field((), description="Working days on which nobody works, e.g. 2026-10-29")
     exchange_rates: Mapping[str, Annotated[Decimal, Field(gt=0)]] = Field(
         default_factory=dict[str, Decimal],
         description="Currency → worth of one unit in `currency`; weighs amounts, adds up none; default: the org's",
     )
+
+    @field_validator("working_hours")
+    @classmethod
+    def _hours(cls, value: str) -> str:
+        parse_hours(value)
+        return value
+
+    @property
+    def working_time(self) -> WorkingTime:
+        """When the company works."""
+        opens, closes = parse_hours(self.working_hours)
+        days = frozenset(WEEKDAYS.index(day) for day in self.working_days)
+        return WorkingTime(days, opens, closes, frozenset(self.holidays))
 
     @field_validator("exchange_rates")
     @classmethod
@@ -177,6 +196,13 @@ class Capture(_Section):
         "email_message", description="task: for orgs without Enhanced Email"
     )
     bulk: Literal["skip", "log"] = Field("skip", description="Newsletters: skip, or log for known people")
+    meetings_as: Literal["event", "task"] = Field(
+        "event", description="task: a meeting is written once it was held, as a completed Task"
+    )
+    calendar_loop: Literal["refuse", "adopt", "write"] = Field(
+        "refuse",
+        description="Where a tool copies Events into calendars: write none, adopt the tool's, or write all the same",
+    )
     meeting_horizon_days: int = Field(60, ge=1, le=730, description="How far ahead planned meetings are captured")
     set_audit_fields: bool = Field(False, description="Write CreatedDate on insert (org permission needed)")
     shared_domains: tuple[str, ...] = Field(
@@ -202,7 +228,7 @@ class Writes(_Section):
     """What may be written to Salesforce. Everything is off until switched on."""
 
     capture: bool = Field(False, description="Write captured mail (EmailMessage, and its Task's owner)")
-    meetings: bool = Field(False, description="Write captured meetings (Event); needs writes.capture too")
+    meetings: bool = Field(False, description="Write captured meetings; needs writes.capture too")
     salesforce_task: bool = Field(False, description="Make and close alert Tasks")
     chatter_post: bool = Field(False, description="Make Chatter posts")
     deletes_per_run: int = Field(

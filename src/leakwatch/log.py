@@ -22,6 +22,8 @@ class Event(StrEnum):
     PAGE_FETCHED = "capture.page.fetched"
     ITEM_SKIPPED = "capture.item.skipped"
     ACTIVITY_QUARANTINED = "capture.activity.quarantined"
+    NEIGHBOURS_UNSEEN = "capture.neighbours.unseen"
+    CALENDAR_LOOP = "capture.calendar.loop"
     STREAM_RECONCILED = "capture.stream.reconciled"
     STREAM_EMPTY = "capture.stream.emptied"
     PRINCIPAL_PARKED = "capture.principal.parked"

@@ -152,7 +152,7 @@ class Journal(Protocol):
         ...
 
     def matches(self, keys: Iterable[str]) -> Mapping[str, Match]:
-        """Return how those of `keys` that were written matched then."""
+        """Return how those of `keys` that are in Salesforce matched when they were written or adopted."""
         ...
 
     def settled(self, keys: Iterable[str]) -> frozenset[str]:
@@ -232,6 +232,52 @@ class WriteLog(Protocol):
         ...
 
 
+class AdoptionLog(Protocol):
+    """Which records of other tools stand for activities. What is adopted is never ours to change or delete."""
+
+    def adopt(self, run_id: str, ops: Sequence[WriteOp], *, now: datetime) -> None:
+        """Note that each of `ops` (verb ADOPT) is there already; nothing is sent."""
+        ...
+
+    def adopted(self, keys: Iterable[str]) -> Mapping[str, str]:
+        """Return key -> id of the record that was adopted for it."""
+        ...
+
+    def copied(self, run_id: str, ops: Sequence[WriteOp], *, now: datetime) -> None:
+        """Note that the activity of each of `ops` (verb ADOPT) is a copy of our own record; its reason says by what."""
+        ...
+
+    def copies(self) -> Mapping[str, str]:
+        """Return key -> reason of the activities that are copies of our own records and were never written."""
+        ...
+
+    def keys_of(self, record_ids: Iterable[str]) -> Mapping[str, str]:
+        """Return record id -> key of the activity that it was written or adopted for; ids of 18 characters."""
+        ...
+
+
+class Neighbours(Protocol):
+    """What other tools wrote to the org: Einstein Activity Capture, mail add-ins, calendar syncs."""
+
+    def mails(self, message_ids: Collection[str]) -> Mapping[str, str]:
+        """Return normalised Message-ID -> id of the EmailMessage that bears it and is not ours.
+
+        Raises:
+            AuthError, TransientError, BudgetError: the org can't be asked.
+        """
+        ...
+
+    def events(self, owners: Collection[str], start: datetime, end: datetime) -> Sequence[Mapping[str, Any]]:
+        """Return the Events, ours too, of the users `owners` that begin between `start` and `end`, both included.
+
+        Rows have the fields of `core.adoption.EVENT_FIELDS`, as far as the org has them.
+
+        Raises:
+            RecordError: the org does not show them. Others: see `mails`.
+        """
+        ...
+
+
 class Writer(Protocol):
     """The one way anything is written to Salesforce."""
 
@@ -268,6 +314,16 @@ class RecordFetcher(Protocol):
 
     def fetch(self, sobject: str, ids: Sequence[str], fields: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
         """Return id -> row of those of `ids` that exist; at most 2,000 ids a call to the org.
+
+        Raises:
+            AuthError: the org refuses us. TransientError: it can't answer now.
+        """
+        ...
+
+    def related(
+        self, sobject: str, field: str, parents: Sequence[str], fields: Sequence[str]
+    ) -> Iterable[Mapping[str, Any]]:
+        """Return the rows of `sobject` whose `field` is one of `parents`; a call to the org takes some 2,000 of these.
 
         Raises:
             AuthError: the org refuses us. TransientError: it can't answer now.

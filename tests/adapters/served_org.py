@@ -21,6 +21,7 @@ from leakwatch.sandbox.keys import Keys
 from leakwatch.sandbox.ledger import Ledger
 from leakwatch.sandbox.org.facade import Org
 from leakwatch.sandbox.org.rest import build_app
+from leakwatch.sandbox.org.settings import OrgSettings
 from leakwatch.sandbox.wire import drop_connection, https_server, listen
 from leakwatch.store.database import metadata, open_engine
 from leakwatch.store.write_log import SqlWriteLog
@@ -63,10 +64,10 @@ class HastyClock:
 class ServedOrg:
     """The org with its fault book, and ids of who and what there is."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, settings: OrgSettings | None = None) -> None:
         self.folder = folder
         self.clock = BusinessClock()
-        self.org = Org(folder / "org", self.clock)
+        self.org = Org(folder / "org", self.clock, settings=settings)
         self.org.deploy(PROJECT)
         self.book, self.ledger = FaultBook(), Ledger()
         self.org.trouble.ask = self._ask

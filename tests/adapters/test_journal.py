@@ -357,12 +357,29 @@ def test_the_roster_comes_back_and_parking_survives_its_refresh(journal: SqlJour
 def test_coverage_says_from_when_to_when_a_mailbox_is_known(engine: Engine, journal: SqlJournal):
     journal.sync_principals([ANN, BOB], now=NOW)
     first = commit(journal)
-    assert [one.covered_from for one in CaptureStatus(engine).coverage()] == [None, None]
+    assert [one.covered_from for one in CaptureStatus(engine).coverage(["gmail"])] == [None, None]
     commit(journal, cursor=replace(first, phase=CursorPhase.DELTA))
     journal.mailbox_read("gmail", ANN.address, now=NOW)
-    ann, bob = CaptureStatus(engine).coverage()
+    ann, bob = CaptureStatus(engine).coverage(["gmail"])
     assert (ann.covered_from, ann.read_at) == (CURSOR.window_start, NOW)
     assert (bob.covered_from, bob.read_at, bob.salesforce_user_id) == (None, None, "005BOB")
+
+
+def test_who_has_a_calendar_is_known_as_far_as_mail_and_calendar_both_are(engine: Engine, journal: SqlJournal):
+    journal.sync_principals([ANN], now=NOW)
+    commit(journal, cursor=replace(commit(journal), phase=CursorPhase.DELTA))
+    later = CURSOR.window_start + timedelta(days=60)
+    calendar = replace(CURSOR, source="google_calendar", window_start=later)
+    first = commit(journal, cursor=calendar)
+    for source, hours in (("gmail", 0), ("google_calendar", 5)):
+        journal.mailbox_read(source, ANN.address, now=NOW - timedelta(hours=hours))
+    both = ["gmail", "google_calendar"]
+    assert CaptureStatus(engine).coverage(both)[0].covered_from is None  # the calendar is being read
+    commit(journal, cursor=replace(first, phase=CursorPhase.DELTA))
+    (ann,) = CaptureStatus(engine).coverage(both)
+    assert (ann.covered_from, ann.read_at) == (later, NOW - timedelta(hours=5))
+    (mail,) = CaptureStatus(engine).coverage(["gmail"])
+    assert (mail.covered_from, mail.read_at) == (CURSOR.window_start, NOW)
 
 
 @pytest.mark.parametrize("term", ["m1", "<abc@acme.com>", "abc@ACME.com", "lw1:m:", "02s1"])
@@ -429,6 +446,34 @@ def test_a_refused_write_may_be_begun_again(engine: Engine):
     log.begin("run2", [insert("a"), insert("a")], now=NOW)
     assert [op.op_id for op in log.in_doubt()] == ["a|insert"]
     assert log.by_run("run1") == []
+
+
+def test_what_is_adopted_is_noted_and_is_no_write_of_ours(engine: Engine):
+    log = SqlWriteLog(engine)
+    op = WriteOp("a|adopt", "Event", Verb.ADOPT, "a", {}, "there already", "00UTHEIRS")
+    for _ in range(2):
+        log.adopt("run1", [op], now=NOW)
+    log.begin("run1", [insert("b")], now=NOW)
+    log.finish("run1", [WriteResult("b|insert", WriteStatus.DONE, "02s1")], now=NOW)
+    assert log.adopted(["a", "b"]) == {"a": "00UTHEIRS"}
+    assert log.keys_of(["00UTHEIRS", "02s1", "00UNONE"]) == {"00UTHEIRS": "a", "02s1": "b"}
+    assert (log.done(["a|adopt"]), dict(log.history(["a"])), log.in_doubt(), log.refused()) == ({}, {}, [], [])
+    assert [one.op_id for one in log.latest("EmailMessage", limit=5)] == ["b|insert"]
+    assert log.latest("Event", limit=5) == []
+    (adopted,) = [one for one in log.by_run("run1") if one.op == op]
+    assert (adopted.status, adopted.created) == ("adopted", False)
+
+
+def test_copies_of_our_own_are_known_until_they_are_written_after_all(engine: Engine):
+    log = SqlWriteLog(engine)
+    ops = [WriteOp(f"{key}|copy", "Event", Verb.ADOPT, key, {}, f"why {key}", "00UOURS") for key in ("a", "b")]
+    log.copied("run1", ops, now=NOW)
+    assert log.copies() == {"a": "why a", "b": "why b"}
+    assert (log.adopted(["a", "b"]), dict(log.history(["a"])), log.keys_of(["00UOURS"])) == ({}, {}, {})
+    log.begin("run1", [insert("b")], now=NOW)
+    assert set(log.copies()) == {"a", "b"}
+    log.finish("run1", [WriteResult("b|insert", WriteStatus.DONE, "02s1")], now=NOW)
+    assert log.copies() == {"a": "why a"}
 
 
 def test_prior_values_are_kept_for_undo(engine: Engine):

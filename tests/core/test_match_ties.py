@@ -41,6 +41,7 @@ def resolve(
     companies: dict[str, Company] | None = None,
     earlier: Match | None = None,
     shared: frozenset[str] = frozenset(),
+    as_of: datetime | None = None,
     **mail: Any,
 ) -> Match:
     known = {"ann@ourco.com": (ANN_USER,), "bob@ourco.com": (BOB_USER,)}
@@ -49,7 +50,7 @@ def resolve(
     for deal in deals:
         by_account[deal.account_id] = (*by_account.get(deal.account_id, ()), deal)
     book = AddressBook(known, by_account, "", domains or {}, companies or COMPANIES)
-    rules = MatchRules((ANN, BOB), {ANN.address: YEAR, BOB.address: YEAR}, shared_domains=shared)
+    rules = MatchRules((ANN, BOB), {ANN.address: YEAR, BOB.address: YEAR}, shared_domains=shared, as_of=as_of)
     return Resolver(book, rules).resolve(US.mark(activity(**mail)), earlier)
 
 
@@ -109,6 +110,13 @@ def test_the_only_deal_at_work_wins_over_dormant_ones_and_over_nothing_less_clea
 )
 def test_a_deal_counts_from_a_week_before_its_making_to_thirty_days_past_its_close(deal: OpenOpportunity, linked: bool):
     assert (pick(deal).what_id == "006A") is linked
+
+
+def test_a_meeting_to_come_is_about_a_deal_that_is_open_now_however_soon_it_is_to_close():
+    soon = replace(DEAL, close_date=NINE.date() - timedelta(days=31))
+    assert pick(soon).what_id == "001ACME"
+    assert pick(soon, as_of=NINE - timedelta(days=7)).what_id == "006A"
+    assert pick(soon, as_of=NINE + timedelta(days=7)).what_id == "001ACME"
 
 
 def test_no_clear_winner_links_the_account_and_names_the_candidates():

@@ -13,10 +13,11 @@ import pytest
 from capture_samples import ANN, BOB, NINE
 from leakwatch.core.google_events import read_event
 from leakwatch.core.identity import meeting_key
+from leakwatch.core.meeting_record import PRIVATE, MeetingPlan, Standing
 from leakwatch.core.meetings import attending, merge_meeting, withdrawn
 from leakwatch.core.normalise import merge
 from leakwatch.core.plan import PlanRules
-from leakwatch.core.plan_meeting import PRIVATE, MeetingPlan, plan_meeting
+from leakwatch.core.plan_meeting import plan_meeting
 from leakwatch.core.privacy import Insiders
 from leakwatch.model import Activity, Decision, Match, MatchBasis, Outcome, Principal, SourceRef, Verb, Written
 
@@ -154,9 +155,9 @@ def test_where_the_organizers_calendar_is_not_read_it_is_off_when_all_of_ours_ar
 # --- Events ---
 
 
-def planned(activity: Activity, written: Written | None = None, **current: Any) -> MeetingPlan:
+def planned(activity: Activity, written: Written | None = None, match: Match = MATCH, **current: Any) -> MeetingPlan:
     row = {**(written.fields if written is not None else {}), **current} if current != {"gone": True} else None
-    return plan_meeting(activity, MATCH, PlanRules(), written=written, current=row)
+    return plan_meeting(activity, match, PlanRules(), Standing(written, row), now=NINE)
 
 
 def landed(plan: MeetingPlan, before: Written | None = None) -> Written:
@@ -204,6 +205,18 @@ def test_what_a_person_changed_in_salesforce_is_theirs():
     assert planned(moved, there, StartDateTime="2026-07-01T08:00:00.000Z").op is None
 
 
+def test_a_meeting_passes_to_the_next_of_ours_unless_a_person_gave_its_event_to_somebody():
+    first = planned(meeting())
+    written = landed(first)
+    theirs = replace(MATCH, owner_id="005000000000009AAA")
+    passed = planned(meeting(), written, match=theirs)
+    assert passed.op is not None
+    assert dict(passed.op.fields) == {"OwnerId": theirs.owner_id}
+    assert passed.op.prior == {"OwnerId": MATCH.owner_id}
+    assert planned(meeting(), landed(passed, written), match=theirs).op is None
+    assert planned(meeting(), written, match=theirs, OwnerId="005000000000777AAA").op is None
+
+
 def test_a_meeting_cancelled_before_it_took_place_loses_its_event_and_gets_a_new_one_should_it_live_again():
     there = landed(planned(meeting()))
     off = planned(withdrawn(meeting()), there)
@@ -243,5 +256,5 @@ def test_a_meeting_longer_than_salesforce_takes_ends_after_fourteen_days():
 
 def test_the_people_of_a_meeting_of_a_stranger_make_no_event():
     nobody: Mapping[str, Any] = {"basis": MatchBasis.NONE}
-    plan = plan_meeting(meeting(), replace(MATCH, **nobody), PlanRules(), written=None, current=None)
+    plan = plan_meeting(meeting(), replace(MATCH, **nobody), PlanRules(), Standing(), now=NINE)
     assert (plan.op, plan.outcome) == (None, Outcome.UNMATCHED)

@@ -25,7 +25,7 @@ from finding_sample import (
 )
 from leakwatch.core.fingerprint import escalation_key, owner_key
 from leakwatch.core.notice import plan_notices
-from leakwatch.core.notice_policy import NoticePolicy, Recipient, add_business_days, said_today
+from leakwatch.core.notice_policy import NoticePolicy, Recipient, said_today
 from leakwatch.core.task_updates import plan_updates, tasks_to_update
 from leakwatch.core.tasks import TaskWords, task_states
 from leakwatch.errors import ConfigError
@@ -354,6 +354,16 @@ def test_chatter_where_chosen_posts_on_the_record_and_mentions_the_owner():
     assert (delivery.channel, delivery.record_id, delivery.mentions) == ("chatter_post", opportunity_id(1), (OWNER,))
 
 
+def test_a_message_goes_on_the_record_that_the_finding_is_about():
+    meeting = finding(1, sobject="Event", about_id=opportunity_id(2))
+    (delivery,) = plan(meeting).deliveries
+    assert (delivery.channel, delivery.record_id) == ("salesforce_task", opportunity_id(2))
+    (post,) = plan(meeting, rules=[CHATTER]).deliveries
+    assert (post.channel, post.record_id) == ("chatter_post", opportunity_id(2))
+    (no_feed,) = plan(replace(meeting, about_id="500000000000001AAA"), rules=[CHATTER]).deliveries
+    assert no_feed.channel == "salesforce_task"
+
+
 def test_record_without_a_feed_gets_a_task_instead():
     (delivery,) = plan(finding(1, sobject="Quote__c"), rules=[CHATTER]).deliveries
     assert delivery.channel == "salesforce_task"
@@ -380,22 +390,6 @@ def test_subject_and_due_date_follow_the_rule():
     assert delivery.due_on == date(2026, 11, 30)
     (turkish,) = plan(finding(1), rules=[custom], people=PEOPLE | {OWNER: Recipient(OWNER, language="tr")}).deliveries
     assert turkish.title == "Deal 1 güncellensin"
-
-
-@pytest.mark.parametrize(
-    ("start", "days", "due"),
-    [
-        ("2026-11-23", 2, "2026-11-25"),  # Monday
-        ("2026-11-26", 2, "2026-11-30"),  # Thursday
-        ("2026-11-27", 1, "2026-11-30"),  # Friday
-        ("2026-11-28", 1, "2026-11-30"),  # Saturday
-        ("2026-11-29", 0, "2026-11-30"),  # Sunday
-        ("2026-11-23", 0, "2026-11-23"),
-        ("2026-11-23", 10, "2026-12-07"),
-    ],
-)
-def test_business_days_are_monday_to_friday(start, days, due):
-    assert add_business_days(date.fromisoformat(start), days) == date.fromisoformat(due)
 
 
 def test_due_date_counts_from_the_orgs_day():

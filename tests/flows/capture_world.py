@@ -116,6 +116,7 @@ class Org:
 
     mails: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])  # key -> fields
     tasks: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    relations: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])  # of EmailMessages
     refuse: dict[str, str] = field(default_factory=dict[str, str])  # part of a subject -> error code
     delay: set[str] = field(default_factory=set[str])
     calls: int = 0
@@ -133,6 +134,10 @@ class Org:
                 return WriteResult(op.op_id, WriteStatus.REFUSED, code=code, message="not like this")
         if op.sobject in self.delay:
             return WriteResult(op.op_id, WriteStatus.RETRY, code="UNABLE_TO_LOCK_ROW")
+        if op.sobject == "EmailMessageRelation":
+            row = {"Id": op.record_id or f"0CZ{len(self.relations):015}", **op.fields}
+            self.relations[row["Id"]] = {**self.relations.get(row["Id"], {}), **row}
+            return WriteResult(op.op_id, WriteStatus.DONE, row["Id"], created=op.record_id is None)
         if op.sobject == "Task" and op.record_id is not None:
             self.tasks[op.record_id]["OwnerId"] = op.fields["OwnerId"]
             return WriteResult(op.op_id, WriteStatus.DONE, op.record_id)
@@ -143,9 +148,33 @@ class Org:
         if op.sobject == "Task":  # written as one
             record_id = task_id
         self.mails[op.key] = {**op.fields, "Id": record_id, "ActivityId": task_id}
+        self._relate(record_id, op.fields)
         owner = op.fields.get("OwnerId", BOT)
         self.tasks[task_id] = {"Id": task_id, "OwnerId": owner, "CreatedById": BOT, "key": op.key}
         return WriteResult(op.op_id, WriteStatus.DONE, record_id, created=True)
+
+    def _relate(self, mail_id: str, fields: Mapping[str, Any]) -> None:
+        """Relate a new mail to whom it names, as Salesforce does."""
+        named = [("FromAddress", fields.get("FromId"), None)]
+        for name, kind in (("ToIds", "ToAddress"), ("CcIds", "CcAddress")):
+            named += [(kind, one, None) for one in fields.get(name) or ()]
+            named += [(kind, None, one) for one in (fields.get(kind) or "").split("; ")]
+        for kind, record, address in named:
+            if record or address:
+                row = {
+                    "EmailMessageId": mail_id,
+                    "RelationId": record,
+                    "RelationType": kind,
+                    "RelationAddress": address,
+                }
+                row_id = f"0CZ{len(self.relations):015}"
+                self.relations[row_id] = {"Id": row_id, **row}
+
+    def related(
+        self, sobject: str, field: str, parents: Sequence[str], fields: Sequence[str]
+    ) -> Iterable[Mapping[str, Any]]:
+        self.calls += 1
+        return [row for row in self.relations.values() if row[field] in parents]
 
     def fetch(self, sobject: str, ids: Sequence[str], fields: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
         self.calls += 1

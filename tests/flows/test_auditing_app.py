@@ -28,8 +28,10 @@ def coverage(user: str, **changes: Any) -> Coverage:
 
 def parts(*read: Coverage, google: bool = True) -> Any:
     return SimpleNamespace(
-        settings=SimpleNamespace(google=SimpleNamespace(enabled=google), audit=SimpleNamespace(stale_after_hours=24)),
-        capture_status=SimpleNamespace(coverage=lambda: read),
+        settings=SimpleNamespace(
+            google=SimpleNamespace(enabled=google, calendar=True), audit=SimpleNamespace(stale_after_hours=24)
+        ),
+        capture_status=SimpleNamespace(coverage=lambda _sources: read),
     )
 
 

@@ -37,7 +37,7 @@ def owners(world: World) -> dict[str, str]:
 
 def status_words(world: World) -> str:
     """What `status` says of each mailbox."""
-    return "\n".join(_mailbox_state(one) for one in CaptureStatus(world.engine).coverage())
+    return "\n".join(_mailbox_state(one) for one in CaptureStatus(world.engine).coverage(["gmail"]))
 
 
 def test_one_mail_in_two_mailboxes_is_one_record_and_its_task_the_reps(world: World):
@@ -273,7 +273,9 @@ def test_a_list_that_leads_in_circles_ends_and_is_read_again_later(world: World,
     world.gmail.circles = True
     report = world.capture(dry_run=dry_run)
     assert "circles" in report.mailboxes_failed[ANN.address]
-    assert not any(one.read_at for one in CaptureStatus(world.engine).coverage() if one.principal == ANN.address)
+    assert not any(
+        one.read_at for one in CaptureStatus(world.engine).coverage(["gmail"]) if one.principal == ANN.address
+    )
     world.gmail.circles = False
     again = world.capture()
     assert (again.mailboxes_failed, len(world.org.mails)) == ({}, mails)
@@ -300,7 +302,7 @@ def test_a_mailbox_that_left_the_roster_is_named_for_a_month_and_by_status_for_g
     world.roster = [BOB]
     assert world.capture(dry_run=True).mailboxes_left == (ANN.address,)
     assert world.capture(now=NOW + timedelta(days=1)).mailboxes_left == (ANN.address,)
-    ann, bob = CaptureStatus(world.engine).coverage()
+    ann, bob = CaptureStatus(world.engine).coverage(["gmail"])
     assert (ann.left_at, bob.left_at) == (NOW + timedelta(days=1), None)
     assert world.capture(now=NOW + timedelta(days=30)).mailboxes_left == (ANN.address,)
     assert world.capture(now=NOW + timedelta(days=32)).mailboxes_left == ()
@@ -394,13 +396,13 @@ def test_a_mailbox_with_a_mail_that_was_not_given_is_proven_only_from_then_on(wo
     world.gmail.broken.add(world.gmail.boxes[ANN.address][0]["id"])
     world.capture()
     world.capture(now=LATER)
-    (ann, _), status = CaptureStatus(world.engine).coverage(), CaptureStatus(world.engine)
+    (ann, _), status = CaptureStatus(world.engine).coverage(["gmail"]), CaptureStatus(world.engine)
     assert (ann.covered_from, ann.read_at, ann.not_given) == (NOW, LATER, 1)
     (shown,) = status.quarantined()
     assert (shown.ref.principal, shown.at, shown.reason.partition(":")[0]) == (ANN.address, NOW, "not_given")
     world.gmail.broken.clear()
     world.capture(now=LATER)
-    (ann, _) = CaptureStatus(world.engine).coverage()
+    (ann, _) = CaptureStatus(world.engine).coverage(["gmail"])
     assert (ann.covered_from, ann.not_given) == (NOW - timedelta(days=90), 0)
     assert status.quarantined() == ()
 
@@ -624,7 +626,7 @@ def test_progress_is_told_page_by_page(world: World):
 def test_coverage_starts_with_the_window_and_ends_with_the_last_whole_read(world: World):
     world.gmail.failures[BOB.address] = TransientError("503")
     world.capture()
-    ann, bob = CaptureStatus(world.engine).coverage()
+    ann, bob = CaptureStatus(world.engine).coverage(["gmail"])
     assert (ann.covered_from, ann.read_at) == (NOW - timedelta(days=90), NOW)
     assert bob.read_at is None
 

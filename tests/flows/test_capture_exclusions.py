@@ -238,7 +238,7 @@ def test_a_loosened_exclusion_lets_older_mails_in_when_the_window_is_read_anew(w
         world.gmail.fetched == fetched + 4
     )  # the lawyer's and the internal one, twice; neither the robot's nor the offer
     assert [one.outcome for one in explained(world, "legal@lawyer.com")] == ["written"]
-    assert CaptureStatus(world.engine).coverage()[0].covered_from == NOW - timedelta(days=90)
+    assert CaptureStatus(world.engine).coverage(["gmail"])[0].covered_from == NOW - timedelta(days=90)
     assert world.capture(now=later).items_seen == 0
 
 

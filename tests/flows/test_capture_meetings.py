@@ -2,106 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import select
 
-from capture_samples import ANN, BOB, NINE
-from flows.capture_world import NOW, LoggedWriter, World
+from capture_samples import ANN, BOB
+from flows.meeting_world import TOMORROW, MeetingWorld
 from leakwatch.core.plan_meeting import CANCELLED
 from leakwatch.errors import AuthError
-from leakwatch.flows.capture import CaptureDoors, capture
-from leakwatch.flows.capture_report import CaptureReport
-from leakwatch.model import Verb, WriteOp, WriteResult, WriteStatus
-from leakwatch.sources.gmail import GmailSource
-from leakwatch.sources.google_calendar import GoogleCalendarSource
+from leakwatch.model import Verb
 from leakwatch.store import capture_tables as tables
 from leakwatch.store.database import transaction
-
-TOMORROW = NINE + timedelta(days=1)
-
-
-class Calendars:
-    """Calendars whose every change is one page."""
-
-    def __init__(self) -> None:
-        self.changed: dict[str, list[dict[str, Any]]] = {ANN.address: [], BOB.address: []}
-        self.failures: dict[str, Exception] = {}
-
-    def put(self, event_id: str, *owners: Any, **changes: Any) -> None:
-        for owner in owners or (ANN, BOB):
-            event = {
-                "id": event_id, "status": "confirmed", "iCalUID": f"{event_id}@x", "summary": "Demo",
-                "start": {"dateTime": TOMORROW.isoformat()},
-                "end": {"dateTime": (TOMORROW + timedelta(hours=1)).isoformat()},
-                "organizer": {"email": ANN.address},
-                "attendees": [{"email": ANN.address}, {"email": BOB.address}, {"email": "eve@acme.com"}],
-            }  # fmt: skip
-            self.changed[owner.address].append(event | changes)
-
-    def changes(self, subject: str, *, sync_token: str | None, page_token: str | None = None) -> Mapping[str, Any]:
-        if subject in self.failures:
-            raise self.failures[subject]
-        items = self.changed[subject]
-        return {"items": items[int(sync_token or 0) :], "nextSyncToken": str(len(items))}
-
-
-class EventOrg:
-    """Salesforce's Events."""
-
-    def __init__(self) -> None:
-        self.events: dict[str, dict[str, Any]] = {}
-        self.sent: list[WriteOp] = []
-        self.failure = None
-
-    def carry_out(self, op: WriteOp) -> WriteResult:
-        self.sent.append(op)
-        record_id = op.record_id or f"00U{len(self.sent):015}"
-        if op.verb is Verb.DELETE:
-            del self.events[record_id]
-        else:
-            self.events.setdefault(record_id, {"Id": record_id}).update(op.fields)
-        return WriteResult(op.op_id, WriteStatus.DONE, record_id, created=op.verb is Verb.INSERT)
-
-    def fetch(self, sobject: str, ids: Sequence[str], fields: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
-        return {one: {name: self.events[one].get(name) for name in fields} for one in ids if one in self.events}
-
-    calls = 0
-
-
-class MeetingWorld(World):
-    """The capture world with calendars beside the mailboxes."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
-        self.calendars = Calendars()
-        self.event_org = EventOrg()
-        self.options = replace(self.options, meetings=True)
-
-    def sync(self, *, now: datetime = NOW, **options: Any) -> CaptureReport:
-        doors = CaptureDoors(
-            sources=[
-                GmailSource(self.gmail, known=self.journal.known_ids),
-                GoogleCalendarSource(self.calendars, known=self.journal.ids_under),  # type: ignore[arg-type]
-            ],
-            journal=self.journal,
-            address_book=self.book,
-            writer=LoggedWriter(self.event_org, self.log),  # type: ignore[arg-type]
-            records=self.event_org,
-            landed=self.log.done,
-            history=self.log.history,
-        )
-        return capture(self.roster, doors, self.options, run_id="run", now=now, **options)
-
-    @property
-    def event(self) -> dict[str, Any]:
-        (found,) = self.event_org.events.values()
-        return found
 
 
 @pytest.fixture

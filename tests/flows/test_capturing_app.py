@@ -20,7 +20,8 @@ from leakwatch.store.snapshot_facts import UserFact
 def parts(**sections: Any) -> Any:
     settings = config.load(None, {"company": {"domains": ["ourco.com"]}, **sections})
     clock = SettableClock(datetime(2026, 7, 1, 9, tzinfo=UTC))
-    return SimpleNamespace(settings=settings, clock=clock, org=SimpleNamespace(task_closed_status="Completed"))
+    org = SimpleNamespace(task_closed_status="Completed", shared_activities=False, meeting_task_type=None)
+    return SimpleNamespace(settings=settings, clock=clock, org=org)
 
 
 def user(name: str, address: str, *, active: bool = True, kind: str = "Standard") -> UserFact:

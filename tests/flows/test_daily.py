@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from leakwatch.app import daily, mirroring
 from leakwatch.errors import TransientError
 from leakwatch.model import Snapshot
+from leakwatch.store.capture_status import Coverage
 
 NOW = datetime(2026, 3, 2, 6, tzinfo=UTC)
 PARTS: Any = SimpleNamespace(newest_snapshot=lambda: None, clock=SimpleNamespace(now=lambda: NOW))
@@ -57,3 +59,37 @@ def test_an_audit_is_postponed_rather_than_made_on_an_old_mirror(
     with pytest.raises(TransientError):
         daily._one(PARTS, "audit", {}, lambda: False, PACING)
     assert done == []
+
+
+class Capturing:
+    """What the capture job needs of the parts: mailboxes, known or not."""
+
+    def __init__(self, *known: Coverage) -> None:
+        google = SimpleNamespace(enabled=True, calendar=False)
+        self.settings = SimpleNamespace(google=google)
+        self.capture_status = SimpleNamespace(coverage=lambda _sources: known)
+
+
+def mailbox(name: str, **changes: Any) -> Coverage:
+    told = NOW.date() - timedelta(days=9)
+    return replace(Coverage(name, None, NOW - timedelta(days=90), NOW, None, notice_date=told), **changes)
+
+
+@pytest.mark.parametrize(
+    ("other", "runs"),
+    [
+        (mailbox("bob"), [()]),
+        (mailbox("bob", covered_from=None, read_at=None), [("ann",), ()]),
+        (mailbox("bob", covered_from=None, read_at=None, parked_reason="invalid_grant"), [()]),
+        (mailbox("bob", covered_from=None, read_at=None, notice_date=None), [()]),
+    ],
+)
+def test_while_a_mailbox_is_read_for_the_first_time_the_mail_of_the_others_comes_before_it(
+    monkeypatch: pytest.MonkeyPatch, other: Coverage, runs: list[tuple[str, ...]]
+) -> None:
+    seen: list[tuple[str, ...]] = []
+    monkeypatch.setattr(daily, "GoogleParts", lambda *_: None)
+    monkeypatch.setattr(daily, "run_capture", lambda _, *, only, **__: seen.append(only))
+    parts: Any = Capturing(mailbox("ann"), other)
+    daily._one(parts, "capture", {}, lambda: False, PACING)
+    assert seen == runs

@@ -13,7 +13,7 @@ import pytest
 
 from capture_samples import ANN, BOB
 from flows.capture_world import NOW
-from flows.test_capture_meetings import TOMORROW, MeetingWorld
+from flows.meeting_world import TOMORROW, MeetingWorld
 from leakwatch.app.doctoring import _held
 from leakwatch.app.looking import held_deletions
 from leakwatch.cli.words import capture_lines

@@ -44,7 +44,7 @@ class Desk:
             clock=SimpleNamespace(now=lambda: MONDAY),
             findings=self.findings,
             capture_status=SimpleNamespace(
-                coverage=lambda: (), counts=dict, quarantined=lambda outcome=None: (), explain=lambda term: ()
+                coverage=lambda _sources: (), counts=dict, quarantined=lambda outcome=None: (), explain=lambda term: ()
             ),
             zone=ZoneInfo("Europe/Istanbul"),
             write_log=SimpleNamespace(refused=list),

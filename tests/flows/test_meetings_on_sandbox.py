@@ -14,7 +14,7 @@ import orjson
 import pytest
 
 from flows.capture_world import LoggedWriter
-from flows.test_capture_meetings import MeetingWorld
+from flows.meeting_world import MeetingWorld
 from leakwatch.clients.google_calendar import CalendarClient
 from leakwatch.clients.google_errors import classify
 from leakwatch.core.google_events import FIELDS

@@ -102,9 +102,9 @@ def test_what_is_dropped_leaves_the_list_is_never_tried_again_and_explained_with
 
 
 def test_a_dropped_mail_that_was_not_given_leaves_the_gap_in_what_is_known(stage: Stage):
-    (before, _) = stage.status.coverage()
+    (before, _) = stage.status.coverage(["gmail"])
     drop(stage.parts, [stage.broken], "lost")
-    (after, _) = stage.status.coverage()
+    (after, _) = stage.status.coverage(["gmail"])
     assert (before.covered_from, before.not_given) == (NOW, 1)
     assert (after.covered_from, after.not_given) == (NOW, 0)
     assert stage.world.journal.holes("gmail") == {ANN.address: NOW}

@@ -12,9 +12,9 @@ import pytest
 
 from capture_samples import ANN, BOB
 from flows.capture_world import NOW, LoggedWriter, Org, World, fill
-from flows.test_capture_meetings import TOMORROW, MeetingWorld
+from flows.meeting_world import TOMORROW, MeetingWorld
 from leakwatch import faultpoints
-from leakwatch.core.plan_meeting import PRIVATE
+from leakwatch.core.meeting_record import PRIVATE
 from leakwatch.core.undo import CHANGED, HIDDEN, NOT_OURS, REPLACED, TASK_CHANGED, WAS_DELETED
 from leakwatch.flows.undo import UndoDoors, UndoReport, undo
 from leakwatch.model import KEY_FIELD, Outcome, Verb, WriteOp, WriteResult, WriteStatus

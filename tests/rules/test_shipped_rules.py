@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from leakwatch.core.columns import LABELS
 from leakwatch.model import Mode, RuleOutcome, Severity
 from leakwatch.rule_engine.compile import bind, render
 from leakwatch.rule_engine.load import LoadedRule, load_rules
@@ -309,3 +310,8 @@ def test_a_lead_is_stale_by_the_calendar_of_the_org(tmp_path: Path) -> None:
     assert ids(outcome) == {"00Q000000000001AAA"}
     assert outcome.rows[0].owner_name == "Gelen Adaylar"
     assert outcome.rows[0].message_tr == "30 gündür temas yok; son temas 01.03.2026 (kayıt açılışı)"
+
+
+@pytest.mark.parametrize("rule_id", RULES)
+def test_every_column_that_people_see_has_a_name_in_both_languages(rule_id: str) -> None:
+    assert set(RULES[rule_id].spec.finding.show) <= LABELS.keys()

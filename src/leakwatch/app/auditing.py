@@ -9,6 +9,7 @@ from typing import Any
 
 from leakwatch.app.building import Parts
 from leakwatch.app.mirroring import latest_snapshot, stale_after
+from leakwatch.app.streams import streams
 from leakwatch.core.lifecycle import Signals
 from leakwatch.core.notice_policy import NoticePolicy, Recipient
 from leakwatch.core.rates import Rates
@@ -133,6 +134,7 @@ def notice_policy(parts: Parts) -> NoticePolicy:
         language=settings.company.language,
         due_business_days=settings.actions.due_business_days,
         chatter_show_money=settings.actions.chatter_show_money,
+        working=settings.company.working_time,
         feed_objects=_feed_objects(parts),
         rates=rule_engine(parts).rates(latest_snapshot(parts).path).per_unit,
     )
@@ -140,7 +142,10 @@ def notice_policy(parts: Parts) -> NoticePolicy:
 
 def _feed_objects(parts: Parts) -> frozenset[str]:
     found: set[str] = set()
-    sobjects = sorted({rule.sobject for rule in parts.rules})
+    wanted = {rule.sobject for rule in parts.rules}
+    if any(loaded.spec.finding.about for loaded in _all_rules(parts)):
+        wanted |= {"Account", "Contact", "Lead", "Opportunity"}
+    sobjects = sorted(wanted)
     parts.reader.prepare_describes(sobjects)
     for sobject in sobjects:
         try:
@@ -215,7 +220,7 @@ def _unread_owners(parts: Parts, rule: Rule, snapshot: Snapshot, now: datetime) 
     fresh = now - timedelta(hours=parts.settings.audit.stale_after_hours)
     read = {
         entry.salesforce_user_id
-        for entry in parts.capture_status.coverage()
+        for entry in parts.capture_status.coverage(streams(parts))
         if entry.parked_reason is None
         and entry.covered_from is not None
         and entry.covered_from <= window

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from leakwatch.app.building import Parts
 from leakwatch.app.google_parts import GoogleParts
 from leakwatch.app.mirroring import latest_snapshot, refresh_if_older
+from leakwatch.app.neighbouring import neighbours_of
 from leakwatch.core.deletion_limits import DeletionLimits
 from leakwatch.core.identity import build_roster
 from leakwatch.core.plan import PlanRules
@@ -70,7 +71,7 @@ def run_capture(
         if may_write and not dry_run:
             _require_key(parts)
             if parts.settings.google.calendar and parts.settings.writes.meetings:
-                _require_event_key(parts)
+                _require_meeting_key(parts)
         if not dry_run:
             parts.writer.settle()
         doors = CaptureDoors(
@@ -81,6 +82,8 @@ def run_capture(
             records=parts.reader,
             landed=parts.write_log.done,
             history=parts.write_log.history,
+            neighbours=neighbours_of(parts),
+            adoptions=parts.write_log,
             units=google.limiter.spent,
         )
         report = capture(
@@ -199,10 +202,12 @@ def _require_key(parts: Parts) -> None:
         )
 
 
-def _require_event_key(parts: Parts) -> None:
-    if not parts.org.key_on_event:
+def _require_meeting_key(parts: Parts) -> None:
+    as_event = parts.settings.capture.meetings_as == "event"
+    sobject = "Event" if as_event else "Task"
+    if not (parts.org.key_on_event if as_event else parts.org.key_on_task):
         raise SafetyError(
-            f"Event.{KEY_FIELD} is not in this org (or the integration user may not see it): without it a meeting "
+            f"{sobject}.{KEY_FIELD} is not in this org (or the integration user may not see it): without it a meeting "
             "could be logged twice. Nothing was written. Deploy the salesforce/ folder and assign its permission set, "
             "or set writes.meetings: false; then run leakwatch doctor."
         )
@@ -234,6 +239,9 @@ def capture_options(parts: Parts, people: Sequence[UserFact], directory: Sequenc
             subjects=privacy.subjects,
             time_zone=settings.company.time_zone,
             closed_status=parts.org.task_closed_status,
+            shared_activities=parts.org.shared_activities,
+            meetings_as=section.meetings_as,
+            meeting_type=parts.org.meeting_task_type,
         ),
         never_match=privacy.never_match,
         match_bulk=section.bulk == "log",
@@ -241,6 +249,7 @@ def capture_options(parts: Parts, people: Sequence[UserFact], directory: Sequenc
         backfill=timedelta(days=section.backfill_days),
         meetings=settings.writes.meetings,
         deletions=DeletionLimits(settings.writes.deletes_per_run, settings.writes.deletes_share),
+        calendar_loop=section.calendar_loop,
     )
 
 

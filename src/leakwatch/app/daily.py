@@ -13,6 +13,7 @@ from leakwatch.app.capturing import run_capture
 from leakwatch.app.google_parts import GoogleParts, google_limiter
 from leakwatch.app.mirroring import refresh_if_older, run_mirror
 from leakwatch.app.reporting import week_stem, weekly_result, write_files
+from leakwatch.app.streams import live_mailboxes
 from leakwatch.clients.limiter import Limiter
 from leakwatch.clock import SystemClock
 from leakwatch.config import Settings
@@ -53,7 +54,9 @@ def _one(parts: Parts, flow: str, options: Mapping[str, Any], should_stop: Calla
         case "capture":
             if parts.settings.google.enabled:
                 google = GoogleParts(parts, pacing)
-                run_capture(parts, google=google, should_stop=should_stop, mirror_max_age=MIRROR_MAX_AGE)
+                live = live_mailboxes(parts)
+                for some in (live, ()) if live else ((),):
+                    run_capture(parts, only=some, google=google, should_stop=should_stop, mirror_max_age=MIRROR_MAX_AGE)
             else:
                 _note_idle(parts, flow)
         case "mirror":

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Literal
 
 from leakwatch.app.building import Parts
 from leakwatch.app.capturing import roster
+from leakwatch.app.doctoring_calendars import calendar_checks
+from leakwatch.app.doctoring_check import Check, State
 from leakwatch.app.google_parts import GoogleParts
 from leakwatch.app.looking import held_deletions
 from leakwatch.config import Settings
@@ -26,21 +26,8 @@ from leakwatch.model import KEY_FIELD, Principal
 from leakwatch.salesforce.objects import selectable
 from leakwatch.store.snapshot_facts import UserFact
 
-State = Literal["ok", "note", "bad"]
-
 CLOCK_TOLERANCE = timedelta(minutes=2)  # a JWT is refused when clocks differ by more than its few minutes
 DEPLOY = "Deploy the salesforce/ folder (salesforce/README.md) and assign the permission set Leakwatch."
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One prerequisite."""
-
-    name: str
-    state: State
-    words: str
-    fix: str = ""
-    exit_code: int = 1
 
 
 def examine(parts: Parts) -> list[Check]:
@@ -129,7 +116,11 @@ def _salesforce(parts: Parts, people: list[UserFact]) -> Iterator[Check]:
         yield Check("time zone", "note", f"the org works in {org.time_zone}, company.time_zone is {zone}",
                     f"Set company.time_zone: {org.time_zone}, unless you mean it.")  # fmt: skip
     yield from _keys(parts)
+    if parts.settings.google.calendar:
+        yield from _meetings(parts)
     yield from _objects(parts)
+    if parts.settings.google.calendar:
+        yield from calendar_checks(parts)
     people += _people(parts)
 
 
@@ -137,14 +128,15 @@ def _keys(parts: Parts) -> Iterator[Check]:
     org, settings = parts.org, parts.settings
     wants_mail = settings.writes.capture and settings.capture.mail_as == "email_message"
     wants_event = settings.writes.capture and settings.writes.meetings and settings.google.calendar
-    wants_task = settings.writes.salesforce_task or settings.writes.chatter_post
+    as_event = settings.capture.meetings_as == "event"
+    wants_task = settings.writes.salesforce_task or settings.writes.chatter_post or (wants_event and not as_event)
     if not org.has_email_message:
         state: State = "bad" if wants_mail else "note"
         yield Check("EmailMessage", state, "not in this org", "Switch Enhanced Email on, or set capture.mail_as: task.")
     for sobject, there, wanted in (
         ("Task", org.key_on_task, wants_task),
         ("EmailMessage", org.key_on_email_message, wants_mail),
-        *([("Event", org.key_on_event, wants_event)] if settings.google.calendar else []),
+        *([("Event", org.key_on_event, wants_event)] if settings.google.calendar and as_event else []),
     ):
         if there:
             entry = next(item for item in parts.reader.describe(sobject)["fields"] if item["name"] == KEY_FIELD)
@@ -155,6 +147,28 @@ def _keys(parts: Parts) -> Iterator[Check]:
             yield Check(
                 f"{sobject}.{KEY_FIELD}", "bad" if wanted else "note", "not in this org, or not visible", DEPLOY
             )
+
+
+def _meetings(parts: Parts) -> Iterator[Check]:
+    """Check what the org can take of meetings."""
+    if parts.org.shared_activities:
+        yield Check("Shared Activities", "ok", "a meeting is related to all its guests who are contacts (up to 50)")
+    else:
+        yield Check("Shared Activities", "note",
+                    "off, or not visible: a meeting names one guest, the others stand in its description",
+                    "Switch on \"Allow Users to Relate Multiple Contacts to Tasks and Events\" in Setup (Activity "
+                    "Settings), and let the integration user read EventRelation.")  # fmt: skip
+    if parts.settings.capture.meetings_as == "event" and not _may_make_events(parts):
+        state: State = "bad" if parts.settings.writes.meetings else "note"
+        yield Check("Event", state, "the integration user may not make Events",
+                    "Give it Edit Events, or set capture.meetings_as: task.")  # fmt: skip
+
+
+def _may_make_events(parts: Parts) -> bool:
+    try:
+        return bool(parts.reader.describe("Event").get("createable"))
+    except (NotFoundError, RecordError):
+        return False
 
 
 def _objects(parts: Parts) -> Iterator[Check]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from leakwatch.app.building import Parts
 from leakwatch.app.mirroring import stale_after
 from leakwatch.app.quarantine import quarantined
+from leakwatch.app.streams import MAIL
 from leakwatch.core.fingerprint import KEY_PREFIX
 from leakwatch.errors import UsageError
 from leakwatch.flows.capture_report import HELD_DELETIONS
@@ -65,7 +66,7 @@ def status_of(parts: Parts) -> Status:
     findings = Counter(str(finding.status.value) for finding in known)
     latest = parts.runs.latest("audit", limit=10)
     audits = [run for run in latest if run.finished_at and run.error is None and not run.dry_run]
-    mailboxes = parts.capture_status.coverage()
+    mailboxes = parts.capture_status.coverage(MAIL)
     oldest = parts.clock.now() - stale_after(parts)
     return Status(
         mailboxes=mailboxes,

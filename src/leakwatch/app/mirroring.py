@@ -25,6 +25,7 @@ def run_mirror(parts: Parts, *, full: bool = False, should_stop: Callable[[], bo
         settings = DeriveSettings(
             time_zone=parts.settings.company.time_zone,
             default_currency=parts.settings.company.currency or org.currency,
+            working=parts.settings.company.working_time,
         )
         report = mirror(
             parts.reader,

@@ -87,6 +87,10 @@ def make_plan(parts: Parts) -> Plan:
             notes.append(f"Not in this plan, and not deleted by apply: {captured.held_why}")
         if any(op.sobject == "EmailMessage" for op in captured.operations):
             notes.append("After each EmailMessage, the Task that Salesforce makes for it is given to the rep.")
+        if captured.adopted:
+            notes.append(f"{len(captured.adopted)} are in Salesforce already, not by us: adopted, nothing is written.")
+        if captured.loop:
+            notes.append(captured.loop)
         if not parts.settings.writes.capture:
             notes.append("writes.capture is off: the captured mails are shown, and not written until it is on.")
         notes += [f"{address} is not in this plan: parked: {why}" for address, why in captured.mailboxes_parked.items()]

@@ -12,6 +12,7 @@ from typing import Any
 from leakwatch.app.auditing import exceptions, rule_engine
 from leakwatch.app.building import Parts
 from leakwatch.app.mirroring import latest_snapshot
+from leakwatch.app.streams import MAIL
 from leakwatch.core import report as numbers
 from leakwatch.core.lifecycle_case import as_row
 from leakwatch.core.report_inputs import (
@@ -51,7 +52,9 @@ def export_result(parts: Parts, paths: Sequence[Path], *, as_of: date | None) ->
 
     company = parts.settings.company
     derive = DeriveSettings(
-        time_zone=company.time_zone if company.time_zone != "UTC" else None, default_currency=company.currency
+        time_zone=company.time_zone if company.time_zone != "UTC" else None,
+        default_currency=company.currency,
+        working=company.working_time,
     )
     with tempfile.TemporaryDirectory(prefix="leakwatch-export-") as folder:
         loader = ExportLoader(parts.mirror_config, Path(folder), settings=derive)
@@ -202,7 +205,7 @@ def capture_health(parts: Parts) -> list[CaptureHealth]:
             entry.read_at,
             _why_not_read(entry),
         )
-        for entry in parts.capture_status.coverage()
+        for entry in parts.capture_status.coverage(MAIL)
     ]
 
 

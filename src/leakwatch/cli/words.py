@@ -52,6 +52,12 @@ def capture_lines(found: CaptureReport) -> list[str]:
     if found.held_deletions:
         lines.append(f"! held back: {found.held_why}")
         lines += _some([f"  not deleted: {op.sobject} {op.record_id}: {op.reason}" for op in found.held_deletions])
+    if found.adopted:
+        head = "would be adopted" if found.dry_run else "adopted"
+        lines.append(f"already there by another tool, {head}: {len(found.adopted)}")
+        lines += _some([f"  {op.sobject} {op.record_id}: {op.reason}" for op in found.adopted]) if found.dry_run else []
+    if found.loop:
+        lines.append(f"! {found.loop}")
     if found.quarantined:
         lines.append(f"! quarantined: {_counts(found.quarantined)}; see leakwatch quarantine list")
     if found.reconciled:

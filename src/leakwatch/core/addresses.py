@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from email.errors import HeaderParseError
 from email.header import decode_header
+from functools import lru_cache
 from typing import Any
 
 from leakwatch.core.text import clean_line
@@ -89,16 +90,27 @@ def _ascii(domain: str) -> str | None:
 def parse_list(values: Iterable[str]) -> list[tuple[str, str]]:
     """Return (name, address) of every usable address in the given header values, in order, first mention only."""
     found: dict[str, str] = {}
-    pairs = (pair for value in values for entry in _entries(_unfolded(value)) for pair in _pairs(entry))
-    for name, address in pairs:
+    for value in values:
+        for name, usable in _known(value) if len(value) <= MAX_PARSED else _usable(value):
+            if not found.get(usable):
+                found[usable] = name
+    return [(name, address) for address, name in found.items()]
+
+
+def _usable(value: str) -> tuple[tuple[str, str], ...]:
+    """Return (name, address) of every usable address in one header value."""
+    found: list[tuple[str, str]] = []
+    for name, address in (pair for entry in _entries(_unfolded(value)) for pair in _pairs(entry)):
         usable = normalise(address) or _from_name(name, address)
         if usable is None:
             continue
         shown = decode_words(name)
-        shown = "" if shown.lower() == usable else shown
-        if not found.get(usable):
-            found[usable] = shown
-    return [(name, address) for address, name in found.items()]
+        found.append(("" if shown.lower() == usable else shown, usable))
+    return tuple(found)
+
+
+# The same people write again and again, and reading their headers is the dearest part of a mail.
+_known = lru_cache(maxsize=4096)(_usable)
 
 
 def _entries(value: str) -> list[str]:

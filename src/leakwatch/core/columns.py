@@ -20,6 +20,9 @@ LABELS: Mapping[str, Text] = {
     "touch_source": Text(en="Kind of touch", tr="Temas türü"),
     "status": Text(en="Status", tr="Durum"),
     "company": Text(en="Company", tr="Şirket"),
+    "held_on": Text(en="Held on", tr="Toplantı günü"),
+    "waited_hours": Text(en="Working hours since", tr="Geçen çalışma saati"),
+    "guests": Text(en="Contacts and leads in it", tr="Katılan kişi ve adaylar"),
     "count": Text(en="Records without it", tr="Alanı boş kayıt"),
     "population": Text(en="Records examined", tr="İncelenen kayıt"),
 }

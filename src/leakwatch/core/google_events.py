@@ -5,24 +5,26 @@ Source: Google Calendar API v3, "Events" resource.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from leakwatch.core.mail import EPOCH, plausible
 from leakwatch.core.meetings import Event, Guest, to_meeting
+from leakwatch.core.origin import named_origin
 from leakwatch.model import Activity, Decision, Outcome, Principal, SkipReason, SourceRef
 
 ROOMS = "@resource.calendar.google.com"
 # eventType of what is no meeting; `fromGmail` (bookings that Google read out of a mail) is none either.
 NO_MEETINGS = frozenset({"birthday", "focusTime", "outOfOffice", "workingLocation", "fromGmail"})
 HIDDEN = frozenset({"private", "confidential"})  # values of `visibility`; confidential is the old name of private
-# Everything that is asked for: no description, no place, no attachment, no conference link.
+# Everything that is asked for: no description, no place, no attachment, no conference link. What tools note of an
+# event's origin (extendedProperties, source) is looked through for ids of Salesforce and not kept.
 FIELDS = (
     "id,status,iCalUID,recurringEventId,originalStartTime,recurrence,summary,start,end,organizer(email,displayName),"
     "attendees(email,displayName,responseStatus,resource),attendeesOmitted,guestsCanSeeOtherGuests,visibility,eventType,"
-    "updated"
+    "created,updated,source(url),extendedProperties"
 )
 
 
@@ -53,8 +55,28 @@ def read_event(ref: SourceRef, item: Mapping[str, Any], owner: Principal) -> Act
         original_start=original if item.get("recurringEventId") else None,
         private=item.get("visibility") in HIDDEN,
         complete=not item.get("attendeesOmitted") and item.get("guestsCanSeeOtherGuests") is not False,
+        made=_stamp(item.get("created")),
+        origin=named_origin(_notes(item, uid)),
     )
     return to_meeting(ref, event, owner)
+
+
+def _notes(item: Mapping[str, Any], uid: str) -> Iterator[str]:
+    """Yield the texts in which tools note what an event is a copy of; both kinds of properties are text to text."""
+    yield uid
+    yield _text(_mapping(item.get("source")).get("url"))
+    properties = _mapping(item.get("extendedProperties"))
+    for kind in ("private", "shared"):
+        for value in _mapping(properties.get(kind)).values():
+            yield _text(value)
+
+
+def _stamp(raw: Any) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(_text(raw))
+    except ValueError:
+        return None
+    return found.astimezone(UTC) if found.tzinfo is not None and plausible(found) else None
 
 
 def _is_room(row: Mapping[str, Any]) -> bool:

@@ -196,6 +196,7 @@ def row_fields(run: Circumstances, row: RuleRow) -> dict[str, Any]:
         "message_tr": row.message_tr,
         "evidence": row.evidence,
         "account_id": row.account_id,
+        "about_id": row.about_id,
         "is_process": row.is_process,
         "count": row.count,
         "proof": proof,

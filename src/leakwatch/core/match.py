@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from leakwatch.core.addresses import AddressPatterns, domain_of, variants
 from leakwatch.core.match_deals import Picked, Setting, pick
@@ -42,6 +43,7 @@ class MatchRules:
     never_match: tuple[str, ...] = ()
     match_bulk: bool = False
     shared_domains: frozenset[str] = frozenset()
+    as_of: datetime | None = None  # a meeting to come is about what is open now: nobody knows what will be open then
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +184,7 @@ class Resolver:
             return Picked(thread, words)
         converted = {one.person.opportunity_id for one in known.chosen.values()}
         setting = Setting(
-            at=activity.start,
+            at=min(activity.start, self._rules.as_of or activity.start),
             account_id=primary.account_id,
             by_person=person is not None,
             person_id=person.record_id if person is not None else None,
@@ -205,13 +207,13 @@ class Resolver:
         primary: _Primary,
         picked: Picked,
     ) -> Match:
-        people = known.by_kind("Contact")
+        people, leads = known.by_kind("Contact"), known.by_kind("Lead")
         left_out = ""
         if primary.person is not None and primary.person.sobject == "Lead":
             # One lead or many contacts: Salesforce takes no mixture, and no WhatId beside a lead.
             people = {primary.address: primary.person}
-        elif (leads := len(known.by_kind("Lead"))) > 0 and people:
-            left_out = f" {leads} lead{'s' if leads > 1 else ''} beside the contacts left out."
+        elif leads and people:
+            left_out = f" {len(leads)} lead{'s' if len(leads) > 1 else ''} beside the contacts left out."
         order = [primary.address, *(address for address in people if address != primary.address)]
         who = dict.fromkeys(people[address].record_id for address in order if address in people)
         what_id = picked.deal.record_id if picked.deal is not None else primary.account_id
@@ -226,6 +228,7 @@ class Resolver:
             reason=f"{primary.words}{picked.words}{left_out}{_rival_words(known)}",
             runners_up=tuple(dict.fromkeys((*known.runners_up(), *picked.runners_up))),
             addresses={**{address: person.record_id for address, person in people.items()}, **users},
+            left_out=tuple(address for address in leads if address not in people),
         )
 
 

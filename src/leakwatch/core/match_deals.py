@@ -7,15 +7,16 @@ Conversation Insights publishes ("related records").
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
-from leakwatch.model import OpenOpportunity
+from leakwatch.model import AddressBook, Match, OpenOpportunity
 
 BEFORE_CREATED = timedelta(days=7)  # a deal is often entered some days after its first mail
 AFTER_CLOSE = timedelta(days=30)  # and its close date passes unnoticed; later mail is more likely about something else
 LIVELY = timedelta(days=30)  # between a mail and the last activity of the deal it is about ...
 DORMANT = timedelta(days=90)  # ... and of each deal that it is then not about
+OPPORTUNITY_PREFIX = "006"  # of an Opportunity's id (Object Reference v63)
 SHOWN = 5  # names of candidates in a reason
 
 
@@ -151,3 +152,18 @@ def _too_many(deals: Collection[OpenOpportunity], why: str) -> str:
     names = ", ".join(deal.name for deal in list(deals)[:SHOWN]) + (", …" if len(deals) > SHOWN else "")
     number = "1 opportunity is open" if len(deals) == 1 else f"{len(deals)} opportunities are open"
     return f" Linked to the account: {number} {why} ({names})."
+
+
+def with_past_deal(match: Match, earlier: Match | None, book: AddressBook) -> Match:
+    """Return `match` of what was written before, linked as it was if its opportunity was closed since: past links stay.
+
+    `earlier` is how it matched then. With another company the old link would be wrong; while the deal is open, the new
+    match has weighed it.
+    """
+    deal = earlier.what_id if earlier is not None else None
+    if earlier is None or deal is None or not deal.startswith(OPPORTUNITY_PREFIX) or match.account_id is None:
+        return match
+    still_open = any(one.record_id == deal for deals in book.open_opportunities.values() for one in deals)
+    if still_open or match.account_id != earlier.account_id:
+        return match
+    return replace(match, what_id=deal, reason=f"{match.reason} Its opportunity was closed since: the link stays.")

@@ -51,6 +51,8 @@ class Event:
         organizer: who called it; None if the provider does not say.
         guests: everybody invited, without rooms; the organizer may be among them.
         complete: whether the guests are all; providers leave some out of a guest's copy.
+        made: when the item was made; aware. None if the provider does not say.
+        origin: the Salesforce record that the item says it is a copy of (see `core.origin`).
     """
 
     uid: str
@@ -62,6 +64,8 @@ class Event:
     original_start: datetime | date | None = None
     private: bool = False
     complete: bool = True
+    made: datetime | None = None
+    origin: str = ""
 
 
 def to_meeting(ref: SourceRef, event: Event, owner: Principal) -> Activity | Decision:
@@ -96,6 +100,8 @@ def to_meeting(ref: SourceRef, event: Event, owner: Principal) -> Activity | Dec
         all_day=all_day,
         private=event.private,
         organizers=organizers,
+        made=event.made,
+        origin=event.origin,
     )
 
 
@@ -151,6 +157,7 @@ def merge_meeting(copies: Iterable[Activity]) -> Activity:
         subject=lead.subject or next((copy.subject for copy in seen if copy.subject), ""),
         cancelled=called_off or not living,
         organizers=any(copy.organizers for copy in ordered),
+        origin=next((copy.origin for copy in ordered if copy.origin), ""),
     )
 
 

@@ -61,7 +61,7 @@ def decisive(merged: Activity) -> tuple[Activity, str | None]:
     the mailboxes were read.
     """
     if merged.kind is ActivityKind.MEETING:
-        return replace(merged, refs=()), None
+        return replace(merged, refs=(), made=None), None
     named = {person.address for person in merged.participants if person.role in (Role.TO, Role.CC)}
     holders = {ref.principal for ref in merged.refs}
     return replace(merged, refs=()), None if holders & named else min(holders, default=None)

@@ -23,7 +23,6 @@ from leakwatch.core.notice_policy import (
     NoticePolicy,
     Recipient,
     Waiting,
-    add_business_days,
 )
 from leakwatch.core.notice_route import Routes, action_of, template_of
 from leakwatch.core.notice_text import More, post_body, subject, task_body, title
@@ -274,7 +273,7 @@ class _Planner:
             recipient_id=wish.recipient_id,
             kind=wish.kind,
             fingerprints=(finding.fingerprint,),
-            record_id=None if finding.is_process else finding.record_id or None,
+            record_id=None if finding.is_process else finding.about_id or finding.record_id or None,
             title=heading,
             body=body,
             due_on=self._due(wish.action),
@@ -287,7 +286,7 @@ class _Planner:
     def _due(self, action: RuleAction) -> date:
         found = _DUE.fullmatch(str(action.options.get("due", "")))
         days = int(found[1]) if found else self.policy.due_business_days
-        return add_business_days(self.now.astimezone(self.policy.zone).date(), days)
+        return self.policy.working.add_days(self.now.astimezone(self.policy.zone).date(), days)
 
 
 def _stands_in(wish: _Wish) -> bool:

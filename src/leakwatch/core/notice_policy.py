@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta, tzinfo
+from datetime import datetime, tzinfo
 from decimal import Decimal
 
 from leakwatch.core.notice_text import Writing
+from leakwatch.core.working_time import WorkingTime
 from leakwatch.model import Delivery, Finding
 
 TASK, POST = "salesforce_task", "chatter_post"
@@ -33,7 +34,8 @@ class NoticePolicy:
     """What an admin decided about being told."""
 
     writes: Mapping[str, bool]  # action's file name -> switched on
-    zone: tzinfo  # the org's: business days, "today"
+    zone: tzinfo  # the org's: working days, "today"
+    working: WorkingTime = field(default_factory=WorkingTime)
     per_owner_per_day: int = 5
     per_day: int = 2_000
     revops_user_id: str | None = None  # gets what has no owner to tell; None leaves it to the report
@@ -90,12 +92,3 @@ def said_today(
         and not delivery.quarantined
         and delivery.created_at.astimezone(zone).date() == today
     ]
-
-
-def add_business_days(start: date, days: int) -> date:
-    """Return the date `days` business days (Monday to Friday) after `start`; 0 moves a weekend to Monday."""
-    day, left = start, days
-    while left > 0 or day.weekday() >= 5:
-        day += timedelta(days=1)
-        left -= day.weekday() < 5
-    return day

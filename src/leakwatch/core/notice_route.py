@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from leakwatch.core.notice_policy import CHANNELS, POST, TASK, NoticePolicy, Recipient
-from leakwatch.core.record_ids import is_person
+from leakwatch.core.record_ids import is_person, object_of
 from leakwatch.model import Finding, Rule, RuleAction
 
 
@@ -35,7 +35,8 @@ class Routes:
     def channel(self, action: RuleAction, finding: Finding) -> str:
         """Return the action's channel; what has no feed (a record or the process) gets a Task instead of a post."""
         channel = CHANNELS[action.kind]
-        feed = bool(finding.record_id) and not finding.is_process and finding.sobject in self.policy.feed_objects
+        sobject = finding.sobject if finding.about_id is None else object_of(finding.about_id)
+        feed = bool(finding.record_id) and not finding.is_process and sobject in self.policy.feed_objects
         return TASK if channel == POST and not feed else channel
 
     def mentions(

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
+from leakwatch.core.plan_people import first_people
 from leakwatch.core.text import clean_line, cut
 from leakwatch.model import (
     KEY_FIELD,
@@ -49,6 +50,9 @@ class PlanRules:
         subjects: off writes `(subject not captured)`.
         time_zone: IANA zone of the org's business days, for a Task's date.
         closed_status: the org's own name of a completed Task's status.
+        shared_activities: the org relates one activity to several contacts (Shared Activities).
+        meetings_as: `task` writes a meeting as a completed Task once it was held.
+        meeting_type: the Task type that the org has for meetings; None if it has none.
     """
 
     mail_as: Literal["email_message", "task"] = "email_message"
@@ -56,6 +60,9 @@ class PlanRules:
     subjects: bool = True
     time_zone: str = "UTC"
     closed_status: str = "Completed"
+    shared_activities: bool = False
+    meetings_as: Literal["event", "task"] = "event"
+    meeting_type: str | None = None
 
 
 def plan_mail(activity: Activity, match: Match, rules: PlanRules) -> tuple[WriteOp, ...]:
@@ -101,7 +108,6 @@ def _email_message(activity: Activity, match: Match, rules: PlanRules) -> WriteO
 
 
 def _task(activity: Activity, match: Match, rules: PlanRules) -> WriteOp:
-    who = match.who_ids[0] if match.who_ids else None
     fields: dict[str, Any] = {
         "Subject": cut(_subject(activity, rules), MAX_TASK_SUBJECT),
         "TaskSubtype": "Email",
@@ -111,7 +117,7 @@ def _task(activity: Activity, match: Match, rules: PlanRules) -> WriteOp:
     }
     optional: dict[str, Any] = {
         "OwnerId": match.owner_id,
-        "WhoId": who,
+        **first_people(match, "Task", shared=rules.shared_activities),
         "WhatId": match.what_id,
         "CreatedDate": moment(activity.start) if rules.set_audit_fields else None,
     }

@@ -1,176 +1,118 @@
-"""Matched meetings → wanted writes of Events. Pure: the same input always gives the same operations.
+"""Matched meetings → wanted writes. Pure: the same input always gives the same operations.
 
-One meeting is one Event, owned by whoever of ours called it, else by the first of ours who came. It follows the
-meeting: moved, it moves; renamed, it is renamed; cancelled before it took place, it is deleted (it must not stand as a
-next step), and made again should the meeting live again. A field that a person changed since is theirs, and an Event
-that a person changed is not deleted. Lengths and days: Object Reference v63, "Event".
+One meeting is one Event, owned by whoever of ours called it, else by the first of ours who came, and related to the
+guests who are in Salesforce. It follows the meeting: moved, it moves; renamed, it is renamed; cancelled or left by all
+outside guests before it took place, it is deleted (it must not stand as a next step), and made again should the meeting
+live again. A field that a person changed since is theirs, and a record that a person changed is not deleted.
+
+Where the admin wants no Events, a meeting becomes a completed Task once it was held, with the same key. What was
+written as an Event stays one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
+from leakwatch.core.meeting_fields import EVENT, EVENT_TIMES, TASK, event_parts, task_basics, task_parts
+from leakwatch.core.meeting_record import (
+    MeetingPlan,
+    Part,
+    Standing,
+    change,
+    delete,
+    edited,
+    guests_of,
+    held,
+    insert,
+    others_named,
+)
 from leakwatch.core.meetings import skip_reason
-from leakwatch.core.plan import MAX_TASK_SUBJECT, NO_SUBJECT, SUBJECT_OFF, PlanRules, insert_op_id, moment
-from leakwatch.core.text import clean_line, cut
-from leakwatch.model import KEY_FIELD, Activity, Match, MatchBasis, Outcome, Verb, WriteOp, Written
+from leakwatch.core.plan import PlanRules, moment
+from leakwatch.core.plan_people import first_people
+from leakwatch.model import KEY_FIELD, Activity, Match, MatchBasis, Outcome, WriteOp, Written
 
-EVENT = "Event"
-PRIVATE = "(private appointment)"
-LONGEST = timedelta(days=14)  # of an Event
-_TIMES = ("IsAllDayEvent", "StartDateTime", "EndDateTime")  # belong together: changed by a person, all are theirs
-READ_BACK = ("Id", "Subject", *_TIMES, "WhoId", "WhatId")
+TASK_PREFIX = "00T"  # of a Task's id (Object Reference v63)
+# Who changed one of these has made the record theirs: it is not deleted any more.
+_GUARDED = {
+    EVENT: ("Subject", *EVENT_TIMES, "WhoId", "WhatId", "Description"),
+    TASK: ("Subject", "ActivityDate", "Status", "WhoId", "WhatId", "Description"),
+}
+
+CANCELLED = "The meeting was cancelled, or all its outside guests left it, before it took place: its record is deleted."
+POSTPONED = "The meeting was moved and is still to come: its Task is deleted, and made again once it was held."
+NOT_HELD = "Its Task is made once the meeting was held."
+KEPT = "The meeting was cancelled or put off, but a person changed its record: it stays."
+DELETED = "A person deleted its record: it is not made again."
 
 
-CANCELLED = "The meeting was cancelled before it took place: its Event is deleted."
-KEPT = "The meeting was cancelled, but a person changed its Event: it stays."
-DELETED = "A person deleted its Event: it is not made again."
+def kind(rules: PlanRules, written: Written | None) -> str:
+    """Return what a meeting is in Salesforce: what it was written as, else what the settings say."""
+    if written is not None and written.record_id is not None:
+        return TASK if written.record_id.startswith(TASK_PREFIX) else EVENT
+    return TASK if rules.meetings_as == "task" else EVENT
 
 
-@dataclass(frozen=True, slots=True)
-class MeetingPlan:
-    """What is to be done about one meeting: at most one write, and what the meeting is once that landed, and why."""
-
-    op: WriteOp | None
-    outcome: Outcome
-    reason: str
+def read_back(sobject: str) -> tuple[str, ...]:
+    """Return the fields of a meeting's record by which is decided what is to be done about it."""
+    return ("Id", *_GUARDED[sobject], "OwnerId", "CreatedById")
 
 
 def plan_meeting(
-    activity: Activity,
-    match: Match,
-    rules: PlanRules,
-    *,
-    written: Written | None,
-    current: Mapping[str, Any] | None,
+    activity: Activity, match: Match, rules: PlanRules, standing: Standing, *, now: datetime
 ) -> MeetingPlan:
     """Return what brings Salesforce in step with `activity`.
 
     Args:
         activity: the merged meeting.
-        match: what it belongs to; counts where the Event is not there yet.
+        match: what it belongs to.
         rules: how activities are written.
-        written: what leakwatch wrote for this meeting so far; None if nothing.
-        current: the Event as it is in Salesforce now (`READ_BACK`); None if it is not there.
+        standing: what stands in Salesforce.
+        now: aware; what is over by then was held.
     """
+    written = standing.written
+    sobject, was_held = kind(rules, written), held(activity, now)
+    parts = (
+        task_parts(activity, match, rules, standing.zone) if sobject == TASK else event_parts(activity, match, rules)
+    )
     if written is None or written.record_id is None:
         skipped = skip_reason(activity)
         if skipped is not None:
             return MeetingPlan(None, Outcome.SKIPPED, skipped)
         if match.basis is MatchBasis.NONE:
             return MeetingPlan(None, Outcome.UNMATCHED, match.reason)
-        return MeetingPlan(_insert(activity, match, rules, written or Written()), Outcome.WRITTEN, match.reason)
-    if current is None:
+        if sobject == TASK and not was_held:
+            return MeetingPlan(None, Outcome.HELD, NOT_HELD)
+        return MeetingPlan(_insert(sobject, activity, match, rules, parts, written), Outcome.WRITTEN, match.reason)
+    if standing.current is None:
         return MeetingPlan(None, Outcome.WRITTEN, DELETED)
-    if not activity.cancelled:
-        return MeetingPlan(_change(activity, rules, written, current), Outcome.WRITTEN, match.reason)
-    if _edited(written, current, READ_BACK[1:]):
+    guests = guests_of(activity, match, standing)
+    gone = guests.gone and not activity.private and not was_held
+    postponed = sobject == TASK and not was_held
+    if not activity.cancelled and not gone and not postponed:
+        op = change(sobject, activity, match, rules, parts, guests, standing)
+        return MeetingPlan(op, Outcome.WRITTEN, match.reason)
+    if edited(written, standing.current, _GUARDED[sobject]) or others_named(standing):
         return MeetingPlan(None, Outcome.WRITTEN, KEPT)
-    return MeetingPlan(_delete(activity, written, current), Outcome.SKIPPED, CANCELLED)
+    outcome, reason = Outcome.SKIPPED, CANCELLED
+    if not activity.cancelled:
+        outcome, reason = (Outcome.UNMATCHED, CANCELLED) if gone else (Outcome.HELD, POSTPONED)
+    return MeetingPlan(delete(sobject, activity, standing, _GUARDED[sobject], reason), outcome, reason)
 
 
-def _insert(activity: Activity, match: Match, rules: PlanRules, written: Written) -> WriteOp:
-    fields: dict[str, Any] = {"Subject": _subject(activity, rules), **times(activity), KEY_FIELD: activity.key}
+def _insert(
+    sobject: str, activity: Activity, match: Match, rules: PlanRules, parts: list[Part], written: Written | None
+) -> WriteOp:
+    values = {name: value for part in parts for name, value in part.values.items()}
+    note = values.pop("Description")
+    fields: dict[str, Any] = {**values, KEY_FIELD: activity.key}
     optional: dict[str, Any] = {
         "OwnerId": match.owner_id,
-        "WhoId": match.who_ids[0] if match.who_ids else None,
+        **first_people(match, sobject, shared=rules.shared_activities),
         "WhatId": match.what_id,
+        "Description": note,
     }
-    fields |= {name: value for name, value in optional.items() if value}
-    op_id = insert_op_id(activity.key)
-    return WriteOp(
-        op_id=f"{op_id}|{written.steps}" if written.steps else op_id,
-        sobject=EVENT,
-        verb=Verb.INSERT,
-        key=activity.key,
-        fields=fields,
-        reason=match.reason,
-        account_id=match.account_id,
-    )
-
-
-def _delete(activity: Activity, written: Written, current: Mapping[str, Any]) -> WriteOp:
-    return WriteOp(
-        op_id=f"{activity.key}|delete|{written.steps}",
-        sobject=EVENT,
-        verb=Verb.DELETE,
-        key=activity.key,
-        fields={},
-        reason=CANCELLED,
-        record_id=written.record_id,
-        prior={name: current.get(name) for name in READ_BACK[1:]},
-    )
-
-
-def _change(activity: Activity, rules: PlanRules, written: Written, current: Mapping[str, Any]) -> WriteOp | None:
-    changes: dict[str, Any] = {}
-    reasons: list[str] = []
-    if activity.private:
-        # What was written while it lay open is taken back, also where a person wrote it since.
-        hidden: dict[str, Any] = {"Subject": PRIVATE, "WhoId": None, "WhatId": None}
-        changes |= {name: value for name, value in hidden.items() if current.get(name) != value}
-        reasons += ["The appointment was made private."] if changes else []
-    else:
-        subject = _subject(activity, rules)
-        if written.fields.get("Subject") != subject and not _edited(written, current, ("Subject",)):
-            changes["Subject"] = subject
-            reasons.append("The meeting was renamed.")
-    wanted = times(activity)
-    moved = any(not same_moment(wanted[name], written.fields.get(name)) for name in _TIMES)
-    if moved and not _edited(written, current, _TIMES):
-        changes |= wanted
-        reasons.append("The meeting was moved.")
-    if not changes:
-        return None
-    return WriteOp(
-        op_id=f"{activity.key}|change|{written.steps}",
-        sobject=EVENT,
-        verb=Verb.UPDATE,
-        key=activity.key,
-        fields=changes,
-        reason=" ".join(reasons),
-        record_id=written.record_id,
-        prior={name: current.get(name) for name in changes},
-    )
-
-
-def times(activity: Activity) -> dict[str, Any]:
-    """Return the fields of an Event that say when.
-
-    An all-day Event is given midnights in UTC, which stand for dates; its last day counts, where a calendar's end is
-    the day after. What is longer than Salesforce takes ends after 14 days.
-    """
-    end = activity.end or activity.start
-    if activity.all_day:
-        end = max(end - timedelta(days=1), activity.start)
-        end = min(end, activity.start + LONGEST - timedelta(days=1))
-    return {
-        "IsAllDayEvent": activity.all_day,
-        "StartDateTime": moment(activity.start),
-        "EndDateTime": moment(min(end, activity.start + LONGEST)),
-    }
-
-
-def _subject(activity: Activity, rules: PlanRules) -> str:
-    words = clean_line(activity.subject) or NO_SUBJECT if rules.subjects else SUBJECT_OFF
-    return cut(words, MAX_TASK_SUBJECT)
-
-
-def _edited(written: Written, current: Mapping[str, Any], names: tuple[str, ...]) -> bool:
-    """Return whether one of the fields `names` has another value in Salesforce than the last one we gave it."""
-    return any(not same_moment(current.get(name), written.fields.get(name)) for name in names)
-
-
-def same_moment(one: Any, other: Any) -> bool:
-    """Return whether two values of a field are the same; datetimes are, however their offset is spelled."""
-    if one == other or (not one and not other):
-        return True
-    if not isinstance(one, str) or not isinstance(other, str):
-        return False
-    try:
-        return datetime.fromisoformat(one) == datetime.fromisoformat(other)
-    except ValueError:
-        return False
+    if sobject == TASK:
+        fields |= task_basics(rules)
+        optional |= {"CreatedDate": moment(activity.start) if rules.set_audit_fields else None}
+    return insert(sobject, activity, match, fields, optional, written or Written())

@@ -6,6 +6,11 @@ import re
 from urllib.parse import urlsplit
 
 QUEUE_PREFIX = "00G"  # Salesforce key prefix of Group
+# Salesforce key prefixes of the standard objects that mails, meetings and alerts are hung on.
+_OBJECTS = {
+    "001": "Account", "003": "Contact", "006": "Opportunity", "00Q": "Lead", "500": "Case", "701": "Campaign",
+    "800": "Contract", "801": "Order", "0Q0": "Quote",
+}  # fmt: skip
 _SUFFIX = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 _HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*(:[0-9]+)?")
 _SHORT = re.compile(r"[0-9A-Za-z]{15}")
@@ -14,6 +19,11 @@ _SHORT = re.compile(r"[0-9A-Za-z]{15}")
 def is_person(owner_id: str | None) -> bool:
     """Return whether a record's owner is a user: a queue owns records too, and nobody owns some."""
     return bool(owner_id) and not str(owner_id).startswith(QUEUE_PREFIX)
+
+
+def object_of(record_id: str) -> str | None:
+    """Return the standard object that a record id belongs to, None for those nothing is ever hung on here."""
+    return _OBJECTS.get(record_id[:3])
 
 
 def org_address(text: str) -> str:

@@ -166,7 +166,7 @@ class MirrorConfig:
         """Return the Salesforce name of a table or column, as a message to people should say it."""
         spec = next((item for item in self.objects if item.table == table), None)
         if spec is None:
-            return table if column is None else f"{table}.{column}"
+            return _MADE_FROM.get(table, table) if column is None else f"{table}.{column}"
         if column is None:
             return spec.name
         roles = {"loss_reason": self.opportunity.reason_fields, "budget_amount": self.opportunity.budget_fields}
@@ -210,6 +210,9 @@ DERIVED_FROM: Mapping[tuple[str, str], str] = {
     ("OpportunityLineItem", "list_amount"): "ListPrice or PricebookEntry.UnitPrice, with Quantity",
 }
 
+# What a generated table is made from, for messages about its absence.
+_MADE_FROM = {"lw_meeting": "Event.ActivityDateTime, Event.WhoId"}
+
 _SOURCES: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("Opportunity", "stage_meaning"): ("stage_name", "is_closed", "is_won"),
     ("Opportunity", "stage_changed_on"): ("last_stage_change_date", "close_date", "last_modified_date"),
@@ -225,6 +228,24 @@ _SOURCES: Mapping[tuple[str, str], tuple[str, ...]] = {
 
 GENERATED: Catalog = {
     "lw_last_touch": {"record_id": "VARCHAR", "last_touch_date": "DATE", "touch_source": "VARCHAR"},
+    # Held meetings with somebody outside, or on a deal; `record_id` is the Event's.
+    "lw_meeting": {
+        "record_id": "VARCHAR",
+        "owner_id": "VARCHAR",
+        "guest_id": "VARCHAR",  # contact or lead
+        "guest_name": "VARCHAR",
+        "company": "VARCHAR",
+        "guests": "BIGINT",  # contacts and leads; 0 where the event names a deal and nobody
+        "account_id": "VARCHAR",
+        "what_id": "VARCHAR",
+        "about_id": "VARCHAR",  # the deal or account, else the guest
+        "held_on": "DATE",
+        "ended_epoch": "BIGINT",
+        "waited_hours": "BIGINT",  # whole working hours from its end to the snapshot
+        "followed_up_epoch": "BIGINT",  # first touch since, with the same people or on the same deal
+        "followed_up_by": "VARCHAR",  # email | task | event
+        "next_meeting_epoch": "BIGINT",  # first meeting still to come
+    },
 }
 
 # How everybody opens a published snapshot. One process may open a file twice only with the same settings.

@@ -12,17 +12,18 @@ from enum import StrEnum
 from typing import Any
 
 from leakwatch.core.identity import MEETING_PREFIX
-from leakwatch.core.plan_meeting import EVENT, PRIVATE, same_moment
-from leakwatch.model import KEY_FIELD, Verb, WriteOp, Written
+from leakwatch.core.meeting_fields import EVENT, TASK
+from leakwatch.core.meeting_record import PRIVATE, same_value
+from leakwatch.model import KEY_FIELD, PEOPLE_LISTS, Verb, WriteOp, Written
 
-EMAIL_MESSAGE, TASK = "EmailMessage", "Task"
+EMAIL_MESSAGE = "EmailMessage"
 _STAMPS = ("CreatedById", "LastModifiedById")
 # What of an Event or a Task of ours a person may have changed; an EmailMessage can't be edited (Object Reference v63).
 _CONTENT = {
     EVENT: ("Subject", "IsAllDayEvent", "StartDateTime", "EndDateTime", "WhoId", "WhatId"),
     TASK: ("Subject", "Status", "ActivityDate", "WhoId", "WhatId"),
 }
-_LISTS = frozenset({"EventWhoIds", "TaskWhoIds"})  # whom a record names now is no field that can be compared
+_LISTS = frozenset(PEOPLE_LISTS)  # whom a record names now is no field that can be compared
 _KEYED = frozenset({EMAIL_MESSAGE, EVENT, TASK})
 
 TAKEN_BACK = "The run that made it is undone."
@@ -97,9 +98,9 @@ def is_meeting(write: WriteOp) -> bool:
 
 def wanted_fields(sobject: str, writes: Sequence[WriteOp]) -> tuple[str, ...]:
     """Return the fields that `plan_undo` needs of the records of `sobject` that `writes` made or changed."""
-    names = ["Id", *_STAMPS, *_CONTENT.get(sobject, ())]
+    names = ["Id", *_CONTENT.get(sobject, ())]
     if sobject in _KEYED:
-        names.append(KEY_FIELD)
+        names += [KEY_FIELD, *_STAMPS]  # a relation is made and deleted, nothing of it is edited
     if sobject == EMAIL_MESSAGE:
         names.append("ActivityId")
     names += sorted({name for op in writes if op.verb is Verb.UPDATE for name in op.fields} - _LISTS)
@@ -169,7 +170,7 @@ def _removal(write: WriteOp, now: OrgNow) -> Undoing:
         return Undoing(write, Fate.KEPT, why=NOT_OURS)
     ours = written.fields if written is not None and is_meeting(write) else write.fields
     content = [name for name in _CONTENT.get(write.sobject, ()) if name in ours]
-    if _touched(row) or any(not same_moment(row.get(name), ours[name]) for name in content):
+    if _touched(row) or any(not same_value(row.get(name), ours[name]) for name in content):
         return Undoing(write, Fate.KEPT, why=CHANGED)
     task = now.tasks.get(record)
     if task is not None and _touched(task):
@@ -204,10 +205,10 @@ def _return(writes: Sequence[WriteOp], now: OrgNow) -> Undoing:
         return Undoing(last, Fate.KEPT, why=HIDDEN)
     if after.keys() & _LISTS or any(name not in before for name in after):
         return Undoing(last, Fate.KEPT, why=NOT_KNOWN)
-    if all(same_moment(row.get(name), before[name]) for name in after):
+    if all(same_value(row.get(name), before[name]) for name in after):
         begun = activity_of(last) in now.begun
         return Undoing(last, Fate.PUT_BACK if begun else Fate.GONE, why=BACK_ALREADY, op_ids=op_ids)
-    if any(not same_moment(row.get(name), value) for name, value in after.items()):
+    if any(not same_value(row.get(name), value) for name, value in after.items()):
         return Undoing(last, Fate.KEPT, why=CHANGED)
     known = now.history.get(last.key or "")
     steps = known.steps if known is not None else ""

@@ -133,8 +133,18 @@ class Sandbox:
         return cast(dict[str, Any], answer.json())
 
 
-def write_settings(folder: Path, sandbox: Sandbox, *, language: str, capture: Mapping[str, Any] | None = None) -> Path:
-    """Write the settings that meet this sandbox, with every switch on; return the settings file."""
+def write_settings(
+    folder: Path,
+    sandbox: Sandbox,
+    *,
+    language: str,
+    capture: Mapping[str, Any] | None = None,
+    calendars: bool = False,
+) -> Path:
+    """Write the settings that meet this sandbox, with every switch on; return the settings file.
+
+    `capture` adds settings of that section. `calendars` has them read and meetings written, too.
+    """
     info, world = sandbox.info, sandbox.world
     org, google, company = info["salesforce"], info["google"], world["company"]
     people = {person["email"]: person for person in world["users"]}
@@ -170,6 +180,7 @@ def write_settings(folder: Path, sandbox: Sandbox, *, language: str, capture: Ma
             "directory_url": google["api_url"],
             "ca_bundle": info["ca_file"],
             "units_per_user_minute": 60_000,  # the sandbox is generous unless told otherwise
+            **({"calendar": True, "calendar_url": google["api_url"]} if calendars else {}),
         },
         "capture": {
             "notices": notices,
@@ -185,7 +196,7 @@ def write_settings(folder: Path, sandbox: Sandbox, *, language: str, capture: Ma
             "overrides_file": str(_write_overrides(folder)),
             "revops_user_id": revops,
         },
-        "writes": {"capture": True, "salesforce_task": True, "chatter_post": True},
+        "writes": {"capture": True, "meetings": calendars, "salesforce_task": True, "chatter_post": True},
         "report": {"folder": "out"},
     }
     path = folder / "leakwatch.yaml"

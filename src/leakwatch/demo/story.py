@@ -6,12 +6,7 @@ so that every other command can be tried on the same state afterwards.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
-from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from leakwatch import config
@@ -22,60 +17,9 @@ from leakwatch.app.google_parts import GoogleParts
 from leakwatch.app.mirroring import run_mirror
 from leakwatch.app.reporting import week_stem, weekly_result, write_files
 from leakwatch.clock import SettableClock, SystemClock
+from leakwatch.demo.judging import judge
+from leakwatch.demo.score import Mark, Story
 from leakwatch.demo.stage import DemoOptions, Progress, Sandbox, prepare, write_settings
-
-Mark = tuple[str, str]  # rule id, record id
-
-
-@dataclass(slots=True)
-class Score:
-    """One rule against the truth, over all daily audits."""
-
-    planted: int = 0
-    found: int = 0
-    missed: list[str] = field(default_factory=list[str])
-    wrongly_raised: list[str] = field(default_factory=list[str])
-
-
-@dataclass(slots=True)
-class Story:
-    """What two weeks came to."""
-
-    world: str
-    days: int
-    mailboxes: int = 0
-    mailboxes_not_read: dict[str, str] = field(default_factory=dict[str, str])
-    mails_read: int = 0
-    written: Counter[str] = field(default_factory=Counter[str])
-    tasks_given: int = 0
-    matched: Counter[str] = field(default_factory=Counter[str])
-    skipped: Counter[str] = field(default_factory=Counter[str])
-    unmatched: int = 0
-    quarantined: Counter[str] = field(default_factory=Counter[str])
-    mails_right: int = 0
-    mails_wrong: list[str] = field(default_factory=list[str])
-    baseline: int = 0
-    told_on_first_day: int = 0
-    scores: dict[str, Score] = field(default_factory=dict[str, Score])
-    tasks_made: int = 0
-    posts_made: int = 0
-    tasks_closed: int = 0
-    lines_added: int = 0
-    escalated: int = 0
-    fixed: int = 0
-    refused: list[str] = field(default_factory=list[str])
-    api_calls: int = 0
-    api_calls_by_kind: dict[str, int] = field(default_factory=dict[str, int])
-    gmail_units: int = 0
-    report: Path | None = None
-    settings: Path | None = None
-    ends_at: datetime | None = None  # the sandbox's time at the end
-
-    @property
-    def as_expected(self) -> bool:
-        """Whether nothing was missed, wrongly raised or wrongly logged, and nobody was told on the first day."""
-        clean = all(not score.missed and not score.wrongly_raised for score in self.scores.values())
-        return clean and not self.mails_wrong and not self.told_on_first_day and not self.refused
 
 
 def run_story(options: DemoOptions, *, progress: Progress) -> Story:
@@ -87,7 +31,7 @@ def run_story(options: DemoOptions, *, progress: Progress) -> Story:
     prepare(options.folder)
     progress("starting the sandbox")
     with Sandbox(options.folder / "sandbox", world=options.world, seed=options.seed) as sandbox:
-        path = write_settings(options.folder, sandbox, language=options.language)
+        path = write_settings(options.folder, sandbox, language=options.language, calendars=True)
         zone = ZoneInfo(sandbox.world["company"]["time_zone"])
         start = datetime.fromisoformat(sandbox.info["world"]["start"])
         at = time.fromisoformat(sandbox.world["audit_time"])
@@ -109,7 +53,7 @@ def run_story(options: DemoOptions, *, progress: Progress) -> Story:
             result = weekly_result(parts)
             files = write_files(parts, result, week_stem(result))
             story.report, story.ends_at = files.html, clock.now()
-            _judge(story, sandbox.truth(), seen, moments, parts)
+            judge(story, sandbox.truth(), seen, moments, parts)
             _count_up(story, parts, google)
         progress("")
     return story
@@ -156,77 +100,6 @@ def _one_day(parts: Parts, google: GoogleParts, story: Story, day: int) -> set[M
         story.told_on_first_day = acted.tasks_made + acted.posts_made
     now = parts.clock.now()
     return {(found.rule_id, found.record_id) for found in parts.findings.findings() if found.last_seen == now}
-
-
-def _judge(
-    story: Story, truth: Mapping[str, Any], seen: Mapping[int, set[Mark]], moments: list[datetime], parts: Parts
-) -> None:
-    """Hold every day's leaks against what the world says of that moment, and every mail against where it belongs."""
-    for rule in parts.rules:
-        story.scores[rule.id] = Score()
-    for day, moment in enumerate(moments):
-        real = {(entry["rule"], entry["record_id"]) for entry in truth["findings"] if _in_force(entry, moment)}
-        for rule, record in real:
-            score = story.scores.setdefault(rule, Score())
-            if (rule, record) not in seen[day] and record not in score.missed:
-                score.missed.append(record)
-        for rule, record in seen[day] - real:
-            score = story.scores.setdefault(rule, Score())
-            if record not in score.wrongly_raised:
-                score.wrongly_raised.append(record)
-    for entry in truth["findings"]:
-        if any(_in_force(entry, moment) for moment in moments):
-            score = story.scores.setdefault(entry["rule"], Score())
-            score.planted += 1
-            score.found += any((entry["rule"], entry["record_id"]) in marks for marks in seen.values())
-    _judge_mails(story, truth, parts)
-
-
-def _in_force(entry: Mapping[str, Any], moment: datetime) -> bool:
-    until = entry.get("until")
-    return datetime.fromisoformat(entry["from"]) <= moment and (until is None or moment < datetime.fromisoformat(until))
-
-
-def _judge_mails(story: Story, truth: Mapping[str, Any], parts: Parts) -> None:
-    """Compare what stands in the org with where each mail belongs by the world's own word."""
-    expected = {entry["message_id"].strip("<>"): entry for entry in truth["captures"]}
-    rows = [
-        row
-        for page in parts.reader.query(
-            "SELECT Id, MessageIdentifier, RelatedToId, ActivityId FROM EmailMessage"
-            " WHERE Leakwatch_Key__c LIKE 'lw1:m:%'"
-        )
-        for row in page
-    ]
-    there = {str(row["MessageIdentifier"]).strip("<>"): row for row in rows}
-    owners = parts.reader.fetch(
-        "Task", [str(row["ActivityId"]) for row in rows if row["ActivityId"]], ["Id", "OwnerId"]
-    )
-    for message_id, entry in expected.items():
-        row = there.get(message_id)
-        problem = _mail_problem(entry, row, owners)
-        if problem:
-            story.mails_wrong.append(f"{message_id}: {problem}")
-        else:
-            story.mails_right += 1
-    story.mails_wrong += [
-        f"{message_id}: logged, unknown to the truth" for message_id in there.keys() - expected.keys()
-    ]
-    if len(rows) != len(there):
-        story.mails_wrong.append(f"{len(rows) - len(there)} mails were logged twice")
-
-
-def _mail_problem(
-    entry: Mapping[str, Any], row: Mapping[str, Any] | None, owners: Mapping[str, Mapping[str, Any]]
-) -> str | None:
-    if entry["expect"] != "written":
-        return None if row is None else f"logged although {entry.get('reason') or entry['expect']}"
-    if row is None:
-        return "belongs in Salesforce, is not there"
-    if (row["RelatedToId"] or None) != entry.get("what_id"):
-        return f"is about {row['RelatedToId']}, belongs to {entry.get('what_id')}"
-    owner = owners.get(str(row["ActivityId"]), {}).get("OwnerId")
-    return None if owner == entry.get("owner_id") else f"its Task is {owner}'s, belongs to {entry.get('owner_id')}"
 
 
 def _count_up(story: Story, parts: Parts, google: GoogleParts) -> None:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from leakwatch.demo.mail import MailOutcome
-from leakwatch.demo.story import Story
+from leakwatch.demo.score import Story
 
 MOST_NAMED = 10
 GOOD = "Nothing was missed, nothing wrongly raised."
@@ -35,6 +35,8 @@ def story_lines(story: Story) -> list[str]:
         f"Quarantined           {_counts(story.quarantined)}",
         f"Against the truth     {story.mails_right} mails where they belong, {len(story.mails_wrong)} not",
         *_named(story.mails_wrong),
+        f"                      {story.meetings_right} meetings likewise, {len(story.meetings_wrong)} not",
+        *_named(story.meetings_wrong),
         "",
         f"First day             {story.baseline} leaks there already (baseline), {story.told_on_first_day} people told",
         f"{'Rule':<28}{'planted':>8}{'found':>8}{'missed':>8}{'wrongly raised':>16}",

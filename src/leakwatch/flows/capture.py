@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from leakwatch import log
 from leakwatch.core.deletion_limits import DeletionLimits
 from leakwatch.core.exclusion import Screening, Vetoes, drops
 from leakwatch.core.match import MatchRules, Span
@@ -14,6 +15,7 @@ from leakwatch.core.normalise import decisive, merge
 from leakwatch.core.plan import PlanRules
 from leakwatch.core.privacy import Insiders, PrivacyRules
 from leakwatch.errors import BusyError, ConfigError, LeakwatchError
+from leakwatch.flows.capture_adopt import Adopting, LoopPolicy
 from leakwatch.flows.capture_read import Memory, Reading, without_notice
 from leakwatch.flows.capture_report import CaptureReport, Tally
 from leakwatch.flows.capture_write import Writing
@@ -30,7 +32,9 @@ from leakwatch.model import (
     WriteOp,
     Written,
 )
-from leakwatch.ports import Journal, RecordFetcher, Source, Writer
+from leakwatch.ports import AdoptionLog, Journal, Neighbours, RecordFetcher, Source, Writer
+
+_log = log.get(__name__)
 
 NAMED_FOR = timedelta(days=30)  # so long each run names a mailbox that left the roster; `status` does for good
 
@@ -47,6 +51,7 @@ class CaptureOptions:
         parked_retry: a mailbox that refused us is tried again after so long.
         meetings: write Events; off leaves what the calendars brought in the journal.
         deletions: how much a run may delete unasked.
+        calendar_loop: what becomes of Events where another tool syncs calendars (see `LoopPolicy`).
         workers: mailboxes read at once.
         round_size: activities matched and written at a time.
     """
@@ -62,6 +67,7 @@ class CaptureOptions:
     parked_retry: timedelta = timedelta(hours=6)
     meetings: bool = False
     deletions: DeletionLimits = field(default_factory=DeletionLimits)
+    calendar_loop: LoopPolicy = "refuse"
     workers: int = 1
     round_size: int = 2_000
 
@@ -77,6 +83,7 @@ class CaptureDoors:
         writer: the one way to Salesforce. records: reads records back by id.
         landed: returns op id -> record id of those writes that the write log knows as carried out.
         history: returns key -> what the write log knows to be written of a record of ours.
+        neighbours: finds what other tools wrote, `adoptions` remembers it; without both nothing is adopted.
         units: returns API quota units spent so far, by provider.
     """
 
@@ -87,7 +94,15 @@ class CaptureDoors:
     records: RecordFetcher
     landed: Callable[[Iterable[str]], Mapping[str, str]]
     history: Callable[[Iterable[str]], Mapping[str, Written]]
+    neighbours: Neighbours | None = None
+    adoptions: AdoptionLog | None = None
     units: Callable[[], Mapping[str, int]] = dict[str, int]
+
+    def adopting(self, policy: LoopPolicy) -> Adopting | None:
+        """Return what looks for other tools' records, as far as there are doors for it."""
+        if self.neighbours is None or self.adoptions is None:
+            return None
+        return Adopting(self.neighbours, self.adoptions, self.history, policy)
 
 
 def capture(
@@ -157,6 +172,7 @@ def capture(
     mail = [source for source in doors.sources if source.kind is ActivityKind.MAIL]
     read = [one.address for one in due if one.address not in tally.failed and one.address not in tally.parked]
     spans = _spans(journal, mail, read, window_start=now - options.backfill, now=now)
+    adopting = doors.adopting(options.calendar_loop)
     writing = Writing(
         journal=journal,
         address_book=doors.address_book,
@@ -176,6 +192,7 @@ def capture(
             options.never_match,
             options.match_bulk,
             frozenset(options.shared_domains),
+            as_of=now,
         ),
         planning=options.planning,
         awaited=tuple(one for one in told if one.address not in tally.parked),
@@ -185,6 +202,7 @@ def capture(
         size=options.round_size,
         with_meetings=options.meetings,
         deletions=options.deletions,
+        adopting=adopting,
     )
     if principals and not dry_run:
         writing.drop_closed([source.name for source in doors.sources], tally)
@@ -201,6 +219,10 @@ def capture(
         raise
     except LeakwatchError as error:
         failure = error
+    if adopting is not None and options.meetings:
+        tally.loop = tally.loop or adopting.loop()
+    if tally.loop:
+        _log.warning(log.Event.CALENDAR_LOOP)
     report = _report(run_id, tally, untold, operations, failure, dry_run=dry_run)
     return replace(
         report,
@@ -322,5 +344,7 @@ def _report(
         operations=operations,
         held_deletions=tally.held_back.ops,
         held_why=tally.held_back.why,
+        adopted=tuple(tally.adopted),
+        loop=tally.loop,
         failure=failure,
     )

@@ -228,7 +228,7 @@ class Reading:
             Decision(self._ref(principal, provider_id), Outcome.SKIPPED, SkipReason.GONE, self.now)
             for provider_id in page.gone
         ]
-        activities += self._called_off(principal, page)
+        activities += [*self._called_off(principal, page), *self._left_by_guests(decisions, page)]
         after = replace(page.next_cursor, revision=cursor.revision)
         if self.memory is not None:
             self.memory.keep(activities, decisions, self.journal.alike(activities))
@@ -260,6 +260,23 @@ class Reading:
         for copy in self.journal.stored([self._ref(principal, provider_id) for provider_id in page.removed]):
             went = page.removed_at.get(copy.refs[0].provider_id) or self.now
             if not copy.cancelled and went < (copy.end or copy.start):
+                found.append(withdrawn(copy))
+        return found
+
+    def _left_by_guests(self, decisions: Sequence[Decision], page: Page) -> list[Activity]:
+        """Return the stored copies of meetings in Salesforce that all outside guests left before the end, as cancelled.
+
+        Of what such a meeting is now nothing is kept.
+        """
+        if self.source.kind is not ActivityKind.MEETING:
+            return []
+        left = [one for one in decisions if one.reason == SkipReason.INTERNAL_ONLY]
+        copies = self.journal.stored([one.ref for one in left]) if left else ()
+        written = self.journal.matches(copy.key for copy in copies)
+        found: list[Activity] = []
+        for copy in copies:
+            changed = page.changed_at.get(copy.refs[0].provider_id) or self.now
+            if copy.key in written and not copy.cancelled and changed < (copy.end or copy.start):
                 found.append(withdrawn(copy))
         return found
 

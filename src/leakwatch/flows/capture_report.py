@@ -38,6 +38,8 @@ class CaptureReport:
         units: API quota units by provider.
         operations: a dry run's writes.
         held_deletions: deletions that were (or would be) held back, because they are so many at once. held_why: words.
+        adopted: activities for which another tool's record stands; `record_id` names it. Nothing is written of them.
+        loop: why no Event is written although it could be, in words; empty if nothing forbids it.
         failure: what stopped the writing, if anything did.
     """
 
@@ -68,6 +70,8 @@ class CaptureReport:
     operations: tuple[WriteOp, ...] = ()
     held_deletions: tuple[WriteOp, ...] = ()
     held_why: str = ""
+    adopted: tuple[WriteOp, ...] = ()
+    loop: str = ""
     failure: LeakwatchError | None = None
 
     @property
@@ -92,6 +96,7 @@ class CaptureReport:
             "activities.held": self.held,
             "activities.waiting": self.waiting,
             "writes.already_there": self.already_there,
+            "activities.adopted": len(self.adopted),
             "writes.owners_given": self.owners_given,
             HELD_DELETIONS: len(self.held_deletions),
         }
@@ -115,6 +120,8 @@ class Tally:
     unmatched: int = 0
     held: int = 0
     waiting: int = 0
+    loop: str = ""
+    adopted: list[WriteOp] = field(default_factory=list[WriteOp])
     skipped: Counter[str] = field(default_factory=Counter[str])
     matched: Counter[str] = field(default_factory=Counter[str])
     planned: Counter[str] = field(default_factory=Counter[str])

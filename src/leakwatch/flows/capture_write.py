@@ -12,11 +12,14 @@ from leakwatch.core.deletion_limits import DeletionLimits
 from leakwatch.core.exclusion import Screening
 from leakwatch.core.identity import MEETING_PREFIX
 from leakwatch.core.match import MatchRules, Resolver, lookup_addresses
+from leakwatch.core.match_deals import with_past_deal
 from leakwatch.core.normalise import merge, sender_of
 from leakwatch.core.plan import PlanRules, plan_mail
+from leakwatch.flows.capture_adopt import Adopting
 from leakwatch.flows.capture_deletions import Deletions
 from leakwatch.flows.capture_meetings import Meetings
 from leakwatch.flows.capture_owners import TASK_PREFIX, Owning
+from leakwatch.flows.capture_relations import MAIL_PREFIX, Relating
 from leakwatch.flows.capture_report import Tally
 from leakwatch.flows.capture_threads import Threads, deals_of
 from leakwatch.model import (
@@ -40,7 +43,6 @@ from leakwatch.model import (
 from leakwatch.ports import Journal, RecordFetcher, Writer
 
 LANDED = frozenset({WriteStatus.DONE, WriteStatus.ALREADY_THERE})
-MAIL_PREFIX = "02s"  # of an EmailMessage's id (Object Reference v63, "EmailMessage")
 CLOCK_SKEW = timedelta(minutes=2)  # between the mail servers and us
 WRITTEN_BEFORE = "It was written before it was excluded: the record stays, nothing more is done about it."
 # A record that the match names was deleted, merged or converted since the mirror saw it, or a user was deactivated
@@ -93,12 +95,16 @@ class _There:
 
 @dataclass(slots=True)
 class _Matched:
-    """Matches by key, and outcomes with reasons for those that are not to be written now."""
+    """Matches by key, and outcomes with reasons for those that are not to be written now.
+
+    `noted` are the records that stand for some of these.
+    """
 
     snapshot_id: str
     matches: dict[str, Match] = field(default_factory=dict[str, Match])
     outcomes: dict[str, Outcome] = field(default_factory=dict[str, Outcome])
     reasons: dict[str, str] = field(default_factory=dict[str, str])
+    noted: list[WriteOp] = field(default_factory=list[WriteOp])
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +117,7 @@ class Writing:
         history: returns key -> what was written of those records of ours that were made.
         with_meetings: off leaves meetings in the journal.
         deletions: how much may be deleted unasked.
+        adopting: looks for what other tools wrote; None writes as if there were none.
         awaited: people whose mailboxes can be read. unread: addresses of those that a later run reads.
         size: activities matched and writes sent at a time (2,000 ids is what one read-back call takes).
     """
@@ -131,6 +138,7 @@ class Writing:
     size: int = 2_000
     with_meetings: bool = True
     deletions: DeletionLimits = field(default_factory=DeletionLimits)
+    adopting: Adopting | None = None
 
     def plan_only(self, waiting: Iterable[WaitingMail], tally: Tally) -> tuple[WriteOp, ...]:
         """Return the writes that `waiting` wants; nothing is stored or sent.
@@ -150,6 +158,8 @@ class Writing:
             ops += (
                 self._owning().plan(there.mails, there.ops, there.matches, self.journal.matches(there.mails)).values()
             )
+            for more in self._relating().plan(there.mails, there.ops, there.matches).values():
+                ops += more
         allowed, tally.held_back = deletions.judge()
         ops += allowed
         tally.planned.update(_kind(op) for op in ops)
@@ -177,6 +187,8 @@ class Writing:
             pending.ends |= new.ends
             pending.snapshots |= dict.fromkeys(new.matches, found.snapshot_id)
             pending.refusals |= {one.key: one.refusals for one in some if one.refusals}
+            if self.adopting is not None:
+                self.adopting.note(found.noted, run_id=self.run_id, now=self.now)
             apart = {key: match for key, match in found.matches.items() if key in found.outcomes}
             self.journal.record_matches(apart, found.outcomes, now=self.now, reasons=found.reasons)
             self._look_after(there, tally)
@@ -228,7 +240,8 @@ class Writing:
         """Match `activities`; `refused` names the snapshots by which some were matched whose records are gone."""
         addresses = {address for activity in activities for address in lookup_addresses(activity)}
         before = threads.before(activities)
-        book = self.address_book(addresses, deals_of(before))
+        past = self.journal.matches(one.key for one in activities if one.kind is ActivityKind.MEETING)
+        book = self.address_book(addresses, deals_of({**before, **past}))
         resolver = Resolver(book, self.matching)
         found = _Matched(book.snapshot_id)
         # What a mail answers comes first, also where both arrived in one second: it inherits from it.
@@ -239,7 +252,8 @@ class Writing:
                 tally.held += 1
                 found.outcomes[key], found.reasons[key] = Outcome.HELD, held
                 continue
-            match = found.matches[key] = resolver.resolve(activity, threads.nearest(activity, before))
+            match = resolver.resolve(activity, threads.nearest(activity, before))
+            found.matches[key] = match = with_past_deal(match, past.get(key), book)
             threads.note(match)
             if activity.kind is ActivityKind.MEETING:
                 tally.matched[match.basis] += match.basis is not MatchBasis.NONE
@@ -275,11 +289,19 @@ class Writing:
         """Return what is to be made of those of `activities` that belong to somebody, and those that were made."""
         new, there = _Round(), _There()
         due = [activity for activity in activities if activity.key not in found.outcomes]
-        meetings = Meetings(self.records, self.history, self.planning).plan(due, found.matches)
+        if self.adopting is not None:
+            known = self.adopting.look(due, found.matches, tally)
+            found.outcomes |= {key: one.outcome for key, one in known.items() if one.outcome is not None}
+            found.reasons |= {key: one.reason for key, one in known.items()}
+            found.noted += [one.op for one in known.values() if one.op is not None]
+            due = [activity for activity in due if activity.key not in known]
+        planner = Meetings(self.records, self.history, self.journal.matches, self.planning, self.now)
+        meetings = planner.plan(due, found.matches)
         for key, plan in meetings.items():
             if plan.op is None:
                 found.outcomes[key], found.reasons[key] = plan.outcome, plan.reason
                 tally.unmatched += plan.outcome is Outcome.UNMATCHED
+                tally.held += plan.outcome is Outcome.HELD
                 if plan.outcome is Outcome.SKIPPED:
                     tally.skipped[plan.reason] += 1
             else:
@@ -304,11 +326,14 @@ class Writing:
         return new, there
 
     def _look_after(self, there: _There, tally: Tally) -> None:
-        """See to it that the Tasks of mails written in an earlier run are their reps', and settle them."""
+        """See to it that the Tasks of mails written in an earlier run are their reps', and name all; settle them."""
         if not there.matches:
             return
         tally.already_there += len(there.matches)
         late = self._give(there.mails, there.ops, there.matches, tally)
+        unrelated = self._relating().add(there.mails, there.ops, there.matches, tally) - late
+        tally.waiting += len(unrelated)
+        late |= unrelated
         outcomes = {key: Outcome.WRITTEN for key in there.matches if key not in late}
         self.journal.record_matches(there.matches, outcomes, now=self.now)
 
@@ -319,6 +344,9 @@ class Writing:
         late = self._owning().give(mails, ops, matches, self.journal.matches(matches), tally)
         tally.waiting += len(late)
         return late
+
+    def _relating(self) -> Relating:
+        return Relating(self.records, self.landed, self.history, self.writer, self.run_id)
 
     def _owning(self) -> Owning:
         return Owning(self.records, self.writer, self.run_id)

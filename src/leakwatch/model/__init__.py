@@ -42,10 +42,11 @@ from leakwatch.model.rules import (
     Text,
 )
 from leakwatch.model.runs import Run, Snapshot
-from leakwatch.model.writing import KEY_FIELD, Verb, WriteOp, WriteResult, WriteStatus, Written
+from leakwatch.model.writing import KEY_FIELD, PEOPLE_LISTS, Verb, WriteOp, WriteResult, WriteStatus, Written
 
 __all__ = [
     "KEY_FIELD",
+    "PEOPLE_LISTS",
     "WITHDRAWN",
     "WITHHELD",
     "Activity",

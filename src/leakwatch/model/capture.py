@@ -65,6 +65,8 @@ class Page:
     gone: tuple[str, ...] = ()  # ids listed by the provider that had vanished when fetched
     # When those that are gone went, as far as the provider says; empty where that tells nothing.
     removed_at: Mapping[str, datetime | None] = field(default_factory=dict[str, "datetime | None"])
+    # When each of `upserts` last changed, by its id; empty where that tells nothing.
+    changed_at: Mapping[str, datetime | None] = field(default_factory=dict[str, "datetime | None"])
 
 
 class ActivityKind(StrEnum):
@@ -141,6 +143,8 @@ class Activity:
     all_day: bool = False  # meetings: `start` and `end` are midnights in UTC that stand for dates, `end` exclusive
     private: bool = False  # meetings: its time alone may be known
     organizers: bool = False  # meetings: this is the organizer's own copy, whose word counts
+    made: datetime | None = None  # meetings: when the calendar's item was made
+    origin: str = ""  # meetings: the Salesforce Event or key of ours that the item names as what it is a copy of
     sensitivity: str = ""  # what its sender calls it: personal, private, company-confidential (RFC 2156)
     answers: tuple[str, ...] = ()  # Message-IDs of the mails before it in its conversation, the nearest first
 
@@ -174,6 +178,8 @@ class SkipReason(StrEnum):
     PRIVATE = "private"  # an appointment that its owner marked as private
     NOT_A_MEETING = "not_a_meeting"  # birthdays, focus time, out of office, working location
     SERIES = "series"  # the master of a series: its occurrences are the meetings
+    COPY_OF_OURS = "copy_of_our_event"  # a calendar item that names an Event of ours: another tool copied it there
+    LIKE_OURS = "like_our_event"  # made after an Event of ours, with its time, subject and people
 
 
 class Outcome(StrEnum):
@@ -184,6 +190,7 @@ class Outcome(StrEnum):
     UNMATCHED = "unmatched"
     HELD = "held"
     QUARANTINED = "quarantined"
+    ADOPTED = "adopted"  # another tool's record stands for it: nothing of it is ours (decision 0011)
     UNDONE = "undone"  # an undo took it back: it is left alone until that undo is released
     DROPPED = "dropped"  # an admin set it aside for good
 
@@ -251,3 +258,4 @@ class Match:
     reason: str
     runners_up: tuple[str, ...] = ()
     addresses: Mapping[str, str] = field(default_factory=dict[str, str])  # matched address -> Contact, Lead or User id
+    left_out: tuple[str, ...] = ()  # addresses of leads that can not be named beside these records

@@ -77,6 +77,7 @@ class Finding:
     escalation_told: int = 0  # escalation steps whose message was planned
     checked_in: str = ""  # snapshot that last looked for it, seen or not: a second look needs another one
     impact_reference: Decimal | None = None  # impact that `grew` is measured from
+    about_id: str | None = None  # the record that Tasks and posts go on; None is the finding's own
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,6 +132,7 @@ class RuleRow:
     message_tr: str
     evidence: Mapping[str, Any]  # shown columns: name -> value (str, int, Decimal, date, None)
     account_id: str | None = None
+    about_id: str | None = None  # the record that messages go on, where that is another one
     is_process: bool = False  # about the company's process; `record_id` is the empty field, as table.column
     count: int = 1  # rows this finding stands for
 

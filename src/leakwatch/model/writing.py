@@ -16,9 +16,12 @@ class Verb(StrEnum):
     UPDATE = "update"
     DELETE = "delete"
     POST = "post"  # a Chatter post through the chatterPost action
+    ADOPT = "adopt"  # nothing is sent: another tool's record stands for the activity (decision 0011)
 
 
 KEY_FIELD = "Leakwatch_Key__c"
+PEOPLE_LISTS = ("EventWhoIds", "TaskWhoIds")  # everybody an activity is related to, in orgs with Shared Activities
+_ID_LISTS = ("ToIds", "CcIds", "BccIds", *PEOPLE_LISTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ class WriteOp:
     @property
     def relations(self) -> Mapping[str, Any]:
         """The fields that name people by id lists."""
-        return {name: value for name, value in self.fields.items() if name in ("ToIds", "CcIds", "BccIds")}
+        return {name: value for name, value in self.fields.items() if name in _ID_LISTS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +53,34 @@ class Written:
         record_id: the record as it is now; None if it was never made, or deleted by us since.
         fields: the last value that we gave to each field.
         steps: how many writes that were; the next one is told apart by it.
+        people: whom we related an activity to and did not part from it; whom a person took away since is among them,
+            whom a person related is not.
     """
 
     record_id: str | None = None
     fields: Mapping[str, Any] = field(default_factory=dict[str, Any])
     steps: int = 0
+    people: frozenset[str] = frozenset()
 
     def after(self, op: WriteOp) -> Written:
         """Return what stands written once `op` has landed too; its `record_id` is known."""
         if op.verb is Verb.DELETE:
             return Written(None, {}, self.steps + 1)
         if op.verb is Verb.UPDATE:
-            return Written(self.record_id, {**self.fields, **op.fields}, self.steps + 1)
-        return Written(op.record_id, dict(op.fields), self.steps + 1)
+            people = self.people
+            if people_in(op.fields) is not None:
+                named, before = people_in(op.fields) or frozenset(), people_in(op.prior) or frozenset()
+                people = (people - (before - named)) | (named - before)
+            return Written(self.record_id, {**self.fields, **op.fields}, self.steps + 1, people)
+        return Written(op.record_id, dict(op.fields), self.steps + 1, people_in(op.fields) or frozenset())
+
+
+def people_in(fields: Mapping[str, Any]) -> frozenset[str] | None:
+    """Return whom the fields of an activity relate it to; None if they do not say."""
+    if "WhoId" not in fields and not any(name in fields for name in PEOPLE_LISTS):
+        return None
+    named = [fields.get("WhoId"), *(one for name in PEOPLE_LISTS for one in fields.get(name) or ())]
+    return frozenset(str(one) for one in named if one)
 
 
 class WriteStatus(StrEnum):

@@ -79,7 +79,7 @@ def column_problems(document: strict_yaml.Document, spec: RuleSpec, query: Query
     wanted: list[tuple[strict_yaml.Position, str]] = [(("sql",), "record_id"), (("finding", "owner"), finding.owner)]
     wanted += [(("finding", "key", index), name) for index, name in enumerate(finding.key)]
     wanted += [(("finding", "show", index), name) for index, name in enumerate(finding.show)]
-    for role in ("manager", "name", "account", "currency"):
+    for role in ("manager", "name", "account", "about", "currency"):
         name: str | None = getattr(finding, role)
         wanted += [(("finding", role), name)] if name else []
     wanted += [(("finding", "words", name), name) for name in finding.words]

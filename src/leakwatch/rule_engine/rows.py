@@ -82,6 +82,7 @@ def _row(loaded: LoadedRule, row: Row, values: Mapping[str, Any], people: Mappin
         message_tr=loaded.message[1].fill(turkish, currency),
         evidence={name: _shown(row[name]) for name in finding.show},
         account_id=row[finding.account] if finding.account else None,
+        about_id=(row[finding.about] or None) if finding.about else None,
     )
 
 

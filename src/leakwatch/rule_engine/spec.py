@@ -158,6 +158,7 @@ class FindingSpec(Strict):
     manager: Word | None = None  # left out: looked up from the owner
     name: Word | None = None
     account: Word | None = None
+    about: Word | None = None  # the record that Tasks and posts go on, where that is another one than the row's
     currency: Word | None = None
     impact: ImpactSpec | None = None
     window: WindowSpec | None = None

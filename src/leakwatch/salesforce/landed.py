@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any, cast
 
 from leakwatch.clients.salesforce import soql
+from leakwatch.core.plan_relations import PARENT, RELATION, RELATION_FIELDS
 from leakwatch.errors import RecordError
 from leakwatch.model import KEY_FIELD, Verb, WriteOp, WriteResult, WriteStatus
 from leakwatch.salesforce.reader import SalesforceReader
@@ -20,13 +21,20 @@ PARENTS_A_QUERY = 200
 def landed(reader: SalesforceReader, ops: Sequence[WriteOp]) -> list[WriteResult]:
     """Return a result for each of `ops` that is seen to have landed; the others did not, or it can't be seen.
 
-    An insert is found by our key, a post by the marker in its text, an update by the values that its row has now, a
-    deletion by there being no row. An upsert is never: it is sent again, which changes nothing.
+    An insert is found by our key, a mail's relation by whom it names, a post by the marker in its text, an update by
+    the values that its row has now, a deletion by there being no row. An upsert is never: it is sent again, which
+    changes nothing.
 
     Raises:
         AuthError, TransientError: the org can't be asked now.
     """
-    return [*_inserts(reader, ops), *_updates(reader, ops), *_deletions(reader, ops), *_posts(reader, ops)]
+    return [
+        *_inserts(reader, ops),
+        *_relations(reader, ops),
+        *_updates(reader, ops),
+        *_deletions(reader, ops),
+        *_posts(reader, ops),
+    ]
 
 
 def _inserts(reader: SalesforceReader, ops: Sequence[WriteOp]) -> Iterable[WriteResult]:
@@ -35,6 +43,19 @@ def _inserts(reader: SalesforceReader, ops: Sequence[WriteOp]) -> Iterable[Write
         for op in group:
             if op.key in rows:
                 yield WriteResult(op.op_id, WriteStatus.ALREADY_THERE, str(rows[op.key]["Id"]), created=True)
+
+
+def _relations(reader: SalesforceReader, ops: Sequence[WriteOp]) -> Iterable[WriteResult]:
+    """Find relations of mails, which have no key of ours: each names its mail and a record."""
+    new = [op for op in ops if op.verb is Verb.INSERT and op.sobject == RELATION]
+    if not new:
+        return
+    mails = sorted({str(op.fields[PARENT]) for op in new})
+    rows = {(row[PARENT], row["RelationId"]): row for row in reader.related(RELATION, PARENT, mails, RELATION_FIELDS)}
+    for op in new:
+        row = rows.get((op.fields[PARENT], op.fields["RelationId"]))
+        if row is not None:
+            yield WriteResult(op.op_id, WriteStatus.ALREADY_THERE, str(row["Id"]), created=True)
 
 
 def _updates(reader: SalesforceReader, ops: Sequence[WriteOp]) -> Iterable[WriteResult]:

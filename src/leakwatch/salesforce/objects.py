@@ -33,11 +33,15 @@ class OrgFacts:
     key_on_task: bool
     key_on_event: bool
     key_on_email_message: bool
+    shared_activities: bool = False  # one activity is related to several contacts
+    meeting_task_type: str | None = None  # the Task type for meetings, if the org has one
 
 
 def org_facts(reader: SalesforceReader) -> OrgFacts:
     """Return the facts of the org behind `reader`; asks the org three times."""
-    reader.prepare_describes(("Organization", "TaskStatus", "TaskPriority", "EmailMessage", "Task", "Event"))
+    reader.prepare_describes(
+        ("Organization", "TaskStatus", "TaskPriority", "EmailMessage", "Task", "Event", "EventRelation")
+    )
     org = reader.org()
     statuses = list(_task_statuses(reader))
     opened = [row for row in statuses if not row["IsClosed"]]
@@ -58,7 +62,28 @@ def org_facts(reader: SalesforceReader) -> OrgFacts:
         key_on_task=reader.has_field("Task", KEY_FIELD),
         key_on_event=_exists(reader, "Event") and reader.has_field("Event", KEY_FIELD),
         key_on_email_message=reader.has_field("EmailMessage", KEY_FIELD),
+        shared_activities=_shares_activities(reader),
+        meeting_task_type=_meeting_type(reader),
     )
+
+
+def _shares_activities(reader: SalesforceReader) -> bool:
+    """Return whether the org has Shared Activities, and shows us both the people's list and their relations.
+
+    `EventWhoIds`, and `IsParent` of EventRelation, are fields of such orgs alone (Object Reference v63, "Event",
+    "EventRelation").
+    """
+    if not _exists(reader, "Event") or not _exists(reader, "EventRelation"):
+        return False
+    lists = [entry for entry in reader.describe("Event")["fields"] if entry["name"] == "EventWhoIds"]
+    return bool(lists and lists[0].get("createable", True)) and reader.has_field("EventRelation", "IsParent")
+
+
+def _meeting_type(reader: SalesforceReader) -> str | None:
+    """Return the value of Task.Type that stands for meetings, if that standard value is still among the org's own."""
+    entry = next((item for item in reader.describe("Task")["fields"] if item["name"] == "Type"), None)
+    values = (entry or {}).get("picklistValues") or ()
+    return next((str(one["value"]) for one in values if one.get("value") == "Meeting" and one.get("active")), None)
 
 
 def _task_statuses(reader: SalesforceReader) -> Iterable[Mapping[str, Any]]:

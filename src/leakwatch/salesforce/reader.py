@@ -20,6 +20,8 @@ from leakwatch.salesforce.results import composite_answer
 COMPOSITE_PARTS = 25  # subrequests of one Composite call, which counts as one API call ("Composite")
 FETCH_IDS = 2_000  # ids per POST composite/sobjects/{Type} (sObject Collections limits)
 MAX_QUERY_CHARS = 12_000  # URI and headers must stay under 16,384 bytes together
+PARENTS_A_QUERY = 400  # record ids of 18 letters with quotes and commas, each of these three bytes in a URI
+QUERIES_A_COMPOSITE = 5  # queries among the subrequests of one Composite call ("Composite")
 
 ORGANIZATION_FIELDS = (
     "Id", "Name", "DefaultCurrencyIsoCode", "TimeZoneSidKey", "LanguageLocaleKey", "FiscalYearStartMonth",
@@ -122,7 +124,10 @@ class SalesforceReader:
             CursorError: the locator expired while paging; start the query again.
         """
         path = "queryAll" if all_rows else "query"
-        answer = _page(self._client.request("GET", path, params={"q": query}).body)
+        yield from self._pages(_page(self._client.request("GET", path, params={"q": query}).body))
+
+    def _pages(self, answer: Mapping[str, Any]) -> Iterator[list[Mapping[str, Any]]]:
+        """Yield the rows of a query's first page and of those that follow."""
         while True:
             yield [_plain(row) for row in answer["records"]]
             if answer.get("done", True):
@@ -169,6 +174,31 @@ class SalesforceReader:
                     if row.get(field) in chunk:
                         found[str(row[field])] = row
         return found
+
+    def related(
+        self, sobject: str, field: str, parents: Sequence[str], fields: Sequence[str]
+    ) -> list[Mapping[str, Any]]:
+        """Return the rows of `sobject` whose `field` is one of the record ids `parents`.
+
+        Five queries travel in one Composite call, each with as many ids as a URI takes; one by one where an org takes
+        no Composite.
+        """
+        columns = ", ".join(dict.fromkeys(["Id", *fields]))
+        queries: dict[str, str] = {}
+        for start in range(0, len(parents), PARENTS_A_QUERY):
+            chunk = list(parents[start : start + PARENTS_A_QUERY])
+            text = soql(f"SELECT {columns} FROM {sobject} WHERE {field} IN {{parents}}", parents=chunk)
+            queries[f"query?{urlencode({'q': text})}"] = text
+        paths = list(queries)
+        rows: list[Mapping[str, Any]] = []
+        for start in range(0, len(paths), QUERIES_A_COMPOSITE):
+            some = paths[start : start + QUERIES_A_COMPOSITE]
+            pages = self._together({path: path for path in some}) if len(some) > 1 else {}
+            for path in some:
+                status, body = pages.get(path, (0, None))
+                for page in self._pages(_page(body)) if status == OK else self.query(queries[path]):
+                    rows += page
+        return rows
 
     def delete_logs(self, since: Mapping[str, datetime], until: datetime) -> dict[str, DeleteLog]:
         """Return object → its delete log from its moment in `since` on to `until` (aware; the service ignores seconds).

@@ -79,7 +79,8 @@ def parser() -> argparse.ArgumentParser:
 
 def _check_truth(world: World) -> int:
     """Print where the planted truth and the second evaluation differ."""
-    from leakwatch.sandbox.world.truth import audits, evaluate, planted
+    from leakwatch.sandbox.world.state import audits
+    from leakwatch.sandbox.world.truth import evaluate, planted
 
     differences = 0
     for now in audits(world):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from leakwatch.sandbox import filling
 from leakwatch.sandbox.clock import VirtualClock
+from leakwatch.sandbox.event_sync import EventSync
 from leakwatch.sandbox.google.calendar_store import CalendarStore
 from leakwatch.sandbox.google.directory import Directory
 from leakwatch.sandbox.google.meetings import Meetings
@@ -170,4 +171,5 @@ def _stage(options: Options, world: World, million: Million | None, *, fresh: bo
     post = PostOffice(store, directory)
     meetings = Meetings(CalendarStore(store, str(world.company["time_zone"])), directory)
     player = Player(world, side.org, post, meetings, clock)
-    return Stage(folder, world, clock, side.org, store, directory, post, meetings, player, million=million), side
+    sync = EventSync(side.org, meetings)
+    return Stage(folder, world, clock, side.org, store, directory, post, meetings, player, sync, million=million), side

@@ -13,6 +13,7 @@ from typing import Any
 
 from leakwatch.sandbox import filling
 from leakwatch.sandbox.clock import VirtualClock, as_utc, format_instant, parse_instant
+from leakwatch.sandbox.event_sync import EventSync
 from leakwatch.sandbox.google.directory import Directory
 from leakwatch.sandbox.google.meetings import Meetings
 from leakwatch.sandbox.google.post import PostOffice
@@ -48,19 +49,22 @@ class Stage:
     post: PostOffice
     meetings: Meetings
     player: Player
+    event_sync: EventSync
     mail_import: dict[str, Any] | None = None
     million: Million | None = None
     """What the org was filled with, where its rows follow from their numbers."""
 
     def play_until(self, moment: datetime) -> list[dict[str, Any]]:
-        """Move the clock and play what is due."""
+        """Move the clock and play what is due; the other tool that syncs Events, where it is on, comes after that."""
         if as_utc(moment) < self.clock.now():
             raise StageError(
                 f"the clock stands at {format_instant(self.clock.now())} and does not go back; "
                 "restore a saved state instead"
             )
         try:
-            return self.player.play_until(moment)
+            played = self.player.play_until(moment)
+            self.event_sync.run()
+            return played
         finally:
             self.keep()
 

@@ -178,7 +178,8 @@ class GoogleCalendarSource:
 
     def _page(self, cursor: Cursor, found: _Round, after: Cursor, *, has_more: bool) -> Page:
         events = tuple(event for event in found.events.values() if not _beyond(event, cursor.window_end))
-        return Page(events, tuple(found.gone), after, has_more=has_more, removed_at=found.gone)
+        changed = {str(event["id"]): _updated(event) for event in events if event.get("id")}
+        return Page(events, tuple(found.gone), after, has_more=has_more, removed_at=found.gone, changed_at=changed)
 
 
 def _pages(ask: Callable[[str | None], Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:

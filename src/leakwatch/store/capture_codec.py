@@ -52,6 +52,10 @@ def _activity_dict(activity: Activity) -> dict[str, Any]:
         rare["answers"] = list(activity.answers)
     if activity.kind is ActivityKind.MEETING:
         rare |= {"all_day": activity.all_day, "private": activity.private, "organizers": activity.organizers}
+    if activity.made is not None:
+        rare["made"] = _iso(activity.made)
+    if activity.origin:
+        rare["origin"] = activity.origin
     return rare | {
         "key": activity.key,
         "weak": activity.weak_key,
@@ -110,6 +114,8 @@ def load_activity(body: bytes) -> Activity:
         all_day=raw.get("all_day", False),
         private=raw.get("private", False),
         organizers=raw.get("organizers", False),
+        made=_moment(raw.get("made")),
+        origin=raw.get("origin", ""),
         sensitivity=raw.get("sensitivity", ""),
         answers=tuple(raw.get("answers", ())),
     )
@@ -138,6 +144,7 @@ def dump_match(match: Match) -> bytes:
             "reason": match.reason,
             "runners_up": list(match.runners_up),
             "addresses": dict(match.addresses),
+            **({"left_out": list(match.left_out)} if match.left_out else {}),
         }
     )
 
@@ -155,6 +162,7 @@ def load_match(body: bytes) -> Match:
         reason=raw["reason"],
         runners_up=tuple(raw["runners_up"]),
         addresses=raw["addresses"],
+        left_out=tuple(raw.get("left_out", ())),
     )
 
 

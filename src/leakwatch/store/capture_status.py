@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -58,12 +58,26 @@ class CaptureStatus:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def coverage(self) -> tuple[Coverage, ...]:
-        """Return how far each mailbox that is or was on the roster is known without a gap, in order of address."""
+    def coverage(self, sources: Collection[str]) -> tuple[Coverage, ...]:
+        """Return how far each mailbox that is or was on the roster is known without a gap, in order of address.
+
+        `sources` are the streams that are switched on: somebody is known as far as the worst of those that were ever
+        read of them. A stream that was never read yet says nothing: its owner may have no calendar.
+        """
         reads, cursors = tables.mailbox_reads, tables.cursors
         with transaction(self._engine) as connection:
-            read_at = {row.principal: when(row.read_at) for row in connection.execute(select(reads))}
-            bodies = {row.principal: codec.load(row.body) for row in connection.execute(select(cursors))}
+            read_at: dict[str, datetime] = {}
+            for row in connection.execute(select(reads).where(reads.c.source.in_(sources))):
+                at = when(row.read_at)
+                read_at[row.principal] = min(read_at.get(row.principal, at), at)
+            bodies: dict[str, dict[str, Any]] = {}
+            for row in connection.execute(select(cursors).where(cursors.c.source.in_(sources))):
+                body = codec.load(row.body)
+                known = bodies.setdefault(row.principal, body)
+                if body.get("phase") != CursorPhase.DELTA or known.get("phase") != CursorPhase.DELTA:
+                    bodies[row.principal] = known | {"phase": CursorPhase.SNAPSHOT}
+                elif str(body.get("window_start")) > str(known.get("window_start")):
+                    bodies[row.principal] = body
             holes = _holes(connection)
             people = tables.principals
             gone = select(people.c.address, people.c.left_at).where(people.c.left_at.is_not(None))

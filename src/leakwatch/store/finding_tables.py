@@ -161,6 +161,7 @@ findings = Table(
     Column("escalation_told", Integer, nullable=False),
     Column("checked_in", String(100), nullable=False),
     Column("impact_reference", Exact),
+    Column("about_id", String(18)),
     Index("findings_by_rule", "rule_id", "status"),
 )
 

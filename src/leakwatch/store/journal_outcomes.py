@@ -19,7 +19,8 @@ from leakwatch.store.capture_tables import chunks, text
 from leakwatch.store.database import transaction
 from leakwatch.store.journal_withheld import WITHHELD_VALUES
 
-FINAL_OUTCOMES = frozenset({Outcome.WRITTEN, Outcome.QUARANTINED, Outcome.SKIPPED})
+FINAL_OUTCOMES = frozenset({Outcome.WRITTEN, Outcome.ADOPTED, Outcome.QUARANTINED, Outcome.SKIPPED})
+_IN_SALESFORCE = (Outcome.WRITTEN, Outcome.ADOPTED)
 
 
 class SqlOutcomes:
@@ -122,8 +123,8 @@ class SqlOutcomes:
             for (_, final), rows in groups.items():
                 statement = update(table).where(table.c.key == bindparam("of_key"))
                 statement = statement.values({name: bindparam(name) for name in rows[0] if name != "of_key"})
-                if final:
-                    statement = statement.values(settled_digest=table.c.digest)
+                # What is open again must not count as settled should it come to look as it did when it was.
+                statement = statement.values(settled_digest=table.c.digest if final else None)
                 connection.execute(statement, rows)
             for key, snapshot_id in (refused or {}).items():
                 values = {"refused_snapshot": snapshot_id, "refusals": table.c.refusals + 1}
@@ -131,13 +132,13 @@ class SqlOutcomes:
         faultpoints.reach("journal.record_matches.after")
 
     def matches(self, keys: Iterable[str]) -> Mapping[str, Match]:
-        """Return how those of `keys` that were written matched then."""
+        """Return how those of `keys` that are in Salesforce matched when they were written or adopted."""
         table = tables.activities
         found: dict[str, Match] = {}
         with transaction(self._engine) as connection:
             for some in chunks(sorted(set(keys))):
                 query = select(table.c.key, table.c.match).where(
-                    table.c.key.in_(some), table.c.outcome == Outcome.WRITTEN, table.c.match.is_not(None)
+                    table.c.key.in_(some), table.c.outcome.in_(_IN_SALESFORCE), table.c.match.is_not(None)
                 )
                 found.update({row.key: codec.load_match(row.match) for row in connection.execute(query)})
         return found

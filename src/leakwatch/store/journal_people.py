@@ -16,7 +16,7 @@ from leakwatch.store.database import transaction
 from leakwatch.store.journal_outcomes import copies_of
 
 # Skipped mail is nobody's talk with us, and what Salesforce refuses was matched to somebody.
-_TALK = (Outcome.UNMATCHED.value, Outcome.WRITTEN.value)
+_TALK = (Outcome.UNMATCHED.value, Outcome.WRITTEN.value, Outcome.ADOPTED.value)
 
 
 def people_seen(engine: Engine, *, since: datetime) -> tuple[SeenPerson, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -18,9 +18,11 @@ import duckdb
 from leakwatch.core.names import fold
 from leakwatch.core.report_inputs import Note
 from leakwatch.core.tables import DERIVED, FieldType, MirrorConfig, ObjectSpec, epoch_column, local_date_column, snake
+from leakwatch.core.working_time import WorkingTime
 from leakwatch.store import mirror_meanings as meanings
 from leakwatch.store.mirror_build import Build
 from leakwatch.store.mirror_ingest import CsvSource, literal, quoted
+from leakwatch.store.mirror_meetings import build_meetings
 from leakwatch.store.mirror_people import build_people
 from leakwatch.store.mirror_touch import build_touches
 
@@ -37,6 +39,7 @@ class DeriveSettings:
 
     time_zone: str | None = None  # IANA name; local dates are days there
     default_currency: str | None = None  # ISO 4217, of amounts in an org with one currency
+    working: WorkingTime = field(default_factory=WorkingTime)  # waiting is counted in these hours
 
 
 def build_derived(
@@ -58,6 +61,7 @@ def build_derived(
             _build_table(build, spec, currency)
     build_touches(build)
     build_people(build)
+    build_meetings(build, settings.working)
     _build_bookkeeping(build, currency)
     return tuple(item.note for item in build.notes)
 
@@ -298,12 +302,15 @@ def _build_bookkeeping(build: Build, currency: str | None) -> None:
     for table in build.columns:
         count = build.run(f"SELECT count(*) FROM next.main.{quoted(table)}")[0][0]
         build.run("INSERT INTO next.main.lw_freshness VALUES (?, ?, ?)", [table, watermarks.get(table), count])
-    touched = ["sf_task", "sf_event", "sf_email_message", "sf_email_message_relation"]
-    touched += [spec.table for spec in build.config.objects if spec.name in build.config.last_touch_objects]
-    stamps = [watermarks.get(table) for table in touched if table in build.columns]
-    oldest = min((s for s in stamps if isinstance(s, datetime)), default=None) if all(stamps) else None
-    count = build.run("SELECT count(*) FROM next.main.lw_last_touch")[0][0]
-    build.run("INSERT INTO next.main.lw_freshness VALUES ('lw_last_touch', ?, ?)", [oldest, count])
+    touching = ["sf_task", "sf_event", "sf_email_message", "sf_email_message_relation"]
+    of_records = [spec.table for spec in build.config.objects if spec.name in build.config.last_touch_objects]
+    for name, sources in (("lw_last_touch", touching + of_records), ("lw_meeting", [*touching, "sf_event_relation"])):
+        if not build.run("SELECT 1 FROM duckdb_tables() WHERE database_name = 'next' AND table_name = ?", [name]):
+            continue
+        stamps = [watermarks.get(table) for table in sources if table in build.columns]
+        oldest = min((s for s in stamps if isinstance(s, datetime)), default=None) if all(stamps) else None
+        count = build.run(f"SELECT count(*) FROM next.main.{name}")[0][0]
+        build.run("INSERT INTO next.main.lw_freshness VALUES (?, ?, ?)", [name, oldest, count])
     build.run("CREATE TABLE next.main.lw_settings (name VARCHAR, value VARCHAR)")
     derived_at = build.now.astimezone(UTC).isoformat()
     for name, value in (("time_zone", build.zone), ("currency", currency), ("derived_at", derived_at)):

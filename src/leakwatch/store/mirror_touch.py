@@ -5,6 +5,7 @@ Our own alerts never count as a touch; captured mails, meetings and calls do, an
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC
 from zoneinfo import ZoneInfo
 
@@ -98,10 +99,20 @@ def _task_parts(build: Build, today: str) -> list[str]:
     ]
 
 
-def _event_parts(build: Build, today: str, now: str) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class EventTimes:
+    """SQL for the times of `sf_event AS t`: UTC timestamps, or days where it lasts all day."""
+
+    start: str
+    end: str
+    all_day: str
+    first_day: str
+    last_day: str
+
+
+def event_times(build: Build) -> EventTimes:
+    """Return SQL for when an event begins and ends, whichever of Salesforce's fields for that are at hand."""
     table = "sf_event"
-    if not build.has(table):
-        return []
     start = build.column(table, "activity_date_time", "TIMESTAMP")
     minutes = build.column(table, "duration_in_minutes", "BIGINT")
     stored_end = build.column(table, "end_date_time", "TIMESTAMP")
@@ -111,12 +122,24 @@ def _event_parts(build: Build, today: str, now: str) -> list[str]:
         f"COALESCE({build.column(table, 'is_all_day_event', 'BOOLEAN')}, {start} IS NULL AND {stored_end} IS NULL)"
     )
     last_day = f"COALESCE(CAST({stored_end} AS DATE), {day})"  # all-day ends are days at midnight UTC, in no zone
-    touched = f"CASE WHEN {all_day} THEN {last_day} ELSE {build.local_date(end)} END"
+    return EventTimes(start, end, all_day, f"COALESCE({day}, CAST({start} AS DATE))", last_day)
+
+
+def is_no_alert(build: Build, table: str) -> str:
+    """Return SQL for whether a row `t` of a table of activities is anything but an alert of ours."""
     key = build.column(table, "leakwatch_key__c", "VARCHAR")
+    return f"NOT COALESCE(starts_with({key}, {literal(OWN_ALERT_PREFIX)}), FALSE)"
+
+
+def _event_parts(build: Build, today: str, now: str) -> list[str]:
+    table = "sf_event"
+    if not build.has(table):
+        return []
+    times = event_times(build)
+    touched = f"CASE WHEN {times.all_day} THEN {times.last_day} ELSE {build.local_date(times.end)} END"
     where = (
-        f"CASE WHEN {all_day} THEN {last_day} < {today} ELSE {end} <= {now} END"
-        f" AND NOT COALESCE({build.column(table, 'is_deleted', 'BOOLEAN')}, FALSE)"
-        f" AND NOT COALESCE(starts_with({key}, {literal(OWN_ALERT_PREFIX)}), FALSE)"
+        f"CASE WHEN {times.all_day} THEN {times.last_day} < {today} ELSE {times.end} <= {now} END"
+        f" AND NOT COALESCE({build.column(table, 'is_deleted', 'BOOLEAN')}, FALSE) AND {is_no_alert(build, table)}"
     )
     return [
         _part(f"t.{column}", touched, "event", "next.main.sf_event AS t", where)
@@ -125,7 +148,8 @@ def _event_parts(build: Build, today: str, now: str) -> list[str]:
     ]
 
 
-def _email_parts(build: Build, now: str) -> list[str]:
+def sent_mails(build: Build, now: str) -> list[tuple[str, str, str]]:
+    """Return SQL (record, FROM, WHERE) by which mails sent up to `now` lead to whom and what they are related to."""
     table = "sf_email_message"
     if not build.has(table, "id", "message_date"):
         return []
@@ -134,20 +158,22 @@ def _email_parts(build: Build, now: str) -> list[str]:
         f"t.message_date <= {now} AND NOT COALESCE({build.column(table, 'is_deleted', 'BOOLEAN')}, FALSE)"
         f" AND {build.column(table, 'status', 'VARCHAR')} IS DISTINCT FROM {literal(_DRAFT)}"
     )
-    touched = "t.message_date_local"
-    parts: list[str] = []
+    found: list[tuple[str, str, str]] = []
     if build.has(table, "related_to_id"):
-        parts.append(_part("t.related_to_id", touched, "email", origin, where))
+        found.append(("t.related_to_id", origin, where))
     relation = "sf_email_message_relation"
     if build.has(relation, "email_message_id", "relation_id"):
         gone = f"COALESCE({build.column(relation, 'is_deleted', 'BOOLEAN', 'r')}, FALSE)"
         joined = f"{origin} JOIN next.main.{relation} AS r ON r.email_message_id = t.id AND NOT {gone}"
-        parts.append(_part("r.relation_id", touched, "email", joined, where))
+        found.append(("r.relation_id", joined, where))
     if build.has(table, "activity_id"):
         joined = f"{origin} JOIN next.main.sf_task AS k ON k.id = t.activity_id"
-        parts += [
-            _part(f"k.{column}", touched, "email", joined, where)
-            for column in ("who_id", "what_id")
-            if build.has("sf_task", column)
-        ]
-    return parts
+        found += [(f"k.{column}", joined, where) for column in ("who_id", "what_id") if build.has("sf_task", column)]
+    return found
+
+
+def _email_parts(build: Build, now: str) -> list[str]:
+    return [
+        _part(record, "t.message_date_local", "email", origin, where)
+        for record, origin, where in sent_mails(build, now)
+    ]

@@ -18,6 +18,8 @@ from leakwatch.store.database import transaction
 
 IN_FLIGHT = "in_flight"
 DOUBTFUL = (IN_FLIGHT, WriteStatus.UNKNOWN.value)
+ADOPTED = "adopted"  # another tool's record: nothing was sent, and nothing of it is ours
+COPIED = "copied"  # the activity is a copy of our own record, which another tool made: nothing was sent
 LANDED = (WriteStatus.DONE.value, WriteStatus.ALREADY_THERE.value)
 HAPPENED = (*LANDED, WriteStatus.UNDONE.value)  # what took a write back is in the log too, after it
 MAX_MESSAGE = 2_000  # of what Salesforce says
@@ -118,9 +120,55 @@ class SqlWriteLog:
         with transaction(self._engine) as connection:
             for some in chunks(sorted(set(keys))):
                 query = select(writes).where(writes.c.key.in_(some), writes.c.status.in_(HAPPENED))
+                query = query.order_by(writes.c.begun_at, writes.c.op_id)  # a mail's writes have no numbers
                 ops = [_op(row) for row in connection.execute(query).mappings()]
                 for op in sorted(ops, key=lambda op: _step(op.op_id)):
                     found[op.key or ""] = found.get(op.key or "", Written()).after(op)
+        return found
+
+    def adopt(self, run_id: str, ops: Sequence[WriteOp], *, now: datetime) -> None:
+        """Note that each of `ops` (verb ADOPT) is there already; nothing is sent."""
+        self._note(run_id, ops, ADOPTED, now)
+
+    def copied(self, run_id: str, ops: Sequence[WriteOp], *, now: datetime) -> None:
+        """Note that the activity of each of `ops` (verb ADOPT) is a copy of our own record; its reason says by what."""
+        self._note(run_id, ops, COPIED, now)
+
+    def _note(self, run_id: str, ops: Sequence[WriteOp], status: str, now: datetime) -> None:
+        rows = [_row(run_id, op, now) | {"status": status, "finished_at": text(now)} for op in ops]
+        with transaction(self._engine) as connection:
+            upsert(connection, writes, rows)
+
+    def adopted(self, keys: Iterable[str]) -> Mapping[str, str]:
+        """Return key -> id of the record that was adopted for it."""
+        found: dict[str, str] = {}
+        with transaction(self._engine) as connection:
+            for some in chunks(sorted(set(keys))):
+                query = select(writes.c.key, writes.c.record_id)
+                query = query.where(writes.c.key.in_(some), writes.c.status == ADOPTED)
+                found.update({row.key: row.record_id for row in connection.execute(query)})
+        return found
+
+    def copies(self) -> Mapping[str, str]:
+        """Return key -> reason of the activities that are copies of our own records and were never written."""
+        query = select(writes.c.key, writes.c.reason).where(writes.c.status == COPIED).order_by(writes.c.key)
+        with transaction(self._engine) as connection:
+            found = {row.key: row.reason for row in connection.execute(query)}
+            for some in chunks(list(found)):
+                written = select(writes.c.key).where(writes.c.key.in_(some), writes.c.status.in_(LANDED))
+                for key in connection.execute(written).scalars():
+                    found.pop(key, None)
+        return found
+
+    def keys_of(self, record_ids: Iterable[str]) -> Mapping[str, str]:
+        """Return record id -> key of the activity that it was written or adopted for; ids of 18 characters."""
+        found: dict[str, str] = {}
+        with transaction(self._engine) as connection:
+            for some in chunks(sorted(set(record_ids))):
+                query = select(writes.c.record_id, writes.c.key).where(
+                    writes.c.record_id.in_(some), writes.c.status.in_((*LANDED, ADOPTED)), writes.c.key.is_not(None)
+                )
+                found.update({row.record_id: row.key for row in connection.execute(query)})
         return found
 
     def by_run(self, run_id: str) -> Sequence[LoggedWrite]:
@@ -152,6 +200,17 @@ class SqlWriteLog:
         statement = update(writes).where(writes.c.op_id == op_id, writes.c.status == WriteStatus.REFUSED.value)
         with transaction(self._engine) as connection:
             connection.execute(statement.values(message=message))
+
+    def latest(self, sobject: str, *, limit: int) -> Sequence[WriteOp]:
+        """Return the last inserts of `sobject` that landed, newest first."""
+        query = (
+            select(writes)
+            .where(writes.c.sobject == sobject, writes.c.verb == Verb.INSERT.value, writes.c.status.in_(LANDED))
+            .order_by(writes.c.begun_at.desc(), writes.c.op_id)
+            .limit(limit)
+        )
+        with transaction(self._engine) as connection:
+            return [_op(row) for row in connection.execute(query).mappings()]
 
     def refused(self) -> Sequence[LoggedWrite]:
         """Return writes that Salesforce will not take as they are, newest first."""

@@ -73,3 +73,23 @@ def test_a_scope_that_was_not_delegated_mints_no_token(witness: Witness) -> None
     writing = "https://www.googleapis.com/auth/calendar"
     with pytest.raises(Exception, match="unauthorized_client"):
         calendar(witness, witness.rep, writing).events().list(calendarId="primary").execute()
+
+
+def test_another_tool_carries_events_and_meetings_both_ways_once_each_and_after_every_move_of_the_clock(
+    witness: Witness,
+) -> None:
+    control = witness.running.control
+    assert control("GET", "/calendar/sync") == {"direction": "off", "marks": False}
+    refused = witness.running.raw_control("POST", "/calendar/sync", {"direction": "sideways"})
+    assert (refused.status_code, "direction must be one of" in refused.json()["error"]) == (400, True)
+    assert witness.running.raw_control("POST", "/calendar/sync", {"speed": 1}).status_code == 400
+    assert control("POST", "/calendar/sync", {"direction": "both", "marks": True})["carried"]["to_org"] > 0
+    assert control("POST", "/calendar/sync", {})["carried"] == {"to_calendar": 0, "to_org": 0}
+    when = {"start": {"dateTime": "2026-03-04T10:00:00+03:00"}, "end": {"dateTime": "2026-03-04T11:00:00+03:00"}}
+    event = {"organizer": witness.rep, "summary": "Deneme", **when}
+    control("POST", "/calendar/events", {"do": "create", "event": event})
+    control("POST", "/clock", {"advance_seconds": 60})
+    made = [row for row in control("GET", "/org/dump")["Event"] if row["Subject"] == "Deneme"]
+    assert [row["StartDateTime"] for row in made] == ["2026-03-04T07:00:00.000+0000"]
+    control("POST", "/restore", {"name": "fresh"})
+    assert control("GET", "/calendar/sync") == {"direction": "off", "marks": False}

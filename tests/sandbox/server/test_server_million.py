@@ -21,7 +21,8 @@ from leakwatch.sandbox.world.check import WorldError
 from leakwatch.sandbox.world.expect import truth_now
 from leakwatch.sandbox.world.generate import generate
 from leakwatch.sandbox.world.million import COLUMNS
-from leakwatch.sandbox.world.truth import audits, evaluate, planted
+from leakwatch.sandbox.world.state import audits
+from leakwatch.sandbox.world.truth import evaluate, planted
 
 SCALE = 0.00012  # 120 deals: each planted case once
 DEALS = 120

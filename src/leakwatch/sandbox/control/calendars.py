@@ -1,4 +1,4 @@
-"""Google Calendar: what people do with meetings, and what wears out.
+"""Google Calendar: what people do with meetings, what wears out, and another tool that syncs Events.
 
 POST /calendar/events     {"do": "create", "event": {...}}: see google/meeting_fields.py for its fields
                           {"do": "update", "event": id, "fields": {...}, "occurrence"?}
@@ -12,12 +12,14 @@ POST /calendar/events     {"do": "create", "event": {...}}: see google/meeting_f
 POST /calendar/expire     {"calendar"}: its sync tokens answer 410; {"days": n}: how long they live
 POST /calendar/share      {"calendar", "reader", "role"}: share it ("none": no more); its sync tokens end
 POST /calendar/service    {"calendar", "enabled"}: switch the Calendar service of a user on or off
+GET  /calendar/sync       POST /calendar/sync    {"direction": "off"|"to_calendar"|"to_org"|"both", "marks"?}: another
+                          tool syncs Events with calendars, now and after each move of the clock; see event_sync.py
 GET  /calendar/quota      POST /calendar/quota   {"profile"} or single settings; see google/calendar_quota.py
 """
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import Any
 
 from leakwatch.sandbox.control.desk import Body, Call, Desk, Route
@@ -88,6 +90,17 @@ def switch(desk: Desk, call: Call) -> Any:
     return {}
 
 
+def sync(desk: Desk, _call: Call) -> Any:
+    """How the other tool is set up."""
+    return asdict(desk.stage.event_sync.setup)
+
+
+def change_sync(desk: Desk, call: Call) -> Any:
+    """Set the other tool up, and let it run once; says what it carried."""
+    setup = desk.stage.event_sync.change(call.body)
+    return asdict(setup) | {"carried": desk.stage.event_sync.run()}
+
+
 def quota(desk: Desk, _call: Call) -> Any:
     """The quota's settings."""
     return desk.google.calendar.quota.settings.as_json()
@@ -116,6 +129,8 @@ ROUTES: list[Route] = [
     ("POST", "/calendar/expire", expire),
     ("POST", "/calendar/share", share),
     ("POST", "/calendar/service", switch),
+    ("GET", "/calendar/sync", sync),
+    ("POST", "/calendar/sync", change_sync),
     ("GET", "/calendar/quota", quota),
     ("POST", "/calendar/quota", change_quota),
 ]

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from leakwatch.sandbox.world import people
+from leakwatch.sandbox.world import follow_ups, people, prospects
 from leakwatch.sandbox.world.appointments import ROOM, TITLES, Appointments, accepted
 from leakwatch.sandbox.world.builder import DAYS, Builder
 from leakwatch.sandbox.world.mailing import mailbox
 from leakwatch.sandbox.world.model import Json
+
+#: Of a series without an end the truth knows the occurrences of so many days after the play.
+AHEAD = 120
+
+#: After so many of the meetings of every day the rep calls the customer on the next day.
+CALLED = 0.9
 
 #: Meetings reach this far back, in days.
 REACH = 35
@@ -26,6 +32,7 @@ def add(build: Builder) -> tuple[list[Json], list[Json]]:
         trade_fair(maker)
         quiet(maker)
         entries(maker)
+        silence(maker)
     for index in range(build.size.mails_during // 6):
         everyday(maker, maker.dice.randint(-REACH, DAYS + 5), room=index % 4 == 0)
     return maker.meetings, maker.truth
@@ -40,6 +47,8 @@ def everyday(make: Appointments, day: int, *, room: bool) -> None:
     invited = min(day - make.dice.randint(1, 6), DAYS - 2)
     meeting = make.meeting(invited, mailbox(rep), make.timed(day, make.hour()), title, guests)
     make.written(meeting, [person], make.what(account), rep)
+    if day < DAYS and make.dice.random() < CALLED:
+        make.call(make.build.at(day + 1, 10), person, make.what(account), rep, "Toplantı sonrası arama")
 
 
 def single(make: Appointments) -> None:
@@ -130,7 +139,7 @@ def series(make: Appointments) -> None:
     rep, account = make.rep(), make.account()
     person = account.contacts[0]
     hour = make.hour()
-    days = list(range(-REACH, DAYS + 15, 7))
+    days = list(range(-REACH, DAYS + AHEAD, 7))
     by_rule = {day: make.timed(day, hour, 45) for day in days}
     past_move, past_cancel, move, cancel = days[2], days[3], days[6], days[7]
     moved = {past_move: make.timed(past_move + 1, hour, 45), move: make.timed(move + 2, 17, 45)}
@@ -232,3 +241,24 @@ def entries(make: Appointments) -> None:
         [accepted(user) for user in (one, two)], recurrence=["RRULE:FREQ=WEEKLY;BYDAY=MO"],
     )  # fmt: skip
     make.skipped(weekly, "internal_only")
+
+
+def silence(make: Appointments) -> None:
+    """Nobody is in touch with a new lead after a meeting: for good, until a call, although the alert is closed.
+
+    From when on these are leaks is worked out by `follow_ups`, as for all meetings.
+    """
+    leads = prospects.Prospects(make.build)
+    for day, called_on, closed_on in ((-4, None, None), (-5, 3, None), (1, 8, None), (1, None, 7), (2, None, None)):
+        rep = make.rep()
+        lead = leads.lead(-12, owner=rep["ref"])
+        meeting = make.meeting(day - 2, mailbox(rep), make.timed(day, 11), "Teklif sunumu", [accepted(lead)])
+        make.written(meeting, [lead], None, rep)
+        if called_on is not None:
+            make.call(make.build.at(called_on, 15), lead, None, rep, "Gecikmiş arama")
+        if closed_on is not None:
+            at = make.build.at(closed_on, 14, make.build.number("act") % 60)
+            make.build.play(at, "complete_alert_task", record=lead.ref, by=rep["ref"], rule=follow_ups.RULE)
+    lead = leads.lead(-12, owner=rep["ref"])
+    leads.task(lead, make.build.at(-2, 10))
+    make.build.decoy(follow_ups.RULE, leads.event(lead, -3), "called on the day after")

@@ -105,7 +105,7 @@ class Appointments:
             owner: The rep on whose list it stands.
             original: The times of an occurrence by its rule; None for a single meeting.
             moved: When it was moved, and its new times.
-            cancelled: When it was cancelled.
+            cancelled: When it was cancelled. Who cancels what took place tidies up: that changes nothing.
             rest: `uid` or `since`, where they are not the meeting's.
         """
         first = original or {name: meeting[name] for name in ("start", "end")}
@@ -113,6 +113,8 @@ class Appointments:
         head: Json = {"uid": rest.get("uid", self.uid(meeting)), "expect": "written"}
         head |= {"original_start": _when(original["start"])} if original else {}
         tail: Json = {"who": [person.ref for person in who], "what": what, "owner": owner["ref"]}
+        if cancelled is not None and cancelled >= self._instant(spans[-1][1]["end"]):
+            cancelled = None
         for index, (since, times) in enumerate(spans):
             until = spans[index + 1][0] if index + 1 < len(spans) else cancelled
             body = head | {"start": _when(times["start"]), "end": _when(times["end"])} | tail
@@ -143,6 +145,18 @@ class Appointments:
             midnight = datetime.combine(date.fromisoformat(when["date"]), time(), self.build.zone)
             return format_instant(midnight)
         return str(when["dateTime"])
+
+    def call(self, at: str, person: Person, what: str | None, rep: Json, subject: str) -> None:
+        """A call that the rep makes and logs as a completed Task: a record, or a deed of the story."""
+        fields: Json = {"Subject": subject, "Status": "Completed", "TaskSubtype": "Call", "Priority": "Normal"}
+        fields |= {"WhoId": person.ref, "OwnerId": rep["ref"], "ActivityDate": at[:10]}
+        fields |= {"WhatId": what} if what else {}
+        ref = f"@task:call{self.build.number('call')}"
+        if instant(at) < self.build.start:
+            fields["CompletedDateTime"] = at
+            self.build.record(ref, "Task", fields, created=at, owner=rep["ref"])
+        else:
+            self.build.play(at, "create", ref=ref, object="Task", by=rep["ref"], fields=fields)
 
     def skipped(self, meeting: Json, reason: str) -> None:
         """Nothing of this meeting must be written, for this reason."""

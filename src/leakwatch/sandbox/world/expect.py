@@ -24,7 +24,7 @@ def truth_now(world: World, now: datetime, refs: Mapping[str, str]) -> dict[str,
             continue
         until = item.get("until")
         is_open = until is None or instant(until) > now
-        findings.append(item | {"record_id": refs.get(item["record"]), "open": is_open})
+        findings.append(item | {"record_id": refs.get(item.get("record", "")), "open": is_open})
     decoys = [item | {"record_id": refs.get(item["record"])} for item in world.truth.get("decoys", [])]
     told: Json = {"as_of": format_instant(now), "findings": findings, "decoys": decoys}
     for kind in ("captures", "meetings"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from leakwatch.sandbox.world import appointment_cases, deals, million, oddmail, people, prospects
+from leakwatch.sandbox.world import appointment_cases, deals, follow_ups, million, oddmail, people, prospects
 from leakwatch.sandbox.world.builder import DAYS, SIZES, Builder
 from leakwatch.sandbox.world.mailing import LEAD_REACH, REACH, Mailing
 from leakwatch.sandbox.world.model import DEFAULT_DELEGATION, Json, World
@@ -55,6 +55,7 @@ def generate(size: str, seed: int, *, scale: float = 1.0) -> World:
         meetings=sorted(meetings, key=lambda meeting: str(meeting["at"])),
         delegation=list(DEFAULT_DELEGATION),
     )
+    build.findings += follow_ups.findings(world)
     return parse_world(world.as_json())
 
 

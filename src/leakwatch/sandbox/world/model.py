@@ -17,7 +17,9 @@ USER_TYPES = ("Standard", "PowerPartner", "PowerCustomerSuccess", "CustomerSucce
 STAGE_MEANINGS = ("open", "won", "lost", "suspended", "abandoned")
 LEAD_MEANINGS = ("open", "closed")
 MOVES = ("trash", "untrash", "spam", "not_spam", "read", "unread", "archive", "star", "delete")
-RULES = ("lead_stale", "opp_close_overdue", "opp_lost_without_reason", "opp_price_deviation")
+RULES = (
+    "lead_stale", "meeting_without_follow_up", "opp_close_overdue", "opp_lost_without_reason", "opp_price_deviation",
+)  # fmt: skip
 
 #: Rules that an admin declared -> (required keys, optional keys).
 RULE_KEYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {

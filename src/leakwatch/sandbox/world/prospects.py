@@ -75,7 +75,7 @@ class Prospects:
             f"@task:{build.number('task')}", "Task", fields, created=done or build.at(-50, 9), owner=who
         )
 
-    def event(self, lead: Person, day: int) -> None:
+    def event(self, lead: Person, day: int) -> str:
         """A meeting of one hour with a lead."""
         build = self.build
         fields: Json = {
@@ -87,7 +87,7 @@ class Prospects:
             "ActivityDate": build.iso(day),
         }
         key = f"@event:{build.number('event')}"
-        build.record(key, "Event", fields, created=build.at(-45, 9), owner=self.owner(lead.ref))
+        return build.record(key, "Event", fields, created=build.at(-45, 9), owner=self.owner(lead.ref))
 
 
 def stale(prospects: Prospects) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -286,15 +286,29 @@ def _conversion(node: Node, known: set[str]) -> None:
         node.child("owner").reference(known)
 
 
+def _subject(node: Node, references: set[str], meetings: Collection[object]) -> None:
+    """What a finding is about: a record, or a meeting of `truth.meetings`."""
+    if node.child("meeting").value is None:
+        node.child("record").reference(references)
+        return
+    if node.child("record").value is not None:
+        node.problem("give either 'record' or 'meeting'")
+    meeting = node.child("meeting")
+    meeting.keys(("uid",), ("original_start",))
+    if meeting.child("uid").text() not in meetings:
+        meeting.child("uid").problem(f"truth.meetings has no meeting {meeting.child('uid').value!r}")
+
+
 def _truth(root: Node, references: set[str]) -> None:
     truth = root.child("truth")
     if truth.value is None:
         return
     truth.keys((), ("findings", "decoys", "captures", "meetings"))
+    meetings = [node.child("uid").value for node in truth.items("meetings")]
     for node in truth.items("findings"):
-        node.keys(("rule", "record", "from"), ("until", "baseline", "why"))
+        node.keys(("rule", "from"), ("record", "meeting", "until", "baseline", "why"))
         node.child("rule").text(choices=RULES)
-        node.child("record").reference(references)
+        _subject(node, references, meetings)
         node.child("from").instant()
         if node.child("until").value is not None:
             node.child("until").instant()
