@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,11 +15,14 @@ from adapters.served_org import Leakwatch, ServedOrg
 from capture_samples import ANN, BOB
 from flows.capture_world import NOW
 from flows.meeting_world import TOMORROW, MeetingWorld
+from leakwatch.app.doctoring import Check, meeting_checks
+from leakwatch.config import Settings
 from leakwatch.core.plan import PlanRules
 from leakwatch.flows.capture import CaptureDoors, capture
 from leakwatch.flows.capture_report import CaptureReport
 from leakwatch.model import Person
 from leakwatch.salesforce.objects import org_facts
+from leakwatch.salesforce.reader import SalesforceReader
 from leakwatch.sandbox.org.settings import OrgSettings
 from leakwatch.sources.gmail import GmailSource
 from leakwatch.sources.google_calendar import GoogleCalendarSource
@@ -61,6 +65,9 @@ class Desk(MeetingWorld):
             history=self.leakwatch.log.history,
         )
         return capture(self.roster, doors, self.options, run_id="run", now=now, **options)
+
+    def keys(self) -> list[str]:
+        return [one.op.key or "" for one in self.leakwatch.log.refused()]
 
     def named(self, sobject: str = "Event") -> list[str]:
         """Names of the guests of the one record, the one in WhoId first."""
@@ -192,6 +199,40 @@ def test_a_meeting_that_was_held_is_a_task_with_all_its_guests_on_the_reps_day(m
     desk.sync(now=after)
     assert desk.named("Task") == ["zed"]
     assert desk.sync(now=after).written == {}
+
+
+def checks(desk: Desk, **settings: Any) -> dict[str, Check]:
+    facts = org_facts(SalesforceReader(desk.leakwatch.client))
+    chosen = Settings.model_validate({"google": {"calendar": True}, **settings})
+    reader, log = SalesforceReader(desk.leakwatch.client), desk.leakwatch.log
+    parts = SimpleNamespace(org=facts, reader=reader, settings=chosen, write_log=log)
+    return {check.name: check for check in meeting_checks(parts)}  # type: ignore[arg-type]
+
+
+def test_doctor_says_how_many_guests_an_event_can_name_and_how_to_have_more(make: Callable[..., Desk]) -> None:
+    desk = make()
+    assert checks(desk)["Shared Activities"].state == "ok"
+    with desk.served.settings(hidden_fields=["Event.EventWhoIds"]):
+        found = checks(desk)["Shared Activities"]
+        assert (found.state, "names one guest" in found.words) == ("note", True)
+        assert "Activity Settings" in found.fix
+        assert not org_facts(SalesforceReader(desk.leakwatch.client)).shared_activities
+
+
+def test_events_that_the_integration_user_may_not_make_become_tasks_once_the_admin_says_so(
+    make: Callable[..., Desk],
+) -> None:
+    desk = make()
+    no = {"code": "INSUFFICIENT_ACCESS_OR_READONLY", "match": "create Event", "times": 1}
+    desk.served.fault(do="row_error", **no)
+    desk.meet(*GUESTS)
+    assert desk.sync().quarantined == {"INSUFFICIENT_ACCESS_OR_READONLY": 1}
+    found = checks(desk)["Event writes"]
+    assert ("1 were refused" in found.words, "capture.meetings_as: task" in found.fix) == (True, True)
+    desk.options = replace(desk.options, planning=replace(desk.options.planning, meetings_as="task"))
+    desk.journal.release_quarantined(desk.keys(), now=NOW)
+    assert desk.sync(now=TOMORROW + timedelta(days=1)).written == {"Task": 1}
+    assert "Event writes" not in checks(desk)
 
 
 def test_a_mails_late_people_are_related_once_also_when_the_answer_is_lost(make: Callable[..., Desk]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import select
 
 from capture_samples import ANN, BOB, NINE
-from flows.capture_world import BOT, NOW, LoggedWriter, World
+from flows.capture_world import BOT, NOW, LoggedWriter, Org, World
 from leakwatch.flows.capture import CaptureDoors, capture
 from leakwatch.flows.capture_report import CaptureReport
 from leakwatch.model import Verb, WriteOp, WriteResult, WriteStatus
@@ -49,9 +49,10 @@ class Calendars:
 
 
 class EventOrg:
-    """Salesforce's Events and Tasks of meetings; with Shared Activities each has several people."""
+    """Salesforce's Events and Tasks of meetings, with several people each, beside the `mails` of another."""
 
-    def __init__(self) -> None:
+    def __init__(self, mails: Org) -> None:
+        self.mails = mails
         self.events: dict[str, dict[str, Any]] = {}
         self.people: dict[str, list[str]] = {}
         self.zones: dict[str, str] = {}
@@ -60,6 +61,8 @@ class EventOrg:
         self.calls = 0
 
     def carry_out(self, op: WriteOp) -> WriteResult:
+        if op.sobject.startswith("EmailMessage") or op.key is None:
+            return self.mails.carry_out(op)
         self.sent.append(op)
         record_id = op.record_id or f"{'00T' if op.sobject == 'Task' else '00U'}{len(self.sent):015}"
         if op.verb is Verb.DELETE:
@@ -78,11 +81,14 @@ class EventOrg:
     def fetch(self, sobject: str, ids: Sequence[str], fields: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
         if sobject == "User":
             return {one: {"Id": one, "TimeZoneSidKey": self.zones.get(one)} for one in ids}
-        return {one: {name: self.events[one].get(name) for name in fields} for one in ids if one in self.events}
+        found = {one: {name: self.events[one].get(name) for name in fields} for one in ids if one in self.events}
+        return {**self.mails.fetch(sobject, ids, fields), **found}
 
     def related(
         self, sobject: str, field: str, parents: Sequence[str], fields: Sequence[str]
     ) -> Iterable[Mapping[str, Any]]:
+        if sobject == "EmailMessageRelation":
+            yield from self.mails.related(sobject, field, parents, fields)
         for parent in parents:
             for person in self.people.get(parent, ()):
                 yield {field: parent, "RelationId": person, "IsWhat": False, "IsParent": True}
@@ -96,7 +102,7 @@ class MeetingWorld(World):
         self.folder = folder
         self.mail = True
         self.calendars = Calendars()
-        self.event_org = EventOrg()
+        self.event_org = EventOrg(self.org)
         self.options = replace(self.options, meetings=True)
 
     def sync(self, *, now: datetime = NOW, **options: Any) -> CaptureReport:

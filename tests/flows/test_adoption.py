@@ -12,7 +12,7 @@ import pytest
 
 from capture_samples import ANN, BOB
 from flows.capture_world import NOW, LoggedWriter
-from flows.test_capture_meetings import TOMORROW, EventOrg, MeetingWorld
+from flows.meeting_world import TOMORROW, EventOrg, MeetingWorld
 from leakwatch import faultpoints
 from leakwatch.cli.words import capture_lines
 from leakwatch.core.record_ids import long_id

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -12,6 +13,8 @@ import pytest
 
 from capture_samples import ANN, BOB
 from flows.meeting_world import TOMORROW, MeetingWorld
+from leakwatch import faultpoints
+from leakwatch.cli.words import capture_lines
 from leakwatch.core.plan import PlanRules
 from leakwatch.core.plan_meeting import CANCELLED
 from leakwatch.core.plan_people import MOST_CONTACTS
@@ -180,6 +183,27 @@ def test_a_dry_run_shows_each_guest_who_is_added_and_parted_from_and_what_was_th
     assert world.event_org.sent[-1] == op
 
 
+def test_what_is_printed_of_a_dry_run_names_who_comes_and_who_goes(world: MeetingWorld):
+    world.calendars.put("m", **guests(EVE, LEA))
+    assert "  insert Event with 003EVE: " in "\n".join(capture_lines(world.sync(dry_run=True)))
+    world.sync()
+    (event,) = world.event_org.events
+    world.calendars.put("m", **guests(ZED))
+    assert f"  update Event {event} with +003ZED -003EVE: " in "\n".join(capture_lines(world.sync(dry_run=True)))
+    world.calendars.put("m", status="cancelled")
+    assert f"  delete Event {event}: " in "\n".join(capture_lines(world.sync(dry_run=True)))
+
+
+def test_relations_that_salesforce_does_not_show_whole_are_left_alone(world: MeetingWorld):
+    world.calendars.put("m", **guests(EVE, ZED))
+    world.sync()
+    (event,) = world.event_org.events
+    world.event_org.people[event] = []
+    world.calendars.put("m", **guests(EVE), summary="Renamed")
+    world.sync()
+    assert world.event_org.sent[-1].fields == {"Subject": "Renamed"}
+
+
 def test_colleagues_are_no_guests_of_the_event(world: MeetingWorld):
     world.calendars.put("m", **guests(EVE))
     world.sync()
@@ -204,6 +228,17 @@ def test_a_cancelled_meeting_keeps_the_event_to_which_a_person_related_somebody(
     world.event_org.people[event].append("003THEIRS")
     world.calendars.put("m", status="cancelled")
     assert world.sync().written == {}
+
+
+def test_a_cancelled_meeting_loses_its_event_although_its_lead_was_converted_meanwhile(world: MeetingWorld):
+    world.calendars.put("m", **guests(LEA))
+    world.sync()
+    (event,) = world.event_org.events
+    world.event_org.people[event] = ["003LEA"]
+    world.event["WhoId"] = "003LEA"
+    world.people[LEA] = (Person("003LEA", "Contact", "Lea", "001NEW"),)
+    world.calendars.put("m", status="cancelled")
+    assert world.sync().written == {"Event.deleted": 1}
 
 
 def test_the_deal_it_was_written_for_stays_when_that_is_closed_and_gives_way_while_it_is_open(world: MeetingWorld):
@@ -262,3 +297,63 @@ def test_of_a_meeting_that_became_internal_nothing_new_is_kept(world: MeetingWor
     world.calendars.put("m", **guests(), summary="Secret plan")
     world.sync()
     assert b"Secret plan" not in b"".join(path.read_bytes() for path in world.folder.iterdir())
+
+
+# --- killed in between ---
+
+
+class Killed(BaseException):
+    """The process ended here."""
+
+
+def before_the_change(folder: Path) -> MeetingWorld:
+    """A meeting and a mail that are written, with other guests and a late copy that the next sync finds."""
+    folder.mkdir()
+    world = MeetingWorld(folder)
+    world.people[ZED] = (Person("003ZED", "Contact", "Zed", "001ACME"),)
+    shared(world, on=True)
+    world.calendars.put("m", **guests(EVE))
+    world.gmail.deliver(BOB, "a@acme.com", To="ann@ourco.com")
+    world.sync()
+    world.calendars.put("m", **guests(ZED))
+    world.gmail.deliver(ANN, "a@acme.com", To="ann@ourco.com", Cc=ZED)
+    return world
+
+
+def points(world: MeetingWorld, kill_at: int | None = None) -> list[str]:
+    """Sync, and return the fault points that were passed until the end, or until the one at which it was killed."""
+    passed: list[str] = []
+
+    def hook(name: str) -> None:
+        passed.append(name)
+        if len(passed) - 1 == kill_at:
+            raise Killed
+
+    faultpoints.install(hook)
+    try:
+        with suppress(Killed):
+            world.sync()
+    finally:
+        faultpoints.install(None)
+    return passed
+
+
+def left_behind(world: MeetingWorld) -> Any:
+    related = sorted((row["RelationType"], row["RelationId"]) for row in world.org.relations.values())
+    return [dict(row) for row in world.event_org.events.values()], world.event_org.people, related
+
+
+def test_killed_anywhere_in_the_writing_and_run_again_the_people_of_meetings_and_mails_end_as_undisturbed(
+    tmp_path: Path,
+):
+    undisturbed = before_the_change(tmp_path / "undisturbed")
+    passed = points(undisturbed)
+    assert "capture.after_relations" in passed
+    wanted = left_behind(undisturbed)
+    assert (list(wanted[1].values()), ("CcAddress", "003ZED") in wanted[2]) == ([["003ZED"]], True)
+    for place in range(passed.index("journal.record_matches.before"), len(passed)):
+        world = before_the_change(tmp_path / str(place))
+        assert points(world, place) == passed[: place + 1]
+        world.sync()
+        assert left_behind(world) == wanted, passed[place]
+        world.engine.dispose()

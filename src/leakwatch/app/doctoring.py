@@ -27,6 +27,7 @@ from leakwatch.salesforce.objects import selectable
 from leakwatch.store.snapshot_facts import UserFact
 
 CLOCK_TOLERANCE = timedelta(minutes=2)  # a JWT is refused when clocks differ by more than its few minutes
+NO_ACCESS = "INSUFFICIENT_ACCESS"  # begins the codes of what the integration user may not do (SOAP API, "StatusCode")
 DEPLOY = "Deploy the salesforce/ folder (salesforce/README.md) and assign the permission set Leakwatch."
 
 
@@ -117,7 +118,7 @@ def _salesforce(parts: Parts, people: list[UserFact]) -> Iterator[Check]:
                     f"Set company.time_zone: {org.time_zone}, unless you mean it.")  # fmt: skip
     yield from _keys(parts)
     if parts.settings.google.calendar:
-        yield from _meetings(parts)
+        yield from meeting_checks(parts)
     yield from _objects(parts)
     if parts.settings.google.calendar:
         yield from calendar_checks(parts)
@@ -149,8 +150,8 @@ def _keys(parts: Parts) -> Iterator[Check]:
             )
 
 
-def _meetings(parts: Parts) -> Iterator[Check]:
-    """Check what the org can take of meetings."""
+def meeting_checks(parts: Parts) -> Iterator[Check]:
+    """Yield what the org can take of meetings: how many guests each, and whether Events may be made."""
     if parts.org.shared_activities:
         yield Check("Shared Activities", "ok", "a meeting is related to all its guests who are contacts (up to 50)")
     else:
@@ -162,6 +163,11 @@ def _meetings(parts: Parts) -> Iterator[Check]:
         state: State = "bad" if parts.settings.writes.meetings else "note"
         yield Check("Event", state, "the integration user may not make Events",
                     "Give it Edit Events, or set capture.meetings_as: task.")  # fmt: skip
+    refused = [one for one in parts.write_log.refused() if one.op.sobject == "Event" and one.code.startswith(NO_ACCESS)]
+    if refused:
+        yield Check("Event writes", "note", f"{len(refused)} were refused: {refused[0].code}",
+                    "Let the integration user make Events for others (salesforce/README.md), "
+                    "or set capture.meetings_as: task; then run leakwatch quarantine retry.")  # fmt: skip
 
 
 def _may_make_events(parts: Parts) -> bool:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, tzinfo
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from leakwatch.cli.output import table
 from leakwatch.core.spans import in_words
+from leakwatch.model import people_in
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -163,8 +164,22 @@ def act_lines(found: ActReport, names: Mapping[str, str]) -> list[str]:
 
 def _operation(op: WriteOp) -> str:
     """Return what a write of capture does; the records that it makes have no id yet."""
-    given = f" {op.record_id} to {op.fields['OwnerId']}" if op.record_id else ""
-    return f"{op.verb.value} {op.sobject}{given}"
+    record = f" {op.record_id}" if op.record_id else ""
+    given = f" to {op.fields['OwnerId']}" if op.record_id and "OwnerId" in op.fields else ""
+    return f"{op.verb.value} {op.sobject}{record}{given}{_people(op.fields, op.prior)}"
+
+
+def _people(fields: Mapping[str, Any], prior: Mapping[str, Any]) -> str:
+    """Return whom a write relates its record to: all of them, or who comes and who goes."""
+    after, before = people_in(fields), people_in(prior)
+    if fields.get("RelationId"):
+        return f" for {fields['RelationId']}"
+    if after is None:
+        return ""
+    if before is None:
+        return f" with {', '.join(sorted(after)) or 'nobody'}"
+    signs = [f"+{one}" for one in sorted(after - before)] + [f"-{one}" for one in sorted(before - after)]
+    return f" with {' '.join(signs)}" if signs else ""
 
 
 def _to(one: Delivery, names: Mapping[str, str]) -> str:
@@ -177,10 +192,13 @@ def plan_lines(plan: Plan) -> list[str]:
     """Return a plan as a person reviews it."""
     many = len(plan.writes)
     lines = [f"{many} write{'' if many == 1 else 's'} planned for the org {plan.org_id}{':' if many else ''}"]
-    lines += _some(
-        [f"  {write.flow}: {write.verb} {write.sobject}: {write.reason}{_planned_for(write)}" for write in plan.writes]
-    )
+    lines += _some([f"  {_planned_write(write)}: {write.reason}{_planned_for(write)}" for write in plan.writes])
     return lines + [f"note: {note}" for note in plan.notes]
+
+
+def _planned_write(write: PlannedWrite) -> str:
+    people = _people(write.fields, {}) if write.flow == "capture" else ""
+    return f"{write.flow}: {write.verb} {write.sobject}{people}"
 
 
 def _planned_for(write: PlannedWrite) -> str:

@@ -74,13 +74,15 @@ def looks_at_people(activity: Activity, match: Match, standing: Standing) -> boo
     return guests.gone or not settled_people(guests.ids, standing.written, standing.current)
 
 
-def others_named(standing: Standing) -> bool:
-    """Return whether a person related somebody to the record, or took one away whom we had."""
-    return (
-        standing.people is not None
-        and standing.written is not None
-        and frozenset(standing.people) != standing.written.people
-    )
+def others_named(standing: Standing, guests: Invited) -> bool:
+    """Return whether the record names somebody whom a person related to it: neither we nor the guest list do.
+
+    That one of ours is missing says nothing: a lead that was converted, or a contact that was merged, has another id.
+    """
+    who = (standing.current or {}).get("WhoId")
+    people = standing.people if standing.people is not None else (who,) if who else ()
+    ours = standing.written.people if standing.written is not None else frozenset[str]()
+    return not set(people) <= ours | set(guests.ids)
 
 
 def insert(

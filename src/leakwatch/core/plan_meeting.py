@@ -33,10 +33,10 @@ from leakwatch.core.plan_people import first_people
 from leakwatch.model import KEY_FIELD, Activity, Match, MatchBasis, Outcome, WriteOp, Written
 
 TASK_PREFIX = "00T"  # of a Task's id (Object Reference v63)
-# Who changed one of these has made the record theirs: it is not deleted any more.
+# Who changed one of these, or related it to others, has made the record theirs: it is not deleted any more.
 _GUARDED = {
-    EVENT: ("Subject", *EVENT_TIMES, "WhoId", "WhatId", "Description"),
-    TASK: ("Subject", "ActivityDate", "Status", "WhoId", "WhatId", "Description"),
+    EVENT: ("Subject", *EVENT_TIMES, "WhatId", "Description"),
+    TASK: ("Subject", "ActivityDate", "Status", "WhatId", "Description"),
 }
 
 CANCELLED = "The meeting was cancelled, or all its outside guests left it, before it took place: its record is deleted."
@@ -55,7 +55,7 @@ def kind(rules: PlanRules, written: Written | None) -> str:
 
 def read_back(sobject: str) -> tuple[str, ...]:
     """Return the fields of a meeting's record by which is decided what is to be done about it."""
-    return ("Id", *_GUARDED[sobject], "OwnerId", "CreatedById")
+    return ("Id", *_GUARDED[sobject], "WhoId", "OwnerId", "CreatedById")
 
 
 def plan_meeting(
@@ -92,12 +92,12 @@ def plan_meeting(
     if not activity.cancelled and not gone and not postponed:
         op = change(sobject, activity, match, rules, parts, guests, standing)
         return MeetingPlan(op, Outcome.WRITTEN, match.reason)
-    if edited(written, standing.current, _GUARDED[sobject]) or others_named(standing):
+    if edited(written, standing.current, _GUARDED[sobject]) or others_named(standing, guests):
         return MeetingPlan(None, Outcome.WRITTEN, KEPT)
     outcome, reason = Outcome.SKIPPED, CANCELLED
     if not activity.cancelled:
         outcome, reason = (Outcome.UNMATCHED, CANCELLED) if gone else (Outcome.HELD, POSTPONED)
-    return MeetingPlan(delete(sobject, activity, standing, _GUARDED[sobject], reason), outcome, reason)
+    return MeetingPlan(delete(sobject, activity, standing, (*_GUARDED[sobject], "WhoId"), reason), outcome, reason)
 
 
 def _insert(

@@ -107,9 +107,10 @@ def people_change(
     if untouched and wanted and wanted[0] in after:
         after = list(dict.fromkeys((wanted[0], *after)))
     lead = after[0] if after else None
-    if set(after) == set(present) and lead == (current.get("WhoId") or None):
-        return {}
-    return {"WhoId": lead, list_field(sobject): after}
+    if lead != (current.get("WhoId") or None):
+        return {"WhoId": lead, list_field(sobject): after}
+    # Who leads already is not written: if a person chose them, that must not come to count as our choice.
+    return {} if set(after) == set(present) else {list_field(sobject): after}
 
 
 def _reconciled(wanted: Sequence[str], ours: Collection[str], present: Sequence[str]) -> list[str]:

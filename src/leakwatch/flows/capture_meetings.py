@@ -87,9 +87,10 @@ class Meetings:
             current = {key: row for key in wanted if (row := standing[key].current) is not None}
             rows = self._relations(sobject, [str(row["Id"]) for row in current.values()]) if current else {}
             for key, row in current.items():
-                people = sorted(rows.get(str(row["Id"]), ()))
-                first = [one for one in people if one == row.get("WhoId")]
-                found[key] = replace(standing[key], people=tuple(dict.fromkeys((*first, *people))))
+                people, lead = sorted(rows.get(str(row["Id"]), ())), row.get("WhoId")
+                if not lead or lead in people:  # else the relations are not shown to us whole: they are left alone
+                    first = [lead] if lead else []
+                    found[key] = replace(standing[key], people=tuple(dict.fromkeys((*first, *people))))
         return found
 
     def _relations(self, sobject: str, ids: Sequence[str]) -> dict[str, list[str]]:

@@ -42,7 +42,16 @@ from leakwatch.model.rules import (
     Text,
 )
 from leakwatch.model.runs import Run, Snapshot
-from leakwatch.model.writing import KEY_FIELD, PEOPLE_LISTS, Verb, WriteOp, WriteResult, WriteStatus, Written
+from leakwatch.model.writing import (
+    KEY_FIELD,
+    PEOPLE_LISTS,
+    Verb,
+    WriteOp,
+    WriteResult,
+    WriteStatus,
+    Written,
+    people_in,
+)
 
 __all__ = [
     "KEY_FIELD",
@@ -94,4 +103,5 @@ __all__ = [
     "WriteResult",
     "WriteStatus",
     "Written",
+    "people_in",
 ]
