@@ -231,6 +231,13 @@ class Writes(_Section):
     meetings: bool = Field(False, description="Write captured meetings; needs writes.capture too")
     salesforce_task: bool = Field(False, description="Make and close alert Tasks")
     chatter_post: bool = Field(False, description="Make Chatter posts")
+    deletes_per_run: int = Field(
+        200, ge=0, description="A sync that wants to delete more records (meetings called off) deletes none unasked"
+    )
+    deletes_share: Decimal = Field(
+        Decimal("0.50"), ge=0, le=1,
+        description="Nor does one that wants to delete more of a calendar's coming meetings, from 21 on",
+    )  # fmt: skip
     max_per_run: int = Field(
         20_000, ge=1, description="A run stops before it passes so many writes (a mail takes up to two); the rest waits"
     )

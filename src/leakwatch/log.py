@@ -25,6 +25,7 @@ class Event(StrEnum):
     NEIGHBOURS_UNSEEN = "capture.neighbours.unseen"
     CALENDAR_LOOP = "capture.calendar.loop"
     STREAM_RECONCILED = "capture.stream.reconciled"
+    STREAM_EMPTY = "capture.stream.emptied"
     PRINCIPAL_PARKED = "capture.principal.parked"
     PRINCIPAL_RESTORED = "capture.principal.restored"
     PLAN_APPLIED = "capture.plan.applied"

@@ -159,6 +159,22 @@ class Journal(Protocol):
         """Return those of `keys` that need nothing more: written or quarantined, and unchanged since."""
         ...
 
+    def ahead(self, source: str, principal: str, *, after: datetime) -> Sequence[Activity]:
+        """Return the stored copies in one mailbox of what begins after this moment."""
+        ...
+
+    def coming(self, now: datetime) -> tuple[int, Mapping[str, int]]:
+        """Return how many meetings that begin after `now` stand in Salesforce, and how many of them by mailbox."""
+        ...
+
+    def remark(self, reasons: Mapping[str, str]) -> None:
+        """Replace what is said of these activities (key -> reason); what became of them stays."""
+        ...
+
+    def withheld(self, keys: Iterable[str]) -> Mapping[str, Outcome]:
+        """Return those of `keys` that a person keeps out (`WITHHELD`), and how: nothing more is done about them."""
+        ...
+
     def known_ids(self, source: str, principal: str, provider_ids: Sequence[str]) -> frozenset[str]:
         """Return those ids that need no fetching again: stored, or skipped for a reason that lasts."""
         ...
@@ -205,7 +221,7 @@ class WriteLog(Protocol):
         """Durably mark `ops` as in flight before the request leaves."""
         ...
 
-    def finish(self, run_id: str, results: Sequence[WriteResult], *, now: datetime) -> None: ...
+    def finish(self, results: Sequence[WriteResult], *, now: datetime) -> None: ...
 
     def in_doubt(self) -> Sequence[WriteOp]:
         """Return ops that were in flight when a process ended: to be looked up before any retry."""

@@ -388,7 +388,7 @@ def test_a_mail_is_explained_by_any_of_its_names(engine: Engine, journal: SqlJou
     record(journal, activity(), Outcome.WRITTEN)
     write_log = SqlWriteLog(engine)
     write_log.begin("run", [insert(activity().key)], now=NOW)
-    write_log.finish("run", [WriteResult(f"{activity().key}|insert", WriteStatus.DONE, "02s1")], now=NOW)
+    write_log.finish([WriteResult(f"{activity().key}|insert", WriteStatus.DONE, "02s1")], now=NOW)
     (found,) = CaptureStatus(engine).explain(term)
     assert (found.outcome, found.reason, found.record_ids) == ("written", "Eve is the sender.", ("02s1",))
 
@@ -413,7 +413,7 @@ def test_a_write_begun_and_not_finished_is_in_doubt(engine: Engine):
     log.begin("run1", [insert("a"), insert("b")], now=NOW)
     assert [op.op_id for op in log.in_doubt()] == ["a|insert", "b|insert"]
     assert log.in_doubt()[0] == insert("a")
-    log.finish("run1", [WriteResult("a|insert", WriteStatus.DONE, "02s1", created=True)], now=NOW)
+    log.finish([WriteResult("a|insert", WriteStatus.DONE, "02s1", created=True)], now=NOW)
     assert [op.op_id for op in log.in_doubt()] == ["b|insert"]
     assert log.done(["a|insert", "b|insert"]) == {"a|insert": "02s1"}
 
@@ -431,7 +431,7 @@ def test_a_write_begun_and_not_finished_is_in_doubt(engine: Engine):
 def test_each_end_of_a_write_has_its_consequence(engine: Engine, status: WriteStatus, doubt: bool, done: bool):
     log = SqlWriteLog(engine)
     log.begin("run1", [insert("a")], now=NOW)
-    log.finish("run1", [WriteResult("a|insert", status, "02s1", code="X", message="m" * 9_000)], now=NOW)
+    log.finish([WriteResult("a|insert", status, "02s1", code="X", message="m" * 9_000)], now=NOW)
     assert bool(log.in_doubt()) is doubt
     assert bool(log.done(["a|insert"])) is done
     (entry,) = log.by_run("run1")
@@ -442,7 +442,7 @@ def test_each_end_of_a_write_has_its_consequence(engine: Engine, status: WriteSt
 def test_a_refused_write_may_be_begun_again(engine: Engine):
     log = SqlWriteLog(engine)
     log.begin("run1", [insert("a")], now=NOW)
-    log.finish("run1", [WriteResult("a|insert", WriteStatus.REFUSED, code="X")], now=NOW)
+    log.finish([WriteResult("a|insert", WriteStatus.REFUSED, code="X")], now=NOW)
     log.begin("run2", [insert("a"), insert("a")], now=NOW)
     assert [op.op_id for op in log.in_doubt()] == ["a|insert"]
     assert log.by_run("run1") == []
@@ -488,7 +488,6 @@ def test_results_of_one_call_each_keep_their_own_end(engine: Engine):
     owner = WriteOp("o", "Task", Verb.UPDATE, None, {"OwnerId": "2"}, "why", "00T1")
     log.begin("run1", [insert("a"), insert("b"), owner], now=NOW)
     log.finish(
-        "run1",
         [
             WriteResult("a|insert", WriteStatus.DONE, "02s1", created=True),
             WriteResult("b|insert", WriteStatus.REFUSED, code="X", message="no"),

@@ -74,7 +74,7 @@ def cycles(served: ServedOrg, leakwatch: Leakwatch, ops: list[WriteOp]) -> list[
     errors: list[LeakwatchError] = []
     for number in range(5):
         try:
-            leakwatch.writer.settle(run_id=f"run{number}")
+            leakwatch.writer.settle()
             results = leakwatch.writer.apply(ops, run_id=f"run{number}")
             if all(result.status in LANDED for result in results):
                 break

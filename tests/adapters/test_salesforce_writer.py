@@ -28,7 +28,7 @@ class MemoryLog:
     def begin(self, run_id: str, ops: Sequence[WriteOp], *, now: datetime) -> None:
         self.flight.update({op.op_id: op for op in ops})
 
-    def finish(self, run_id: str, results: Sequence[WriteResult], *, now: datetime) -> None:
+    def finish(self, results: Sequence[WriteResult], *, now: datetime) -> None:
         self.results += results
         for result in results:
             self.flight.pop(result.op_id, None)
@@ -221,7 +221,7 @@ def test_settle_gives_back_what_did_not_land(org, writer, write_log, clock):
     landed, lost = insert(1), insert(2)
     write_log.begin("dead", [landed, lost], now=clock.now())
     org.rows[landed.key] = "02s000000000001AAA"
-    assert writer.settle(run_id="r") == 1
+    assert writer.settle() == 1
     assert write_log.in_doubt() == []
     assert lost.op_id not in write_log.landed
 
@@ -234,7 +234,7 @@ def test_a_change_that_was_in_flight_is_known_by_the_values_its_row_has_now(org,
         "00T2": {"Status": "Open"},
     }
     write_log.begin("dead", [landed, other, gone], now=clock.now())
-    assert writer.settle(run_id="r") == 1
+    assert writer.settle() == 1
     assert write_log.landed == {"00T1|change": "00T1"}
     assert write_log.in_doubt() == []
     writer.apply([landed, other], run_id="r")
@@ -247,7 +247,7 @@ def test_a_change_of_a_field_that_is_not_shown_any_more_is_sent_again_and_hinder
     org.hidden_fields = {"Secret__c"}
     org.rows[insert(1).key] = "02s1"
     write_log.begin("dead", [change("00T1", Secret__c="x"), insert(1)], now=clock.now())
-    assert writer.settle(run_id="r") == 1
+    assert writer.settle() == 1
     assert write_log.in_doubt() == []
 
 

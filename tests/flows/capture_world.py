@@ -203,7 +203,7 @@ class LoggedWriter:
             faultpoints.reach("test_writer.before_send")
             results = [self._org.carry_out(op) for op in pending]
             faultpoints.reach("test_writer.after_send")
-            self._log.finish(run_id, results, now=NOW)
+            self._log.finish(results, now=NOW)
         else:
             results = []
         known = [WriteResult(op_id, WriteStatus.ALREADY_THERE, record) for op_id, record in done.items()]

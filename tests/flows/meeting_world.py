@@ -68,7 +68,9 @@ class EventOrg:
         if op.verb is Verb.DELETE:
             del self.events[record_id]
             return WriteResult(op.op_id, WriteStatus.DONE, record_id)
-        row = self.events.setdefault(record_id, {"Id": record_id, "OwnerId": BOT, "CreatedById": BOT})
+        row = self.events.setdefault(
+            record_id, {"Id": record_id, "OwnerId": BOT, "CreatedById": BOT, "LastModifiedById": BOT}
+        )
         listed = f"{op.sobject}WhoIds"
         row.update({name: value for name, value in op.fields.items() if name != listed})
         who = row.get("WhoId")

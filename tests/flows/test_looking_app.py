@@ -44,11 +44,11 @@ class Desk:
             clock=SimpleNamespace(now=lambda: MONDAY),
             findings=self.findings,
             capture_status=SimpleNamespace(
-                coverage=lambda _sources: (), counts=dict, quarantined=lambda: (), explain=lambda term: ()
+                coverage=lambda _sources: (), counts=dict, quarantined=lambda outcome=None: (), explain=lambda term: ()
             ),
             zone=ZoneInfo("Europe/Istanbul"),
             write_log=SimpleNamespace(refused=list),
-            journal=SimpleNamespace(quarantined=lambda keys: frozenset()),
+            journal=SimpleNamespace(quarantined=lambda keys: frozenset(), withheld=lambda keys: {}),
             runs=SimpleNamespace(latest=lambda flow=None, limit=10: self.runs_known),
         )
 
@@ -162,10 +162,11 @@ def test_dry_run_and_plan_name_the_recipient_and_the_subject_of_each_message() -
 def test_a_mail_that_the_mailbox_fails_to_give_is_listed_with_its_own_reason(tmp_path: Any) -> None:
     desk = Desk(tmp_path)
     given = {"key": None, "outcome": "quarantined", "at": MONDAY}
-    desk.parts.capture_status.quarantined = lambda: (
+    items = (
         Explanation(SourceRef("gmail", "ann@ourco.com", "1a"), reason="not_given: Gmail fails for it", **given),
         Explanation(SourceRef("gmail", "ann@ourco.com", "2b"), reason="unreadable: Gmail sent no headers", **given),
     )
+    desk.parts.capture_status.quarantined = lambda outcome: items if outcome == "quarantined" else ()
     listed = quarantined(desk.parts)
     assert [(one.key, one.what, one.code) for one in listed] == [
         ("1a", "mail of ann@ourco.com", "not_given"),

@@ -162,6 +162,26 @@ def test_a_sync_token_that_google_forgot_costs_a_new_list_and_writes_nothing_twi
     assert len(company.event_org.events) == 2
 
 
+def test_what_was_called_off_long_before_the_lost_token_is_asked_for_loses_its_events_though_nobody_says_so(
+    company: Company,
+):
+    once = company.desk.meet(**ONCE)
+    company.desk.meet("2026-03-11T10:00:00+03:00", **ONCE)
+    series = company.desk.meet("2026-03-12T10:00:00+03:00", **SERIES)
+    company.sync()
+    assert len(company.event_org.events) == 6
+    company.desk.pass_time(hours=1)
+    for event in (once, series):
+        company.desk.meetings.cancel(event)
+    with company.desk.mail.writing():  # "such cancelled events will eventually disappear"
+        company.desk.mail.db.execute("DELETE FROM event WHERE json_extract(body, '$.status') = 'cancelled'")
+    for owner in (ANN, BOB):
+        company.desk.store.expire(owner)
+    report = company.sync()
+    assert (report.reconciled, report.written) == (2, {"Event.deleted": 5})
+    assert company.starts == ["03-11T07:00"]
+
+
 def test_a_declined_meeting_of_a_customer_is_none_and_an_accepted_one_belongs_to_who_came(company: Company):
     event = company.desk.meetings.create(
         {

@@ -81,7 +81,7 @@ def run_act(parts: Parts, *, dry_run: bool = False) -> ActReport:
         snapshot = latest_snapshot(parts)  # under the lock, as in `run_audit`
         _require_fresh(parts, snapshot)
         if not dry_run:
-            parts.writer.settle(run_id=note.run.run_id)
+            parts.writer.settle()
         report = act(
             run=note.run,
             rules=parts.rules,

@@ -11,6 +11,7 @@ from leakwatch.app.building import Parts
 from leakwatch.app.google_parts import GoogleParts
 from leakwatch.app.mirroring import latest_snapshot, refresh_if_older
 from leakwatch.app.neighbouring import neighbours_of
+from leakwatch.core.deletion_limits import DeletionLimits
 from leakwatch.core.identity import build_roster
 from leakwatch.core.plan import PlanRules
 from leakwatch.core.privacy import PrivacyRules
@@ -39,14 +40,15 @@ def run_capture(
     readers: int = READERS,
     retry_parked: bool = False,
     full: bool = False,
+    allow_deletes: int | None = None,
 ) -> CaptureReport:
     """Read the mailboxes and log what belongs to somebody in Salesforce.
 
     The people and deals of the mirror decide what belongs to whom, so the mirror is refreshed before, unless its newest
     snapshot is younger than `mirror_max_age`. `readers` is how many mailboxes are read at once; `retry_parked` tries
     those that refused us before their rest is over; `full` reads every window anew and judges what the settings kept
-    out once more. Without `write`, or while `writes.capture` is off, the mailboxes are read into the journal and
-    nothing is written to the org.
+    out once more; `allow_deletes` is how many deletions a person has let go for this run. Without `write`, or while
+    `writes.capture` is off, the mailboxes are read into the journal and nothing is written to the org.
 
     Raises:
         ConfigError, AuthError: nothing can be read at all. UsageError: `only` names no mailbox.
@@ -71,7 +73,7 @@ def run_capture(
             if parts.settings.google.calendar and parts.settings.writes.meetings:
                 _require_meeting_key(parts)
         if not dry_run:
-            parts.writer.settle(run_id=note.run.run_id)
+            parts.writer.settle()
         doors = CaptureDoors(
             sources=google.sources(full=full),
             journal=parts.journal,
@@ -87,7 +89,7 @@ def run_capture(
         report = capture(
             principals,
             doors,
-            replace(capture_options(parts, people, directory), workers=readers),
+            _options(parts, people, directory, readers, allow_deletes),
             run_id=note.run.run_id,
             now=parts.clock.now(),
             dry_run=dry_run,
@@ -104,6 +106,18 @@ def run_capture(
     if report.failure is not None:
         raise report.failure
     return report
+
+
+def _options(
+    parts: Parts,
+    people: Sequence[UserFact],
+    directory: Sequence[Mapping[str, Any]],
+    readers: int,
+    allow_deletes: int | None,
+) -> CaptureOptions:
+    options = capture_options(parts, people, directory)
+    deletions = replace(options.deletions, allowed=allow_deletes)
+    return replace(options, workers=readers, deletions=deletions)
 
 
 def _require_source(parts: Parts) -> None:
@@ -234,6 +248,7 @@ def capture_options(parts: Parts, people: Sequence[UserFact], directory: Sequenc
         shared_domains=shared_domains(parts),
         backfill=timedelta(days=section.backfill_days),
         meetings=settings.writes.meetings,
+        deletions=DeletionLimits(settings.writes.deletes_per_run, settings.writes.deletes_share),
         calendar_loop=section.calendar_loop,
     )
 

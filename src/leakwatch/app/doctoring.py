@@ -10,6 +10,7 @@ from leakwatch.app.capturing import roster
 from leakwatch.app.doctoring_calendars import calendar_checks
 from leakwatch.app.doctoring_check import Check, State
 from leakwatch.app.google_parts import GoogleParts
+from leakwatch.app.looking import held_deletions
 from leakwatch.config import Settings
 from leakwatch.errors import (
     AuthError,
@@ -32,7 +33,7 @@ DEPLOY = "Deploy the salesforce/ folder (salesforce/README.md) and assign the pe
 
 def examine(parts: Parts) -> list[Check]:
     """Return every check in the order they build on each other; a service that can't be reached ends its own part."""
-    checks = list(_settings(parts))
+    checks = [*_settings(parts), *_held(parts)]
     people: list[UserFact] = []
     of_the_org = _guarded("Salesforce", lambda: _salesforce(parts, people))
     checks += of_the_org
@@ -86,6 +87,16 @@ def _settings(parts: Parts) -> Iterator[Check]:
     if settings.writes.meetings and not (settings.writes.capture and settings.google.calendar):
         yield Check("writes.meetings", "note", "is on and does nothing: it needs writes.capture and google.calendar",
                     "Switch these on too, or writes.meetings off.")  # fmt: skip
+
+
+def _held(parts: Parts) -> Iterator[Check]:
+    held = held_deletions(parts)
+    if held:
+        yield Check(
+            "deletions", "bad", f"the last sync held back {held:,} deletions of Events: too many at once",
+            "Look at them with leakwatch sync --dry-run. If a calendar or a right was lost, give it back; if they are "
+            f"right, run leakwatch sync --allow-deletes {held}.",
+        )  # fmt: skip
 
 
 def _salesforce(parts: Parts, people: list[UserFact]) -> Iterator[Check]:

@@ -15,6 +15,7 @@ from leakwatch.app.quarantine import quarantined
 from leakwatch.app.streams import MAIL
 from leakwatch.core.fingerprint import KEY_PREFIX
 from leakwatch.errors import UsageError
+from leakwatch.flows.capture_report import HELD_DELETIONS
 from leakwatch.model import Delivery, Finding, FindingStatus, Proof, Run, Transition
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Status:
     rule_notes: Mapping[str, str]  # rule id -> what the last audit has to say to RevOps: a guard, a breaker
     quarantined: int
     undelivered: int
+    held_deletions: int  # by the last capture: too many at once
     runs: tuple[Run, ...]
     writes: Mapping[str, bool]
 
@@ -78,9 +80,16 @@ def status_of(parts: Parts) -> Status:
         rule_notes=parts.findings.rule_notes(audits[0].run_id) if audits else {},
         quarantined=len(quarantined(parts)),
         undelivered=len(parts.findings.undelivered()),
+        held_deletions=held_deletions(parts),
         runs=tuple(parts.runs.latest(limit=10)),
         writes={name: getattr(writes, name) for name in ("capture", "salesforce_task", "chatter_post")},
     )
+
+
+def held_deletions(parts: Parts) -> int:
+    """Return how many deletions the last capture that came to its end held back."""
+    runs = [run for run in parts.runs.latest("capture") if run.finished_at and run.error is None and not run.dry_run]
+    return runs[0].counts.get(HELD_DELETIONS, 0) if runs else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,19 +171,25 @@ class RunShown:
 
 
 def show_run(parts: Parts, run_id: str) -> RunShown:
-    """Return a run with its writes, in the order they were begun. The beginning of an id is enough if only one has it.
+    """Return a run with its writes, in the order they were begun. Which run, and errors: see `find_run`."""
+    run = find_run(parts, run_id)
+    return RunShown(run, tuple(parts.write_log.by_run(run.run_id)))
+
+
+def find_run(parts: Parts, run_id: str) -> Run:
+    """Return a run by its id. The beginning of an id is enough if only one has it.
 
     Raises:
         UsageError: no run, or more than one, is called so.
     """
     run = parts.runs.get(run_id)
-    if run is None:
-        near = [one for one in parts.runs.latest(limit=MOST_RUNS) if one.run_id.startswith(run_id)]
-        if len(near) != 1:
-            words = f"{len(near)} runs begin with {run_id!r}" if near else f"no run is called {run_id!r}"
-            raise UsageError(f"{words}. See `leakwatch runs list`.")
-        run = near[0]
-    return RunShown(run, tuple(parts.write_log.by_run(run.run_id)))
+    if run is not None:
+        return run
+    near = [one for one in parts.runs.latest(limit=MOST_RUNS) if one.run_id.startswith(run_id)]
+    if len(near) != 1:
+        words = f"{len(near)} runs begin with {run_id!r}" if near else f"no run is called {run_id!r}"
+        raise UsageError(f"{words}. See `leakwatch runs list`.")
+    return near[0]
 
 
 def noise_forecast(parts: Parts) -> NoiseForecast:

@@ -83,6 +83,8 @@ def make_plan(parts: Parts) -> Plan:
         run_capture(parts, write=False)
         captured = run_capture(parts, dry_run=True, mirror_max_age=FRESH)
         writes += planned_captures(captured.operations, user_names(parts))
+        if captured.held_deletions:
+            notes.append(f"Not in this plan, and not deleted by apply: {captured.held_why}")
         if any(op.sobject == "EmailMessage" for op in captured.operations):
             notes.append("After each EmailMessage, the Task that Salesforce makes for it is given to the rep.")
         if captured.adopted:
@@ -215,10 +217,10 @@ class PlannedOnly:
         results |= {result.op_id: result for result in held}
         return [results[op.op_id] for op in ops if op.op_id in results]
 
-    def settle(self, *, run_id: str) -> int:
+    def settle(self) -> int:
         """Find out what became of writes in flight when a process ended."""
         settle = getattr(self.inner, "settle", None)
-        return int(settle(run_id=run_id)) if settle is not None else 0
+        return int(settle()) if settle is not None else 0
 
     def _hold(self, op: WriteOp) -> None:
         if op.op_id in self.planned:

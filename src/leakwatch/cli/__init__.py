@@ -12,7 +12,7 @@ import sys
 import typer
 
 from leakwatch import __version__
-from leakwatch.cli import flows, look, people, sandbox
+from leakwatch.cli import flows, look, mend, people, sandbox
 from leakwatch.cli.output import INTERRUPTED
 
 app = typer.Typer(
@@ -41,6 +41,7 @@ def _root(
 
 flows.register(app)
 look.register(app)
+mend.register(app)
 people.register(app)
 sandbox.register(app)
 

@@ -50,6 +50,12 @@ def sync(
     full: Annotated[
         bool, typer.Option("--full", help="Judge again what an exclusion kept out, after you loosened one.")
     ] = False,
+    allow_deletes: Annotated[
+        int | None,
+        typer.Option(
+            "--allow-deletes", min=1, help="Let so many deletions go this time, if that many at once are held back."
+        ),
+    ] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -63,6 +69,7 @@ def sync(
             only=mailbox or (),
             full=full,
             retry_parked=True,
+            allow_deletes=allow_deletes,
             progress=output.progress(quiet=quiet),
         )
         if as_json:
@@ -74,6 +81,8 @@ def sync(
         if found.mailboxes_failed:
             typer.echo("some mailboxes could not be read to the end: run the same command again later", err=True)
             raise typer.Exit(TRY_AGAIN)
+        if found.held_deletions and not dry_run:
+            raise typer.Exit(FAILED)
 
 
 def mirror(

@@ -1,4 +1,4 @@
-"""The verbs that look: status, explain, doctor, quarantine, rules, config."""
+"""The verbs that look: status, explain, doctor, runs, rules, config."""
 
 from __future__ import annotations
 
@@ -11,12 +11,10 @@ from leakwatch.cli import output
 from leakwatch.cli.options import AsJson, Config, clock_from, jobs_of, opened, settings_from
 
 UNHEALTHY = 1
-NOTHING_THERE = 1  # for a part of what was asked
 
 rules_app = typer.Typer(no_args_is_help=True, help="Look at the rules, check and test them.")
 config_app = typer.Typer(no_args_is_help=True, help="Look at the settings.")
 runs_app = typer.Typer(no_args_is_help=True, help="What each run did, and every write it made.")
-quarantine_app = typer.Typer(no_args_is_help=True, help="Mails and alerts that are set aside.")
 
 
 def register(app: typer.Typer) -> None:
@@ -26,7 +24,6 @@ def register(app: typer.Typer) -> None:
     app.add_typer(runs_app, name="runs")
     app.add_typer(rules_app, name="rules")
     app.add_typer(config_app, name="config")
-    app.add_typer(quarantine_app, name="quarantine")
 
 
 def status(
@@ -102,7 +99,8 @@ def doctor(config: Config = None, as_json: AsJson = False) -> None:
 def runs_list(
     config: Config = None,
     flow: Annotated[
-        Literal["capture", "mirror", "audit", "act", "report"] | None, typer.Option(help="Only runs of this flow.")
+        Literal["capture", "mirror", "audit", "act", "report", "undo"] | None,
+        typer.Option(help="Only runs of this flow."),
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help="So many, the newest first.")] = 20,
     as_json: AsJson = False,
@@ -242,41 +240,3 @@ def config_schema(as_json: AsJson = False) -> None:
     from leakwatch.config import Settings
 
     output.print_json(Settings.model_json_schema())
-
-
-@quarantine_app.command("list")
-def quarantine_list(config: Config = None, as_json: AsJson = False) -> None:
-    """List what is set aside, with its reason: refused writes and alerts, mails that can't be had or read."""
-    with opened(config, quiet=True) as parts:
-        from leakwatch.app.quarantine import quarantined
-
-        found = quarantined(parts)
-        if as_json:
-            output.print_json(found)
-            return
-        rows = [(entry.key, entry.what, entry.code, entry.reason) for entry in found]
-        typer.echo(output.table(["key", "what", "code", "reason"], rows) or "nothing is quarantined")
-
-
-@quarantine_app.command("retry")
-def quarantine_retry(
-    keys: Annotated[list[str], typer.Argument(help="Keys from `quarantine list`.", show_default=False)],
-    config: Config = None,
-    as_json: AsJson = False,
-) -> None:
-    """Let the next sync try these mails again, and the next act these alerts."""
-    with opened(config, quiet=True) as parts:
-        from leakwatch.app.quarantine import release
-
-        found = release(parts, keys)
-        if as_json:
-            output.print_json({"asked": len(keys), "released": found.total, "unknown": found.unknown})
-        elif found.total:
-            typer.echo(
-                f"released: {found.mails} mails, which the next sync tries again; {found.alerts} alerts, which the "
-                "next act plans anew"
-            )
-        for key in found.unknown:
-            typer.echo(f"error: nothing is quarantined as {key}; see leakwatch quarantine list", err=True)
-        if found.unknown:
-            raise typer.Exit(NOTHING_THERE)

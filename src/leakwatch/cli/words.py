@@ -50,6 +50,9 @@ def capture_lines(found: CaptureReport) -> list[str]:
             f"written: {_counts(found.written)}; already there: {found.already_there}; "
             f"Tasks given to their rep: {found.owners_given}; waiting: {found.waiting}"
         )
+    if found.held_deletions:
+        lines.append(f"! held back: {found.held_why}")
+        lines += _some([f"  not deleted: {op.sobject} {op.record_id}: {op.reason}" for op in found.held_deletions])
     if found.adopted:
         head = "would be adopted" if found.dry_run else "adopted"
         lines.append(f"already there by another tool, {head}: {len(found.adopted)}")
@@ -240,6 +243,8 @@ def status_lines(found: Status, jobs: Sequence[JobStatus], *, zone: ZoneInfo, no
     lines.append(f"findings: {_counts(found.findings)}{held}")
     lines += [_note(rule_id, note) for rule_id, note in sorted(found.rule_notes.items())]
     lines.append(f"quarantined: {found.quarantined}; messages not sent yet: {found.undelivered}")
+    if found.held_deletions:
+        lines.append(f"! deletions held back by the last sync: {found.held_deletions}; see leakwatch doctor")
     rows = [
         (
             one.job,

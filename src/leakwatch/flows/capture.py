@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from leakwatch import log
+from leakwatch.core.deletion_limits import DeletionLimits
 from leakwatch.core.exclusion import Screening, Vetoes, drops
 from leakwatch.core.match import MatchRules, Span
 from leakwatch.core.normalise import decisive, merge
@@ -49,6 +50,7 @@ class CaptureOptions:
         backfill: how far back the first sync of a mailbox reads.
         parked_retry: a mailbox that refused us is tried again after so long.
         meetings: write Events; off leaves what the calendars brought in the journal.
+        deletions: how much a run may delete unasked.
         calendar_loop: what becomes of Events where another tool syncs calendars (see `LoopPolicy`).
         workers: mailboxes read at once.
         round_size: activities matched and written at a time.
@@ -64,6 +66,7 @@ class CaptureOptions:
     backfill: timedelta = timedelta(days=90)
     parked_retry: timedelta = timedelta(hours=6)
     meetings: bool = False
+    deletions: DeletionLimits = field(default_factory=DeletionLimits)
     calendar_loop: LoopPolicy = "refuse"
     workers: int = 1
     round_size: int = 2_000
@@ -198,6 +201,7 @@ def capture(
         now=now,
         size=options.round_size,
         with_meetings=options.meetings,
+        deletions=options.deletions,
         adopting=adopting,
     )
     if principals and not dry_run:
@@ -275,6 +279,8 @@ def _would_be(journal: Journal, memory: Memory) -> Iterator[WaitingMail]:
     def fresh() -> Iterator[WaitingMail]:
         seen = {waiting.key for waiting in journal.unsettled()}
         new = {key: tuple(copies) for key, copies in memory.copies.items() if key not in seen}
+        for key in journal.withheld(new):
+            del new[key]
         settled = journal.settled(new)
         written = journal.matches(settled)
         found = journal.vetoes([copy for copies in new.values() for copy in copies])
@@ -336,6 +342,8 @@ def _report(
         waiting=tally.waiting,
         quarantined=dict(tally.quarantined),
         operations=operations,
+        held_deletions=tally.held_back.ops,
+        held_why=tally.held_back.why,
         adopted=tuple(tally.adopted),
         loop=tally.loop,
         failure=failure,

@@ -24,6 +24,7 @@ from leakwatch.errors import (
     TransientError,
 )
 from leakwatch.flows.capture_report import Tally
+from leakwatch.flows.capture_sweep import Sweep, begins_anew
 from leakwatch.model import (
     Activity,
     ActivityKind,
@@ -154,15 +155,18 @@ class Reading:
             cursor = self._anew(principal, cursor, min(start, cursor.window_start or start))
         elif self._wants_more(cursor):
             cursor = self._anew(principal, cursor, self.now - self.backfill)
+        elif begins_anew(self.source, cursor):
+            cursor = self._anew(principal, cursor, cursor.window_start)
         cursor = self._ask_again(principal, cursor, tally)
         places = {replace(cursor, revision=0)}
+        sweep = Sweep(self.source, principal, self.journal, self.now)
         while True:
             try:
                 page = self.source.fetch_page(principal, cursor)
             except CursorError as error:
                 cursor = self._reconcile(principal, cursor, error, tally)
                 continue
-            cursor = self._take(principal, cursor, page, tally)
+            cursor = self._take(principal, cursor, sweep.complete(cursor, page), tally)
             if not page.has_more:
                 break
             place = replace(cursor, revision=0)

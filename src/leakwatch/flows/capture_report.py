@@ -6,8 +6,11 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from leakwatch.core.deletion_limits import HeldBack
 from leakwatch.errors import LeakwatchError
 from leakwatch.model import WriteOp
+
+HELD_DELETIONS = "deletions.held"  # name of the figure that `status` and `doctor` look at
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,7 @@ class CaptureReport:
         quarantined: activities and items by reason.
         units: API quota units by provider.
         operations: a dry run's writes.
+        held_deletions: deletions that were (or would be) held back, because they are so many at once. held_why: words.
         adopted: activities for which another tool's record stands; `record_id` names it. Nothing is written of them.
         loop: why no Event is written although it could be, in words; empty if nothing forbids it.
         failure: what stopped the writing, if anything did.
@@ -64,6 +68,8 @@ class CaptureReport:
     quarantined: Mapping[str, int] = field(default_factory=dict[str, int])
     units: Mapping[str, int] = field(default_factory=dict[str, int])
     operations: tuple[WriteOp, ...] = ()
+    held_deletions: tuple[WriteOp, ...] = ()
+    held_why: str = ""
     adopted: tuple[WriteOp, ...] = ()
     loop: str = ""
     failure: LeakwatchError | None = None
@@ -92,6 +98,7 @@ class CaptureReport:
             "writes.already_there": self.already_there,
             "activities.adopted": len(self.adopted),
             "writes.owners_given": self.owners_given,
+            HELD_DELETIONS: len(self.held_deletions),
         }
         for name in ("skipped", "matched", "planned", "written", "quarantined", "units"):
             values: Mapping[str, int] = getattr(self, name)
@@ -123,6 +130,7 @@ class Tally:
     parked: dict[str, str] = field(default_factory=dict[str, str])
     failed: dict[str, str] = field(default_factory=dict[str, str])
     calendars_failed: dict[str, str] = field(default_factory=dict[str, str])
+    held_back: HeldBack = field(default_factory=HeldBack)
 
     def of_calendars(self) -> Tally:
         """Return this tally of mailboxes as one of calendars: what fails there is no word about the mail."""

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from leakwatch import faultpoints, log
 from leakwatch.core.addresses import variants
+from leakwatch.core.deletion_limits import DeletionLimits
 from leakwatch.core.exclusion import Screening
 from leakwatch.core.identity import MEETING_PREFIX
 from leakwatch.core.match import MatchRules, Resolver, lookup_addresses
@@ -15,6 +16,7 @@ from leakwatch.core.match_deals import with_past_deal
 from leakwatch.core.normalise import merge, sender_of
 from leakwatch.core.plan import PlanRules, plan_mail
 from leakwatch.flows.capture_adopt import Adopting
+from leakwatch.flows.capture_deletions import Deletions
 from leakwatch.flows.capture_meetings import Meetings
 from leakwatch.flows.capture_owners import TASK_PREFIX, Owning
 from leakwatch.flows.capture_relations import MAIL_PREFIX, Relating
@@ -55,6 +57,7 @@ RECORD_GONE = frozenset(
 )
 MOST_REFUSALS = 3  # by as many snapshots: then it is no matter of a late mirror, but of a record we may not see
 GONE_REASON = "A record it belongs to is gone or inactive in Salesforce; it is matched anew when the mirror is newer."
+HELD_DELETION = "It is off, but its record stays: so many deletions at once are held back. See leakwatch doctor."
 HELD_REASON = "The sender's own mailbox is not read up to this mail yet; it decides the direction and the owner."
 
 _log = log.get(__name__)
@@ -113,6 +116,7 @@ class Writing:
         landed: returns op id -> record id of those writes that were carried out before.
         history: returns key -> what was written of those records of ours that were made.
         with_meetings: off leaves meetings in the journal.
+        deletions: how much may be deleted unasked.
         adopting: looks for what other tools wrote; None writes as if there were none.
         awaited: people whose mailboxes can be read. unread: addresses of those that a later run reads.
         size: activities matched and writes sent at a time (2,000 ids is what one read-back call takes).
@@ -133,6 +137,7 @@ class Writing:
     now: datetime
     size: int = 2_000
     with_meetings: bool = True
+    deletions: DeletionLimits = field(default_factory=DeletionLimits)
     adopting: Adopting | None = None
 
     def plan_only(self, waiting: Iterable[WaitingMail], tally: Tally) -> tuple[WriteOp, ...]:
@@ -144,17 +149,19 @@ class Writing:
             AuthError, TransientError, BudgetError: the org can't be asked whose the Tasks of written mails are.
         """
         ops: list[WriteOp] = []
-        threads = Threads(self.journal)
+        threads, deletions = Threads(self.journal), Deletions(self.journal, self.deletions, self.now)
         for some in _chunked(waiting, self.size):
             activities, _ = self._screen(some, tally)
             found = self._match(activities, _refused(some), threads, tally)
             new, there = self._parted(activities, found, tally)
-            ops += new.ops
+            ops += deletions.take(new.ops, activities)
             ops += (
                 self._owning().plan(there.mails, there.ops, there.matches, self.journal.matches(there.mails)).values()
             )
             for more in self._relating().plan(there.mails, there.ops, there.matches).values():
                 ops += more
+        allowed, tally.held_back = deletions.judge()
+        ops += allowed
         tally.planned.update(_kind(op) for op in ops)
         return tuple(ops)
 
@@ -166,6 +173,7 @@ class Writing:
                 taken up by the next run.
         """
         pending, threads = _Round(), Threads(self.journal)
+        deletions = Deletions(self.journal, self.deletions, self.now)
         due = (one for one in waiting if self.with_meetings or not one.key.startswith(MEETING_PREFIX))
         for some in _chunked(due, self.size):
             activities, decisions = self._screen(some, tally)
@@ -174,7 +182,7 @@ class Writing:
             self._let_rest({one.key for one in some if one.written} - {one.key for one in activities})
             found = self._match(activities, _refused(some), threads, tally)
             new, there = self._parted(activities, found, tally)
-            pending.ops += new.ops
+            pending.ops += deletions.take(new.ops, activities)
             pending.matches |= new.matches
             pending.ends |= new.ends
             pending.snapshots |= dict.fromkeys(new.matches, found.snapshot_id)
@@ -186,8 +194,11 @@ class Writing:
             self._look_after(there, tally)
             while len(pending.ops) >= self.size:
                 self._apply(pending.take(self.size), tally)
-        if pending.ops:
-            self._apply(pending, tally)
+        allowed, tally.held_back = deletions.judge()
+        self.journal.remark({op.key: HELD_DELETION for op in tally.held_back.ops if op.key})
+        pending.ops += allowed
+        while pending.ops:
+            self._apply(pending.take(self.size), tally)
 
     # --- screening ---
 

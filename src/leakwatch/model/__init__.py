@@ -7,6 +7,7 @@ lower case.
 from __future__ import annotations
 
 from leakwatch.model.capture import (
+    WITHHELD,
     Activity,
     ActivityKind,
     Cursor,
@@ -56,6 +57,7 @@ __all__ = [
     "KEY_FIELD",
     "PEOPLE_LISTS",
     "WITHDRAWN",
+    "WITHHELD",
     "Activity",
     "ActivityKind",
     "AddressBook",

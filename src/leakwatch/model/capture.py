@@ -191,6 +191,11 @@ class Outcome(StrEnum):
     HELD = "held"
     QUARANTINED = "quarantined"
     ADOPTED = "adopted"  # another tool's record stands for it: nothing of it is ours (decision 0011)
+    UNDONE = "undone"  # an undo took it back: it is left alone until that undo is released
+    DROPPED = "dropped"  # an admin set it aside for good
+
+
+WITHHELD = frozenset({Outcome.UNDONE, Outcome.DROPPED})  # a person decided so: no sync looks at them again
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ class Run:
     """One execution of a flow: what it read, planned, wrote, spent, and whether it was complete."""
 
     run_id: str
-    flow: str  # capture | mirror | audit | act | report
+    flow: str  # capture | mirror | audit | act | report | undo
     started_at: datetime
     finished_at: datetime | None = None
     complete: bool = False

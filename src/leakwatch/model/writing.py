@@ -92,6 +92,7 @@ class WriteStatus(StrEnum):
     RETRY = "retry"  # refused for now (lock, limit)
     REFUSED = "refused"  # will never be taken as it is
     HELD = "held"  # not sent, on purpose: nothing was tried, and a later run sends it
+    UNDONE = "undone"  # it landed, and an undo took it back: it may be sent again
 
 
 @dataclass(frozen=True, slots=True)

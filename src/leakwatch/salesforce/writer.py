@@ -73,7 +73,7 @@ class SalesforceWriter:
         posts = [op for op in pending if op.verb is Verb.POST and op.op_id not in doubtful]
         if again or posts:
             found = [*landed(self._reader, again), *self._posted(posts)]
-            self._write_log.finish(run_id, found, now=self._clock.now())
+            self._write_log.finish(found, now=self._clock.now())
             results.update({result.op_id: result for result in found})
             pending = [op for op in pending if op.op_id not in results]
         for batch in self._batches(pending):
@@ -103,7 +103,7 @@ class SalesforceWriter:
             )
         self._wanted = {run_id: before + wanted}
 
-    def settle(self, *, run_id: str) -> int:
+    def settle(self) -> int:
         """Find out what became of every write that was in flight when a process ended; return how many had landed."""
         doubtful = list(self._write_log.in_doubt())
         if not doubtful:
@@ -114,7 +114,7 @@ class SalesforceWriter:
             for op in doubtful
             if op.op_id not in found
         ]
-        self._write_log.finish(run_id, [*found.values(), *lost], now=self._clock.now())
+        self._write_log.finish([*found.values(), *lost], now=self._clock.now())
         _log.info(log.Event.WRITE_RECONCILED, landed=len(found), repeat=len(lost))
         return len(found)
 
@@ -160,7 +160,7 @@ class SalesforceWriter:
             results = self._isolate(ops, error)
         faultpoints.reach("writer.after_send")
         results = self._with_ids(ops, results)
-        self._write_log.finish(run_id, results, now=self._clock.now())
+        self._write_log.finish(results, now=self._clock.now())
         stop = next((result for result in results if result.code in STOP_CODES), None)
         if stop is not None:
             raise SafetyError(
@@ -266,7 +266,8 @@ class SalesforceWriter:
         for result in results:
             if result.status is WriteStatus.ALREADY_THERE and result.record_id is None:
                 seen = found.get(result.op_id)
-                result = seen or replace(result, status=WriteStatus.REFUSED)  # noqa: PLW2901
+                # Who made it is not known: an undo of this run must not take it for this run's.
+                result = replace(seen, created=False) if seen else replace(result, status=WriteStatus.REFUSED)  # noqa: PLW2901
             filled.append(result)
         return filled
 

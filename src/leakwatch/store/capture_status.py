@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Engine, case, func, or_, select
 
 from leakwatch.core import identity
 from leakwatch.model import CursorPhase, Outcome, SkipReason, SourceRef
@@ -113,10 +113,13 @@ class CaptureStatus:
         found = {str(outcome or "waiting"): int(number) for outcome, number in outcomes}
         return found | {f"{outcome}.{reason}": int(number) for outcome, reason, number in reasons}
 
-    def quarantined(self) -> tuple[Explanation, ...]:
-        """Return the mails that could not be had or read, the latest first: they are in no mailbox's record."""
+    def quarantined(self, outcome: Outcome = Outcome.QUARANTINED) -> tuple[Explanation, ...]:
+        """Return the mails that could not be had or read, the latest first: they are in no mailbox's record.
+
+        With `outcome` DROPPED, those of them that a person set aside for good.
+        """
         table = tables.decisions
-        query = select(table).where(table.c.outcome == Outcome.QUARANTINED.value)
+        query = select(table).where(table.c.outcome == outcome.value)
         with transaction(self._engine) as connection:
             rows = connection.execute(query.order_by(table.c.at.desc(), table.c.principal, table.c.provider_id))
             return tuple(_decided(row) for row in rows)
@@ -211,8 +214,12 @@ def _decided(row: Any) -> Explanation:
 
 
 def _holes(connection: Connection) -> dict[str, tuple[int, str]]:
-    """Return principal -> (mails that were not given, when the last of them was first asked for)."""
+    """Return principal -> (mails still asked for that were not given, when the last of all such was first asked for).
+
+    One that a person dropped is not asked for any more, but not known either.
+    """
     table = tables.decisions
-    query = select(table.c.principal, func.count().label("number"), func.max(table.c.at).label("since"))
+    asked = func.sum(case((table.c.outcome == Outcome.QUARANTINED.value, 1), else_=0)).label("number")
+    query = select(table.c.principal, asked, func.max(table.c.at).label("since"))
     query = query.where(table.c.reason == SkipReason.NOT_GIVEN.value).group_by(table.c.principal)
     return {row.principal: (int(row.number), str(row.since)) for row in connection.execute(query)}

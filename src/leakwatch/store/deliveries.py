@@ -108,6 +108,14 @@ class SqlDeliveries:
                 connection.execute(update(table).where(table.c.key == key).values(quarantined=False, attempts=0))
         return released
 
+    def note_refusal(self, key: str, error: str) -> None:
+        """Replace what is said about a refused delivery."""
+        table = tables.deliveries
+        with storing("the note"), transaction(self._engine) as connection:
+            connection.execute(
+                update(table).where(table.c.key == key, table.c.quarantined.is_(True)).values(error=error)
+            )
+
 
 @contextmanager
 def storing(what: str) -> Generator[None]:

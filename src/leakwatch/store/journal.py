@@ -30,6 +30,7 @@ from leakwatch.store.capture_tables import chunks, text, upsert
 from leakwatch.store.database import transaction
 from leakwatch.store.journal_mailboxes import SqlMailboxes
 from leakwatch.store.journal_outcomes import SqlOutcomes, copies_of
+from leakwatch.store.journal_withheld import SqlWithheld
 
 # These may change without the item's id changing: such an item is looked at again when it is listed again. NOT_GIVEN
 # needs no place here: each reading begins by asking for those (see `not_given`), and once is enough.
@@ -59,8 +60,8 @@ SETTING_REASONS = frozenset(
 )
 
 
-class SqlJournal(SqlOutcomes, SqlMailboxes):
-    """The `Journal` port over SQLAlchemy Core: cursors and pages here, outcomes and mailboxes in the base classes."""
+class SqlJournal(SqlOutcomes, SqlMailboxes, SqlWithheld):
+    """The `Journal` port over SQLAlchemy Core: cursors and pages here, the rest in the base classes."""
 
     def cursor(self, source: str, principal: str, stream: str) -> Cursor | None:
         """Return the stored cursor, or None for a mailbox never read.
@@ -183,6 +184,16 @@ class SqlJournal(SqlOutcomes, SqlMailboxes):
         )
         with transaction(self._engine) as connection:
             return list(connection.execute(query.order_by(table.c.provider_id)).scalars())
+
+    def ahead(self, source: str, principal: str, *, after: datetime) -> Sequence[Activity]:
+        """Return the stored copies in one mailbox of what begins after this moment."""
+        copies, activities = tables.copies, tables.activities
+        query = select(copies.c.body).join(activities, activities.c.key == copies.c.key)
+        query = query.where(
+            copies.c.source == source, copies.c.principal == principal, activities.c.start > text(after)
+        )
+        with transaction(self._engine) as connection:
+            return [codec.load_activity(body) for body in connection.execute(query).scalars()]
 
     def alike(self, copies: Sequence[Activity]) -> Sequence[Activity]:
         """Return the stored copies with the Message-ID or the fingerprint of one of `copies`."""

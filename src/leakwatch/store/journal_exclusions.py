@@ -13,6 +13,7 @@ from leakwatch.model import Activity, Decision, MailTrace, Outcome, SkipReason, 
 from leakwatch.store import capture_codec as codec
 from leakwatch.store import capture_tables as tables
 from leakwatch.store.capture_tables import chunks, text, upsert, when
+from leakwatch.store.journal_withheld import WITHHELD_VALUES
 
 NEVER_TAKEN = (WriteStatus.REFUSED.value, WriteStatus.RETRY.value)
 
@@ -138,12 +139,17 @@ def drop_copies(connection: Connection, decisions: Sequence[Decision]) -> set[st
 
 
 def forget(connection: Connection, keys: Iterable[str]) -> None:
-    """Delete those of the mails `keys` that have no copy left, and what the write log holds of their refused tries."""
+    """Delete those of the mails `keys` that have no copy left, and what the write log holds of their refused tries.
+
+    Of what a person keeps out the decision alone stays, so that it holds should the mail come again.
+    """
     table, copies, writes = tables.activities, tables.copies, tables.writes
     for some in chunks(sorted(keys)):
         left = set(connection.execute(select(copies.c.key).where(copies.c.key.in_(some))).scalars())
         empty = [key for key in some if key not in left]
-        connection.execute(delete(table).where(table.c.key.in_(empty)))
+        kept_out = table.c.outcome.in_(WITHHELD_VALUES)
+        connection.execute(update(table).where(table.c.key.in_(empty), kept_out).values(match=None))
+        connection.execute(delete(table).where(table.c.key.in_(empty), or_(table.c.outcome.is_(None), ~kept_out)))
         never_taken = (writes.c.key.in_(some), writes.c.status.in_(NEVER_TAKEN))
         connection.execute(update(writes).where(*never_taken).values(fields=codec.dump({}), reason=""))
 

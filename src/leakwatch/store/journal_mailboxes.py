@@ -8,7 +8,7 @@ from datetime import date, datetime
 from sqlalchemy import Engine, func, or_, select, update
 
 from leakwatch import faultpoints
-from leakwatch.model import Principal, SkipReason
+from leakwatch.model import Outcome, Principal, SkipReason
 from leakwatch.store import capture_codec as codec
 from leakwatch.store import capture_tables as tables
 from leakwatch.store.capture_tables import chunks, text, upsert, when
@@ -147,7 +147,10 @@ class SqlMailboxes:
         query = (
             select(table.c.provider_id)
             .where(
-                table.c.source == source, table.c.principal == principal, table.c.reason == SkipReason.NOT_GIVEN.value
+                table.c.source == source,
+                table.c.principal == principal,
+                table.c.reason == SkipReason.NOT_GIVEN.value,
+                table.c.outcome == Outcome.QUARANTINED.value,  # a person may have dropped it
             )
             .order_by(table.c.at, table.c.provider_id)
         )

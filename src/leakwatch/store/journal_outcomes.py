@@ -6,16 +6,18 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, bindparam, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Engine, and_, bindparam, func, or_, select, tuple_, update
 
 from leakwatch import faultpoints
 from leakwatch.core.exclusion import Vetoes
+from leakwatch.core.identity import MEETING_PREFIX
 from leakwatch.model import Activity, Decision, Match, Outcome, WaitingMail
 from leakwatch.store import capture_codec as codec
 from leakwatch.store import capture_tables as tables
 from leakwatch.store import journal_exclusions as exclusions
 from leakwatch.store.capture_tables import chunks, text
 from leakwatch.store.database import transaction
+from leakwatch.store.journal_withheld import WITHHELD_VALUES
 
 FINAL_OUTCOMES = frozenset({Outcome.WRITTEN, Outcome.ADOPTED, Outcome.QUARANTINED, Outcome.SKIPPED})
 _IN_SALESFORCE = (Outcome.WRITTEN, Outcome.ADOPTED)
@@ -33,7 +35,10 @@ class SqlOutcomes:
         Whether a veto is really about the mail is for `core.exclusion` to say: it is judged there for all copies alike.
         """
         table = tables.activities
-        open_ones = or_(table.c.settled_digest.is_(None), table.c.settled_digest != table.c.digest)
+        open_ones = and_(
+            or_(table.c.settled_digest.is_(None), table.c.settled_digest != table.c.digest),
+            or_(table.c.outcome.is_(None), table.c.outcome.not_in(WITHHELD_VALUES)),
+        )
         last: tuple[str, str] = ("", "")
         while True:
             # Short transactions: whoever iterates wants to write in between.
@@ -145,6 +150,20 @@ class SqlOutcomes:
     def quarantined(self, keys: Iterable[str]) -> frozenset[str]:
         """Return those of `keys` that Salesforce refuses for good."""
         return self._which(keys, tables.activities.c.outcome == Outcome.QUARANTINED)
+
+    def coming(self, now: datetime) -> tuple[int, Mapping[str, int]]:
+        """Return how many meetings that begin after `now` stand in Salesforce, and how many of them by mailbox."""
+        table, copies = tables.activities, tables.copies
+        ahead = (
+            table.c.start >= text(now),
+            table.c.key.startswith(MEETING_PREFIX, autoescape=True),
+            table.c.outcome == Outcome.WRITTEN.value,
+        )
+        by_mailbox = select(copies.c.principal, func.count(table.c.key.distinct()).label("number"))
+        by_mailbox = by_mailbox.join(table, table.c.key == copies.c.key).where(*ahead).group_by(copies.c.principal)
+        with transaction(self._engine) as connection:
+            total = connection.execute(select(func.count()).select_from(table).where(*ahead)).scalar_one()
+            return total, {row.principal: int(row.number) for row in connection.execute(by_mailbox)}
 
     def _which(self, keys: Iterable[str], condition: ColumnElement[bool]) -> frozenset[str]:
         table = tables.activities

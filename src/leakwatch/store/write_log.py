@@ -8,7 +8,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Engine, RowMapping, bindparam, func, select, update
+from sqlalchemy import Engine, RowMapping, bindparam, func, or_, select, update
 
 from leakwatch import faultpoints
 from leakwatch.model import Verb, WriteOp, WriteResult, WriteStatus, Written
@@ -21,6 +21,7 @@ DOUBTFUL = (IN_FLIGHT, WriteStatus.UNKNOWN.value)
 ADOPTED = "adopted"  # another tool's record: nothing was sent, and nothing of it is ours
 COPIED = "copied"  # the activity is a copy of our own record, which another tool made: nothing was sent
 LANDED = (WriteStatus.DONE.value, WriteStatus.ALREADY_THERE.value)
+HAPPENED = (*LANDED, WriteStatus.UNDONE.value)  # what took a write back is in the log too, after it
 MAX_MESSAGE = 2_000  # of what Salesforce says
 
 # One statement for all results: SQLAlchemy compiles it once, and SQLite runs it with `executemany`.
@@ -28,7 +29,6 @@ _FINISH = (
     update(writes)
     .where(writes.c.op_id == bindparam("op"))
     .values(
-        run_id=bindparam("run"),
         status=bindparam("ended"),
         code=bindparam("why"),
         message=bindparam("words"),
@@ -51,6 +51,7 @@ class LoggedWrite:
     created: bool
     begun_at: datetime
     finished_at: datetime | None
+    attempts: int = 0
 
 
 class SqlWriteLog:
@@ -72,15 +73,17 @@ class SqlWriteLog:
                 connection.execute(statement, [{"op": op_id} for op_id in rows])
         faultpoints.reach("write_log.begin.after")
 
-    def finish(self, run_id: str, results: Sequence[WriteResult], *, now: datetime) -> None:
-        """Store how writes ended. An UNKNOWN one stays in doubt; a RETRY one may be sent again."""
+    def finish(self, results: Sequence[WriteResult], *, now: datetime) -> None:
+        """Store how writes ended. An UNKNOWN one stays in doubt; a RETRY one may be sent again.
+
+        Whichever run finds out, a write stays with the run that sent it.
+        """
         if not results:
             return
         faultpoints.reach("write_log.finish.before")
         rows = [
             {
                 "op": result.op_id,
-                "run": run_id,
                 "ended": result.status.value,
                 "why": result.code,
                 "words": result.message[:MAX_MESSAGE],
@@ -116,7 +119,8 @@ class SqlWriteLog:
         found: dict[str, Written] = {}
         with transaction(self._engine) as connection:
             for some in chunks(sorted(set(keys))):
-                query = select(writes).where(writes.c.key.in_(some), writes.c.status.in_(LANDED))
+                query = select(writes).where(writes.c.key.in_(some), writes.c.status.in_(HAPPENED))
+                query = query.order_by(writes.c.begun_at, writes.c.op_id)  # a mail's writes have no numbers
                 ops = [_op(row) for row in connection.execute(query).mappings()]
                 for op in sorted(ops, key=lambda op: _step(op.op_id)):
                     found[op.key or ""] = found.get(op.key or "", Written()).after(op)
@@ -172,6 +176,30 @@ class SqlWriteLog:
         query = select(writes).where(writes.c.run_id == run_id).order_by(writes.c.begun_at, writes.c.op_id)
         with transaction(self._engine) as connection:
             return [_logged(row) for row in connection.execute(query).mappings()]
+
+    def ops(self, op_ids: Iterable[str]) -> Mapping[str, WriteOp]:
+        """Return op_id -> the write, for those of `op_ids` that landed."""
+        found: dict[str, WriteOp] = {}
+        with transaction(self._engine) as connection:
+            for some in chunks(sorted(set(op_ids))):
+                query = select(writes).where(writes.c.op_id.in_(some), writes.c.status.in_(LANDED))
+                found.update({row["op_id"]: _op(row) for row in connection.execute(query).mappings()})
+        return found
+
+    def mark_undone(self, op_ids: Iterable[str]) -> None:
+        """Note that these writes, and those that followed from them, were taken back."""
+        with transaction(self._engine) as connection:
+            for some in chunks(sorted(set(op_ids))):
+                theirs = or_(writes.c.op_id.in_(some), writes.c.after.in_(some))
+                statement = update(writes).where(theirs, writes.c.status.in_(LANDED))
+                connection.execute(statement.values(status=WriteStatus.UNDONE.value))
+        faultpoints.reach("write_log.undone.stored")
+
+    def note_refusal(self, op_id: str, message: str) -> None:
+        """Replace what is said about a refused write."""
+        statement = update(writes).where(writes.c.op_id == op_id, writes.c.status == WriteStatus.REFUSED.value)
+        with transaction(self._engine) as connection:
+            connection.execute(statement.values(message=message))
 
     def latest(self, sobject: str, *, limit: int) -> Sequence[WriteOp]:
         """Return the last inserts of `sobject` that landed, newest first."""
@@ -261,4 +289,5 @@ def _logged(row: RowMapping) -> LoggedWrite:
         created=row["created"],
         begun_at=when(row["begun_at"]),
         finished_at=when(row["finished_at"]) if row["finished_at"] is not None else None,
+        attempts=row["attempts"],
     )
