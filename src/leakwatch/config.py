@@ -204,6 +204,9 @@ class Capture(_Section):
         description="Where a tool copies Events into calendars: write none, adopt the tool's, or write all the same",
     )
     meeting_horizon_days: int = Field(60, ge=1, le=730, description="How far ahead planned meetings are captured")
+    rematch_days: int = Field(
+        90, ge=0, le=3_650, description="How long what is written is matched anew when its people appear; 0 = never"
+    )
     set_audit_fields: bool = Field(False, description="Write CreatedDate on insert (org permission needed)")
     shared_domains: tuple[str, ...] = Field(
         (), description="Mail domains of many companies: they lead to no account (free mail and the like never do)"

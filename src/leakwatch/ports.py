@@ -27,6 +27,7 @@ from leakwatch.model import (
     WaitingMail,
     WriteOp,
     WriteResult,
+    WrittenMatch,
 )
 
 WHOLE_MAILBOX = "mailbox"  # name of the one stream of a source that reads a mailbox as a whole
@@ -157,6 +158,14 @@ class Journal(Protocol):
 
     def settled(self, keys: Iterable[str]) -> frozenset[str]:
         """Return those of `keys` that need nothing more: written or quarantined, and unchanged since."""
+        ...
+
+    def written_since(self, since: datetime) -> Iterator[Sequence[WrittenMatch]]:
+        """Yield, some at a time, the settled activities from `since` on that are in Salesforce, and their addresses."""
+        ...
+
+    def copies(self, keys: Iterable[str]) -> Sequence[WaitingMail]:
+        """Return the stored copies of the written activities `keys`, with what may forbid them."""
         ...
 
     def known_ids(self, source: str, principal: str, provider_ids: Sequence[str]) -> frozenset[str]:

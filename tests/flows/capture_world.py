@@ -142,7 +142,7 @@ class Org:
             self.relations[row["Id"]] = {**self.relations.get(row["Id"], {}), **row}
             return WriteResult(op.op_id, WriteStatus.DONE, row["Id"], created=op.record_id is None)
         if op.sobject == "Task" and op.record_id is not None:
-            self.tasks[op.record_id]["OwnerId"] = op.fields["OwnerId"]
+            self.tasks[op.record_id] |= op.fields
             return WriteResult(op.op_id, WriteStatus.DONE, op.record_id)
         assert op.key is not None
         if op.key in self.mails:
@@ -154,6 +154,7 @@ class Org:
         self._relate(record_id, op.fields)
         owner = op.fields.get("OwnerId", BOT)
         self.tasks[task_id] = {"Id": task_id, "OwnerId": owner, "CreatedById": BOT, "key": op.key}
+        self.tasks[task_id] |= {"WhoId": _first_person(op.fields), "WhatId": op.fields.get("RelatedToId")}
         return WriteResult(op.op_id, WriteStatus.DONE, record_id, created=True)
 
     def _relate(self, mail_id: str, fields: Mapping[str, Any]) -> None:
@@ -183,6 +184,12 @@ class Org:
         self.calls += 1
         rows = self.tasks.values() if sobject == "Task" else self.mails.values()
         return {row["Id"]: {name: row.get(name) for name in fields} for row in rows if row["Id"] in set(ids)}
+
+
+def _first_person(fields: Mapping[str, Any]) -> str | None:
+    """Return whom a new mail's Task is about, as Salesforce chooses."""
+    people = [fields.get("WhoId"), fields.get("FromId"), *(fields.get("ToIds") or ()), *(fields.get("CcIds") or ())]
+    return next((one for one in people if one and one.startswith(("003", "00Q"))), None)
 
 
 class LoggedWriter:

@@ -233,6 +233,7 @@ def capture_options(parts: Parts, people: Sequence[UserFact], directory: Sequenc
         match_bulk=section.bulk == "log",
         shared_domains=shared_domains(parts),
         backfill=timedelta(days=section.backfill_days),
+        rematch=timedelta(days=section.rematch_days) if section.rematch_days else None,
         meetings=settings.writes.meetings,
         calendar_loop=section.calendar_loop,
     )

@@ -50,6 +50,8 @@ def capture_lines(found: CaptureReport) -> list[str]:
             f"written: {_counts(found.written)}; already there: {found.already_there}; "
             f"Tasks given to their rep: {found.owners_given}; waiting: {found.waiting}"
         )
+    if found.rematched:
+        lines.append(f"matched anew, now that Salesforce knows more: {found.rematched}")
     if found.adopted:
         head = "would be adopted" if found.dry_run else "adopted"
         lines.append(f"already there by another tool, {head}: {len(found.adopted)}")

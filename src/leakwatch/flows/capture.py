@@ -16,6 +16,7 @@ from leakwatch.core.privacy import Insiders, PrivacyRules
 from leakwatch.errors import BusyError, ConfigError, LeakwatchError
 from leakwatch.flows.capture_adopt import Adopting, LoopPolicy
 from leakwatch.flows.capture_read import Memory, Reading, without_notice
+from leakwatch.flows.capture_rematch import Rematching
 from leakwatch.flows.capture_report import CaptureReport, Tally
 from leakwatch.flows.capture_write import Writing
 from leakwatch.model import (
@@ -48,6 +49,7 @@ class CaptureOptions:
         privacy, planning: see there. never_match, match_bulk, shared_domains: see `MatchRules`.
         backfill: how far back the first sync of a mailbox reads.
         parked_retry: a mailbox that refused us is tried again after so long.
+        rematch: what is in Salesforce and not older is matched anew with each snapshot; None: never.
         meetings: write Events; off leaves what the calendars brought in the journal.
         calendar_loop: what becomes of Events where another tool syncs calendars (see `LoopPolicy`).
         workers: mailboxes read at once.
@@ -63,6 +65,7 @@ class CaptureOptions:
     match_bulk: bool = False
     backfill: timedelta = timedelta(days=90)
     parked_retry: timedelta = timedelta(hours=6)
+    rematch: timedelta | None = timedelta(days=90)
     meetings: bool = False
     calendar_loop: LoopPolicy = "refuse"
     workers: int = 1
@@ -200,6 +203,7 @@ def capture(
         with_meetings=options.meetings,
         adopting=adopting,
     )
+    rematching = Rematching(writing, now - options.rematch) if options.rematch is not None else None
     if principals and not dry_run:
         writing.drop_closed([source.name for source in doors.sources], tally)
     operations: tuple[WriteOp, ...] = ()
@@ -209,8 +213,11 @@ def capture(
             pass  # nobody on the roster: more likely it could not be had than that all mail read so far is to go
         elif memory is not None:
             operations = writing.plan_only(_would_be(journal, memory), tally)
+            operations += rematching.plan_only(tally) if rematching is not None else ()
         elif write:
             writing.write(journal.unsettled(), tally)
+            if rematching is not None:
+                rematching.write(tally)
     except (ConfigError, BusyError):
         raise
     except LeakwatchError as error:
@@ -331,6 +338,7 @@ def _report(
         written=dict(tally.written),
         already_there=tally.already_there,
         owners_given=tally.owners_given,
+        rematched=tally.rematched,
         unmatched=tally.unmatched,
         held=tally.held,
         waiting=tally.waiting,

@@ -24,6 +24,7 @@ from leakwatch.model.capture import (
     SkipReason,
     SourceRef,
     WaitingMail,
+    WrittenMatch,
 )
 from leakwatch.model.findings import WITHDRAWN, Delivery, Finding, FindingStatus, Proof, Transition
 from leakwatch.model.people import AddressBook, Company, DomainAccount, OpenOpportunity, Person
@@ -101,5 +102,6 @@ __all__ = [
     "WriteResult",
     "WriteStatus",
     "Written",
+    "WrittenMatch",
     "people_in",
 ]

@@ -254,3 +254,16 @@ class Match:
     runners_up: tuple[str, ...] = ()
     addresses: Mapping[str, str] = field(default_factory=dict[str, str])  # matched address -> Contact, Lead or User id
     left_out: tuple[str, ...] = ()  # addresses of leads that can not be named beside these records
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenMatch:
+    """An activity that is in Salesforce, as far as a newer snapshot may know it better.
+
+    `outsiders` are the visible addresses in it that are not ours; `stored_at` is when `match` was stored (aware UTC).
+    """
+
+    key: str
+    stored_at: datetime
+    match: Match
+    outsiders: frozenset[str]

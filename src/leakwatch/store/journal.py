@@ -30,6 +30,7 @@ from leakwatch.store.capture_tables import chunks, text, upsert
 from leakwatch.store.database import transaction
 from leakwatch.store.journal_mailboxes import SqlMailboxes
 from leakwatch.store.journal_outcomes import SqlOutcomes, copies_of
+from leakwatch.store.journal_written import SqlWritten
 
 # These may change without the item's id changing: such an item is looked at again when it is listed again. NOT_GIVEN
 # needs no place here: each reading begins by asking for those (see `not_given`), and once is enough.
@@ -59,7 +60,7 @@ SETTING_REASONS = frozenset(
 )
 
 
-class SqlJournal(SqlOutcomes, SqlMailboxes):
+class SqlJournal(SqlOutcomes, SqlMailboxes, SqlWritten):
     """The `Journal` port over SQLAlchemy Core: cursors and pages here, outcomes and mailboxes in the base classes."""
 
     def cursor(self, source: str, principal: str, stream: str) -> Cursor | None:
