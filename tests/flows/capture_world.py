@@ -235,6 +235,7 @@ class World:
         self.deals: dict[str, tuple[OpenOpportunity, ...]] = {}
         self.domains: dict[str, tuple[DomainAccount, ...]] = {}
         self.snapshot = "snapshot 1"
+        self.state = ""  # of its people; empty: not known
         self.plan: Plan | None = None  # lets through only what it holds
         self.roster: list[Principal] = [ANN, BOB]
         self.options = OPTIONS
@@ -255,6 +256,7 @@ class World:
             records=self.org,
             landed=self.log.done,
             history=self.log.history,
+            people_state=lambda: self.state,
         )
         return capture(self.roster, doors, self.options, run_id=run_id, now=now, full=full, **options)
 

@@ -294,3 +294,26 @@ def test_a_planned_meeting_gets_who_appeared_unless_a_person_named_somebody(tmp_
     assert (first["WhoId"], second["WhoId"]) == ("003ISIK", "003OTHER")
     assert [op.op_id.split("|")[1:] for op in world.event_org.sent[2:]] == [["rematch", "1"]]
     world.engine.dispose()
+
+
+def test_the_journal_is_gone_through_only_once_the_people_of_the_mirror_are_others(
+    world: World, monkeypatch: pytest.MonkeyPatch
+):
+    stranger(world)
+    asked: list[int] = []
+    written_since = world.journal.written_since
+    monkeypatch.setattr(world.journal, "written_since", lambda since: asked.append(1) or written_since(since))
+    world.state = "one"
+    for _ in range(2):
+        world.capture(now=LATER)
+    assert len(asked) == 1
+    appear(world)
+    world.state = "two"
+    world.org.delay.add("Task")
+    for _ in range(2):  # what waits is looked for again
+        world.capture(now=LATER)
+    assert len(asked) == 3
+    world.org.delay.clear()
+    assert world.capture(now=LATER).rematched == 1
+    world.capture(now=LATER)
+    assert len(asked) == 4

@@ -82,6 +82,7 @@ def run_capture(
             history=parts.write_log.history,
             neighbours=neighbours_of(parts),
             adoptions=parts.write_log,
+            people_state=lambda: people_state_of(parts),
             units=google.limiter.spent,
         )
         report = capture(
@@ -162,6 +163,13 @@ def address_book_of(parts: Parts, addresses: Iterable[str], deals: Iterable[str]
     from leakwatch.store.address_book import address_book
 
     return address_book(parts.mirror_folder, addresses, deals, shared=shared_domains(parts))
+
+
+def people_state_of(parts: Parts) -> str:
+    """Return a digest of all by which mail is matched, as last mirrored."""
+    from leakwatch.store.address_book import people_state
+
+    return people_state(parts.mirror_folder)
 
 
 def shared_domains(parts: Parts) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ last activity, who owns what, which deal is still open) would turn old mail over
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -21,60 +22,67 @@ MIRROR_LAG = timedelta(hours=2)
 _BY_PERSON = frozenset({MatchBasis.CONTACT_EMAIL, MatchBasis.CONVERTED_LEAD})
 
 
-def news(one: WrittenMatch, book: AddressBook, never: AddressPatterns) -> tuple[str, ...]:
-    """Return in words what of `book` may better how `one` matches; empty if nothing, which is so of almost all.
+class News:
+    """What one address book may tell of activities that are in Salesforce.
 
     `never` are addresses that never stand for a record.
     """
-    addresses = [address for address in sorted(one.outsiders) if not never.match(address)]
-    if _lead(one.match) is not None:
-        return tuple(dict.fromkeys(_conversions(one.match, addresses, book)))
-    words = [*_appeared(one.match, addresses, book), *_accounts(one.match, addresses, book), *_deals(one, book)]
-    return tuple(dict.fromkeys(words))
 
+    def __init__(self, book: AddressBook, never: AddressPatterns) -> None:
+        self._book = book
+        self._never = never
+        self._deals: defaultdict[str, list[OpenOpportunity]] = defaultdict(list)  # by account and by contact
+        for account_id, deals in book.open_opportunities.items():
+            for deal in deals:
+                for near in (account_id, *deal.roles):
+                    self._deals[near].append(deal)
 
-def _appeared(match: Match, addresses: Collection[str], book: AddressBook) -> Iterator[str]:
-    for address in addresses:
-        contacts = _contacts(book, address)
-        ids = {person.record_id for person in contacts}
-        if contacts and not ids & set(match.who_ids) and match.addresses.get(address) not in match.who_ids:
-            yield f"{contacts[0].name or address} appeared as a contact"
+    def about(self, one: WrittenMatch) -> tuple[str, ...]:
+        """Return in words what may better how `one` matches; empty if nothing, which is so of almost all."""
+        match, named = one.match, frozenset(one.match.who_ids)
+        unknown = sorted(address for address in one.outsiders if match.addresses.get(address) not in named)
+        words: list[str] = []
+        if _lead(match) is not None:
+            words += self._conversions(match)
+        else:
+            words += self._appeared(unknown, named) if unknown else ()
+            words += self._accounts(one) if match.account_id is None else ()
+            words += self._new_deals(one) if not _is_deal(match.what_id) else ()
+        return tuple(dict.fromkeys(words))
 
+    def _appeared(self, unknown: Collection[str], named: frozenset[str]) -> Iterator[str]:
+        for address in unknown:
+            contacts = self._contacts(address)
+            if contacts and not any(one.record_id in named for one in contacts):
+                yield f"{contacts[0].name or address} appeared as a contact"
 
-def _contacts(book: AddressBook, address: str) -> tuple[Person, ...]:
-    found = candidates(people_of(book, address))
-    return tuple(person for person in found.people if person.sobject == "Contact") if found is not None else ()
+    def _contacts(self, address: str) -> tuple[Person, ...]:
+        people = people_of(self._book, address)
+        if not people or self._never.match(address):
+            return ()
+        found = candidates(people)
+        return tuple(one for one in found.people if one.sobject == "Contact") if found is not None else ()
 
+    def _conversions(self, match: Match) -> Iterator[str]:
+        lead = _lead(match)
+        for address in sorted(one for one, record in match.addresses.items() if record == lead):
+            for person in people_of(self._book, address):
+                if person.record_id == lead and person.is_converted_lead:
+                    yield f"the lead {person.name or address} was converted"
 
-def _conversions(match: Match, addresses: Collection[str], book: AddressBook) -> Iterator[str]:
-    for address in addresses:
-        for person in people_of(book, address):
-            if person.record_id == _lead(match) and person.is_converted_lead:
-                yield f"the lead {person.name or address} was converted"
+    def _accounts(self, one: WrittenMatch) -> Iterator[str]:
+        for address in sorted(one.outsiders):
+            for person in self._contacts(address):
+                if person.record_id in one.match.who_ids and person.account_id is not None:
+                    yield f"{person.name or address} belongs to an account now"
 
-
-def _accounts(match: Match, addresses: Collection[str], book: AddressBook) -> Iterator[str]:
-    if match.account_id is not None:
-        return
-    for address in addresses:
-        for person in _contacts(book, address):
-            if person.record_id in match.who_ids and person.account_id is not None:
-                yield f"{person.name or address} belongs to an account now"
-
-
-def _deals(one: WrittenMatch, book: AddressBook) -> Iterator[str]:
-    match = one.match
-    if _is_deal(match.what_id):
-        return
-    for deals in book.open_opportunities.values():
-        for deal in deals:
-            near = deal.account_id == match.account_id or bool(deal.roles.keys() & set(match.who_ids))
-            if near and _is_new(deal, one) and deal.record_id not in match.runners_up:
-                yield f"the opportunity {deal.name} was made"
-
-
-def _is_new(deal: OpenOpportunity, one: WrittenMatch) -> bool:
-    return deal.created_at is not None and deal.created_at > one.stored_at - MIRROR_LAG
+    def _new_deals(self, one: WrittenMatch) -> Iterator[str]:
+        match, oldest = one.match, one.stored_at - MIRROR_LAG
+        for near in (match.account_id, *match.who_ids):
+            for deal in self._deals.get(near or "", ()):
+                is_new = deal.created_at is not None and deal.created_at > oldest
+                if is_new and deal.record_id not in match.runners_up:
+                    yield f"the opportunity {deal.name} was made"
 
 
 def better(stored: Match, new: Match, open_deals: Collection[str]) -> Match:

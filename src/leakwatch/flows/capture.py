@@ -84,6 +84,7 @@ class CaptureDoors:
         landed: returns op id -> record id of those writes that the write log knows as carried out.
         history: returns key -> what the write log knows to be written of a record of ours.
         neighbours: finds what other tools wrote, `adoptions` remembers it; without both nothing is adopted.
+        people_state: returns a digest of all that the address book goes by; "" where that is not known.
         units: returns API quota units spent so far, by provider.
     """
 
@@ -96,6 +97,7 @@ class CaptureDoors:
     history: Callable[[Iterable[str]], Mapping[str, Written]]
     neighbours: Neighbours | None = None
     adoptions: AdoptionLog | None = None
+    people_state: Callable[[], str] = str
     units: Callable[[], Mapping[str, int]] = dict[str, int]
 
     def adopting(self, policy: LoopPolicy) -> Adopting | None:
@@ -203,7 +205,9 @@ def capture(
         with_meetings=options.meetings,
         adopting=adopting,
     )
-    rematching = Rematching(writing, now - options.rematch) if options.rematch is not None else None
+    rematching = None
+    if options.rematch is not None:
+        rematching = Rematching(writing, now - options.rematch, f"{doors.people_state()} {options.rematch.days}")
     if principals and not dry_run:
         writing.drop_closed([source.name for source in doors.sources], tally)
     operations: tuple[WriteOp, ...] = ()

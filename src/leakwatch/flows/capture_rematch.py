@@ -19,13 +19,15 @@ from leakwatch.core.normalise import merge
 from leakwatch.core.plan import plan_mail
 from leakwatch.core.plan_relations import PARENT, RELATION, RELATION_FIELDS, missing_people, plan_relations
 from leakwatch.core.plan_rematch import READ_BACK, plan_rematch
-from leakwatch.core.rematch import DEAL_PREFIX, better, news
+from leakwatch.core.rematch import DEAL_PREFIX, News, better
 from leakwatch.flows.capture_owners import TASK_PREFIX
 from leakwatch.flows.capture_report import Tally
 from leakwatch.flows.capture_threads import Threads, deals_of
 from leakwatch.flows.capture_write import LANDED, MAIL_PREFIX, Writing
 from leakwatch.model import (
     Activity,
+    Cursor,
+    CursorPhase,
     Match,
     Outcome,
     WriteOp,
@@ -34,7 +36,9 @@ from leakwatch.model import (
     Written,
     WrittenMatch,
 )
+from leakwatch.ports import WHOLE_MAILBOX
 
+_SOURCE, _ORG = "rematch", "salesforce"
 _THEIRS = "a person changed or deleted the record since, so it stays"
 
 _log = log.get(__name__)
@@ -60,13 +64,20 @@ class _Case:
 
 @dataclass(frozen=True, slots=True)
 class Rematching:
-    """Matches anew what is in Salesforce, from `since` on, with the doors and rules of `writing`."""
+    """Matches anew what is in Salesforce, from `since` on, with the doors and rules of `writing`.
+
+    `state` tells one snapshot's people from another's: where it is the one that was gone through last, there is nothing
+    to do. It begins with a blank where that is not known.
+    """
 
     writing: Writing
     since: datetime
+    state: str
 
     def plan_only(self, tally: Tally) -> tuple[WriteOp, ...]:
         """Return the writes that are wanted; nothing is stored or sent. Errors: see `write`."""
+        if self._is_known(self._place()):
+            return ()
         ops = tuple(op for cases in self._rounds() for case in cases for op in case.ops)
         tally.planned.update(f"{op.sobject}.{op.verb.value}d" if op.record_id else op.sobject for op in ops)
         return ops
@@ -77,12 +88,32 @@ class Rematching:
         Raises:
             AuthError, TransientError, BudgetError, SafetyError: stopped; the next run finds what is left.
         """
+        place, waiting = self._place(), tally.waiting
+        if self._is_known(place):
+            return
         for cases in self._rounds():
             ops = [op for case in cases for op in case.ops]
             done = self.writing.writer.apply(ops, run_id=self.writing.run_id) if ops else ()
             results = {result.op_id: result for result in done}
             faultpoints.reach("capture.after_rematch")
             self._record(cases, results, tally)
+        if tally.waiting == waiting and not self.state.startswith(" "):
+            self._keep(place)
+
+    # --- how far ---
+
+    def _place(self) -> Cursor:
+        """Return which people were gone through last, as a stream that is read like a mailbox."""
+        stored = self.writing.journal.cursor(_SOURCE, _ORG, WHOLE_MAILBOX)
+        return stored or Cursor(_SOURCE, _ORG, WHOLE_MAILBOX, CursorPhase.DELTA, "")
+
+    def _is_known(self, place: Cursor) -> bool:
+        return not self.state.startswith(" ") and place.token == self.state
+
+    def _keep(self, place: Cursor) -> None:
+        now = self.writing.now
+        cursor = replace(place, token=self.state)
+        self.writing.journal.commit_page(cursor, activities=(), decisions=(), removed=(), now=now)
 
     # --- finding ---
 
@@ -101,9 +132,8 @@ class Rematching:
         """Return those of `some` that the newest snapshot knows better, with their writes."""
         writing = self.writing
         addresses = {form for one in some for address in one.outsiders for form in variants(address)}
-        book = writing.address_book(addresses, ())
-        never = AddressPatterns(writing.matching.never_match)
-        told = {one.key: (one.match, said) for one in some if (said := news(one, book, never))}
+        news = News(writing.address_book(addresses, ()), AddressPatterns(writing.matching.never_match))
+        told = {one.key: (one.match, said) for one in some if (said := news.about(one))}
         if not told:
             return []
         cases = self._resolved(told)
