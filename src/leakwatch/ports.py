@@ -12,6 +12,7 @@ from leakwatch.model import (
     ActivityKind,
     AddressBook,
     Cursor,
+    Dealing,
     Decision,
     Delivery,
     Finding,
@@ -162,6 +163,10 @@ class Journal(Protocol):
 
     def written_since(self, since: datetime) -> Iterator[Sequence[WrittenMatch]]:
         """Yield, some at a time, the settled activities from `since` on that are in Salesforce, and their addresses."""
+        ...
+
+    def dealings(self, since: datetime, until: datetime) -> Iterator[Sequence[Dealing]]:
+        """Yield, some at a time, what the screened activities of that time say of people outside."""
         ...
 
     def copies(self, keys: Iterable[str]) -> Sequence[WaitingMail]:

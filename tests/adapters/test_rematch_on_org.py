@@ -46,6 +46,7 @@ class Desk(World):
             records=self.leakwatch.reader,
             landed=self.leakwatch.log.done,
             history=self.leakwatch.log.history,
+            refusals=self.leakwatch.log.refusals,
         )
         return capture(self.roster, doors, self.options, run_id="run", now=now, **options)
 

@@ -19,6 +19,7 @@ from leakwatch.flows.capture import CaptureDoors, CaptureOptions, capture
 from leakwatch.flows.capture_report import CaptureReport
 from leakwatch.model import (
     AddressBook,
+    Company,
     DomainAccount,
     OpenOpportunity,
     Person,
@@ -120,6 +121,7 @@ class Org:
     mails: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])  # key -> fields
     tasks: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     relations: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])  # of EmailMessages
+    people: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])  # contacts and leads, made or there
     refuse: dict[str, str] = field(default_factory=dict[str, str])  # part of a subject -> error code
     delay: set[str] = field(default_factory=set[str])
     calls: int = 0
@@ -137,6 +139,9 @@ class Org:
                 return WriteResult(op.op_id, WriteStatus.REFUSED, code=code, message="not like this")
         if op.sobject in self.delay:
             return WriteResult(op.op_id, WriteStatus.RETRY, code="UNABLE_TO_LOCK_ROW")
+        if op.sobject in ("Contact", "Lead"):
+            self.people.append({"Id": f"{'003' if op.sobject == 'Contact' else '00Q'}{len(self.people)}", **op.fields})
+            return WriteResult(op.op_id, WriteStatus.DONE, self.people[-1]["Id"], created=True)
         if op.sobject == "EmailMessageRelation":
             row = {"Id": op.record_id or f"0CZ{len(self.relations):015}", **op.fields}
             self.relations[row["Id"]] = {**self.relations.get(row["Id"], {}), **row}
@@ -178,7 +183,8 @@ class Org:
         self, sobject: str, field: str, parents: Sequence[str], fields: Sequence[str]
     ) -> Iterable[Mapping[str, Any]]:
         self.calls += 1
-        return [row for row in self.relations.values() if row[field] in parents]
+        rows = self.people if field == "Email" else self.relations.values()
+        return [row for row in rows if str(row[field]).lower() in {one.lower() for one in parents}]
 
     def fetch(self, sobject: str, ids: Sequence[str], fields: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
         self.calls += 1
@@ -234,6 +240,7 @@ class World:
         }
         self.deals: dict[str, tuple[OpenOpportunity, ...]] = {}
         self.domains: dict[str, tuple[DomainAccount, ...]] = {}
+        self.companies: dict[str, Company] = {}
         self.snapshot = "snapshot 1"
         self.state = ""  # of its people; empty: not known
         self.plan: Plan | None = None  # lets through only what it holds
@@ -241,9 +248,8 @@ class World:
         self.options = OPTIONS
 
     def book(self, addresses: Iterable[str], deals: Iterable[str] = ()) -> AddressBook:
-        return AddressBook(
-            {one: self.people[one] for one in addresses if one in self.people}, self.deals, self.snapshot, self.domains
-        )
+        known = {one: self.people[one] for one in addresses if one in self.people}
+        return AddressBook(known, self.deals, self.snapshot, self.domains, self.companies)
 
     def capture(self, *, now: datetime = NOW, run_id: str = "run", full: bool = False, **options: Any) -> CaptureReport:
         known = self.journal.settled_ids if full else self.journal.known_ids
@@ -256,6 +262,7 @@ class World:
             records=self.org,
             landed=self.log.done,
             history=self.log.history,
+            refusals=self.log.refusals,
             people_state=lambda: self.state,
         )
         return capture(self.roster, doors, self.options, run_id=run_id, now=now, full=full, **options)

@@ -12,7 +12,7 @@ import pytest
 
 from capture_samples import ANN, BOB, NINE
 from flows.capture_world import EVE, NOW, World
-from flows.test_capture_meetings import MeetingWorld
+from flows.meeting_world import MeetingWorld
 from leakwatch.app.planning import Plan, planned_captures
 from leakwatch.model import DomainAccount, OpenOpportunity, Person, Verb
 from leakwatch.store.capture_status import CaptureStatus

@@ -12,6 +12,7 @@ from leakwatch.app.google_parts import GoogleParts
 from leakwatch.app.mirroring import latest_snapshot, refresh_if_older
 from leakwatch.app.neighbouring import neighbours_of
 from leakwatch.core.identity import build_roster
+from leakwatch.core.newcomers import CreateRules
 from leakwatch.core.plan import PlanRules
 from leakwatch.core.privacy import PrivacyRules
 from leakwatch.errors import ConfigError, SafetyError, StoppedError, UsageError
@@ -82,6 +83,7 @@ def run_capture(
             history=parts.write_log.history,
             neighbours=neighbours_of(parts),
             adoptions=parts.write_log,
+            refusals=parts.write_log.refusals,
             people_state=lambda: people_state_of(parts),
             units=google.limiter.spent,
         )
@@ -241,6 +243,9 @@ def capture_options(parts: Parts, people: Sequence[UserFact], directory: Sequenc
         match_bulk=section.bulk == "log",
         shared_domains=shared_domains(parts),
         backfill=timedelta(days=section.backfill_days),
+        create=None
+        if section.create == "none"
+        else CreateRules(section.create, section.create_limit, write=settings.writes.create_people),
         rematch=timedelta(days=section.rematch_days) if section.rematch_days else None,
         meetings=settings.writes.meetings,
         calendar_loop=section.calendar_loop,

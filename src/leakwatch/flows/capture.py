@@ -8,13 +8,16 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from leakwatch import log
+from leakwatch.core.addresses import AddressPatterns
 from leakwatch.core.exclusion import Screening, Vetoes, drops
 from leakwatch.core.match import MatchRules, Span
+from leakwatch.core.newcomers import CreateRules, Entry
 from leakwatch.core.normalise import decisive, merge
 from leakwatch.core.plan import PlanRules
 from leakwatch.core.privacy import Insiders, PrivacyRules
 from leakwatch.errors import BusyError, ConfigError, LeakwatchError
 from leakwatch.flows.capture_adopt import Adopting, LoopPolicy
+from leakwatch.flows.capture_people import Additions, Creating
 from leakwatch.flows.capture_read import Memory, Reading, without_notice
 from leakwatch.flows.capture_rematch import Rematching
 from leakwatch.flows.capture_report import CaptureReport, Tally
@@ -50,6 +53,7 @@ class CaptureOptions:
         backfill: how far back the first sync of a mailbox reads.
         parked_retry: a mailbox that refused us is tried again after so long.
         rematch: what is in Salesforce and not older is matched anew with each snapshot; None: never.
+        create: who of the people not in Salesforce is entered there; None: nobody.
         meetings: write Events; off leaves what the calendars brought in the journal.
         calendar_loop: what becomes of Events where another tool syncs calendars (see `LoopPolicy`).
         workers: mailboxes read at once.
@@ -66,10 +70,16 @@ class CaptureOptions:
     backfill: timedelta = timedelta(days=90)
     parked_retry: timedelta = timedelta(hours=6)
     rematch: timedelta | None = timedelta(days=90)
+    create: CreateRules | None = None
     meetings: bool = False
     calendar_loop: LoopPolicy = "refuse"
     workers: int = 1
     round_size: int = 2_000
+
+
+def _none_refused(op_ids: Iterable[str]) -> Mapping[str, str]:
+    del op_ids
+    return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +94,7 @@ class CaptureDoors:
         landed: returns op id -> record id of those writes that the write log knows as carried out.
         history: returns key -> what the write log knows to be written of a record of ours.
         neighbours: finds what other tools wrote, `adoptions` remembers it; without both nothing is adopted.
+        refusals: returns op id -> error code of those writes that Salesforce refused.
         people_state: returns a digest of all that the address book goes by; "" where that is not known.
         units: returns API quota units spent so far, by provider.
     """
@@ -97,6 +108,7 @@ class CaptureDoors:
     history: Callable[[Iterable[str]], Mapping[str, Written]]
     neighbours: Neighbours | None = None
     adoptions: AdoptionLog | None = None
+    refusals: Callable[[Iterable[str]], Mapping[str, str]] = _none_refused
     people_state: Callable[[], str] = str
     units: Callable[[], Mapping[str, int]] = dict[str, int]
 
@@ -175,9 +187,10 @@ def capture(
     read = [one.address for one in due if one.address not in tally.failed and one.address not in tally.parked]
     spans = _spans(journal, mail, read, window_start=now - options.backfill, now=now)
     adopting = doors.adopting(options.calendar_loop)
+    book = Additions(doors.address_book)
     writing = Writing(
         journal=journal,
-        address_book=doors.address_book,
+        address_book=book,
         writer=doors.writer,
         records=doors.records,
         landed=doors.landed,
@@ -205,6 +218,7 @@ def capture(
         with_meetings=options.meetings,
         adopting=adopting,
     )
+    creating = _creating(principals, doors, options, insiders, book, run_id=run_id, now=now)
     rematching = None
     if options.rematch is not None:
         rematching = Rematching(writing, now - options.rematch, f"{doors.people_state()} {options.rematch.days}")
@@ -216,9 +230,12 @@ def capture(
         if not principals:
             pass  # nobody on the roster: more likely it could not be had than that all mail read so far is to go
         elif memory is not None:
-            operations = writing.plan_only(_would_be(journal, memory), tally)
+            operations = creating.plan_only(tally) if creating is not None else ()
+            operations += writing.plan_only(_would_be(journal, memory), tally)
             operations += rematching.plan_only(tally) if rematching is not None else ()
         elif write:
+            if creating is not None:
+                creating.write(tally)
             writing.write(journal.unsettled(), tally)
             if rematching is not None:
                 rematching.write(tally)
@@ -236,6 +253,40 @@ def capture(
         mailboxes_left=journal.left({one.address for one in principals}, since=now - NAMED_FOR) if principals else (),
         roster_empty=not principals,
         units={name: spent - before.get(name, 0) for name, spent in doors.units().items()},
+    )
+
+
+def _creating(
+    principals: Sequence[Principal],
+    doors: CaptureDoors,
+    options: CaptureOptions,
+    insiders: Insiders,
+    book: Additions,
+    *,
+    run_id: str,
+    now: datetime,
+) -> Creating | None:
+    if options.create is None:
+        return None
+    users = {one.address: one.salesforce_user_id for one in principals}
+    return Creating(
+        journal=doors.journal,
+        book=book,
+        writer=doors.writer,
+        records=doors.records,
+        landed=doors.landed,
+        refusals=doors.refusals,
+        entry=Entry(
+            options.create,
+            insiders,
+            options.privacy,
+            AddressPatterns(options.never_match),
+            frozenset(options.shared_domains),
+            users.get,
+        ),
+        run_id=run_id,
+        now=now,
+        since=options.rematch or options.backfill,
     )
 
 

@@ -267,3 +267,16 @@ class WrittenMatch:
     stored_at: datetime
     match: Match
     outsiders: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Dealing:
+    """What one mail or meeting says of one person outside: they wrote to us, we wrote to them, or we met."""
+
+    address: str
+    name: str
+    at: datetime
+    received: bool
+    sent: bool
+    met: bool
+    mailboxes: tuple[str, ...]  # of ours that hold it
