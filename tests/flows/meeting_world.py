@@ -115,6 +115,7 @@ class MeetingWorld(World):
             records=self.event_org,
             landed=self.log.done,
             history=self.log.history,
+            refusals=self.log.refusals,
         )
         return capture(self.roster, doors, self.options, run_id="run", now=now, **options)
 
