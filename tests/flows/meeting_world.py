@@ -49,9 +49,9 @@ class Calendars:
 
 
 class EventOrg:
-    """Salesforce's Events and Tasks of meetings, with several people each, beside the `mails` of another."""
+    """Salesforce's Events and Tasks of meetings, with several people each; mails are another's, if there is one."""
 
-    def __init__(self, mails: Org) -> None:
+    def __init__(self, mails: Org | None = None) -> None:
         self.mails = mails
         self.events: dict[str, dict[str, Any]] = {}
         self.people: dict[str, list[str]] = {}
@@ -61,7 +61,7 @@ class EventOrg:
         self.calls = 0
 
     def carry_out(self, op: WriteOp) -> WriteResult:
-        if op.sobject.startswith("EmailMessage") or op.key is None:
+        if self.mails is not None and (op.sobject.startswith("EmailMessage") or op.key is None):
             return self.mails.carry_out(op)
         self.sent.append(op)
         record_id = op.record_id or f"{'00T' if op.sobject == 'Task' else '00U'}{len(self.sent):015}"
@@ -82,12 +82,12 @@ class EventOrg:
         if sobject == "User":
             return {one: {"Id": one, "TimeZoneSidKey": self.zones.get(one)} for one in ids}
         found = {one: {name: self.events[one].get(name) for name in fields} for one in ids if one in self.events}
-        return {**self.mails.fetch(sobject, ids, fields), **found}
+        return {**(self.mails.fetch(sobject, ids, fields) if self.mails is not None else {}), **found}
 
     def related(
         self, sobject: str, field: str, parents: Sequence[str], fields: Sequence[str]
     ) -> Iterable[Mapping[str, Any]]:
-        if sobject == "EmailMessageRelation":
+        if self.mails is not None and sobject == "EmailMessageRelation":
             yield from self.mails.related(sobject, field, parents, fields)
         for parent in parents:
             for person in self.people.get(parent, ()):
