@@ -16,6 +16,7 @@ from leakwatch.sandbox.org.cursors import CHUNK
 from leakwatch.sandbox.org.database import Snapshot
 from leakwatch.sandbox.org.errors import OrgError
 from leakwatch.sandbox.org.facade import Org, OrgSettings
+from leakwatch.sandbox.org.soql import listing
 from leakwatch.sandbox.org.soql.results import Page
 from leakwatch.sandbox.org.store import Store
 from sandbox.org.org_kit import Clock, Company
@@ -24,6 +25,12 @@ pytestmark = pytest.mark.documented("REST API Developer Guide, Query", settled=F
 
 COUNT = CHUNK + 100
 ASKED = "SELECT Name FROM Account WHERE Name LIKE 'deal%' ORDER BY Name DESC"
+
+
+@pytest.fixture(autouse=True)
+def short_sight(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No more ids than one page has are found with it."""
+    monkeypatch.setattr(listing, "AHEAD", CHUNK)
 
 
 @pytest.fixture
@@ -127,6 +134,7 @@ def test_counting_reads_an_index_alone_or_the_table_alone(
     org: Org, monkeypatch: pytest.MonkeyPatch, where: str, step: str
 ) -> None:
     org.seed("Account", ({"Name": f"deal{i}"} for i in range(201)))
+    monkeypatch.setattr(listing, "AHEAD", 200)
     counts: list[tuple[str, Any]] = []
     run = Store.execute
 

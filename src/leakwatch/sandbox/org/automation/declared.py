@@ -13,8 +13,9 @@ from typing import Any, cast
 from leakwatch.sandbox.org.automation.conditions import check, holds
 from leakwatch.sandbox.org.engine import Change, Engine, Row
 from leakwatch.sandbox.org.errors import OrgError, bad
+from leakwatch.sandbox.org.indexes import folded, quote
 from leakwatch.sandbox.org.schema import Schema, SObject
-from leakwatch.sandbox.org.store import Store, folded, quote
+from leakwatch.sandbox.org.store import Store
 
 Body = Mapping[str, Any]
 KINDS = ("validation_rules", "duplicate_rules")

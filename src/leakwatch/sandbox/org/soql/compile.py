@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from leakwatch.sandbox.org.errors import OrgError, bad, not_emulated
+from leakwatch.sandbox.org.indexes import has_narrow
 from leakwatch.sandbox.org.schema import Schema, SObject
 from leakwatch.sandbox.org.soql import ast, groups, scope, semi_joins, typeof
 from leakwatch.sandbox.org.soql.dates import Calendar
@@ -76,10 +77,11 @@ class Compiler:
 
     # -- rows -----------------------------------------------------------------------------------------
 
-    def rows(self, *, only_ids: bool = False, of: tuple[str, str] | None = None) -> Plan:
+    def rows(self, *, only_ids: bool = False, of: tuple[str, str] | None = None, until: str | None = None) -> Plan:
         """Records. `of` = (field, name of a bound JSON list) keeps only rows whose field is in that list.
 
-        With the field `Id` that is one page of a result already known: neither filter nor order apply.
+        With the field `Id` that is one page of a result already known: neither filter nor order apply. `until`
+        names a bound id, behind which no row is looked at: they are read in the order of their ids, by no index.
         """
         page = of is not None and of[0] == "Id"
         shape, outputs = self._outputs(only_ids)
@@ -91,12 +93,18 @@ class Compiler:
         if of is not None:
             listed = exp.Subquery(this=json_values(of[1]))
             tests.append(exp.In(this=self.scope.base(of[0]), query=listed))
+        if until is not None:
+            tests.append(exp.LTE(this=self.scope.base("Id"), expression=exp.Placeholder(this=until)))
         select.set("expressions", [exp.alias_(one, f"c{i}") for i, one in enumerate(outputs)])
         self.finish(select, tests, [*order, exp.Ordered(this=self.scope.base("Id"), nulls_first=True)])
         if of is None:
             self.limit(select)
         children = [] if only_ids else self._children()
+        if only_ids and until is None:
+            self._narrowed(select)
         sql = select.sql(dialect="sqlite")
+        if until is not None:
+            sql = scope.by_ids(sql, self.sobject.name, self.scope.table)
         return Plan(sql, self.bound.values, self.sobject, shape, "rows", children)
 
     def _outputs(self, only_ids: bool) -> tuple[Shape, list[exp.Expr]]:
@@ -213,6 +221,13 @@ class Compiler:
         if order:
             select.set("order", exp.Order(expressions=order))
 
+    def _narrowed(self, select: exp.Select) -> None:
+        """Let a narrow index serve a SELECT of no more than ids that looks at nothing outside of it."""
+        looked_at = {one.name for one in select.find_all(exp.Column) if one.table == self.scope.table}
+        if has_narrow(self.sobject, looked_at) and select.find(exp.Var) is None:  # which may hide fields
+            given = exp.Not(this=exp.Is(this=self.scope.base("Id"), expression=scope.text("")))
+            select.where(given, copy=False)
+
     def limit(self, select: exp.Select) -> None:
         """Put LIMIT and OFFSET into a SELECT."""
         if self.query.offset is not None and self.query.offset > MAX_OFFSET:
@@ -256,6 +271,7 @@ class Compiler:
         inner = exp.Select().from_(scope.table(self.sobject.name, self.scope.table))
         inner.set("expressions", [exp.Literal.number(1)])
         self.finish(inner, self.tests(), [])
+        self._narrowed(inner)
         self.limit(inner)
         outer = exp.select(exp.Count(this=exp.Star())).from_(inner.subquery("counted"))
         return Plan(outer.sql(dialect="sqlite"), self.bound.values, self.sobject, Shape(), "count")
