@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from leakwatch.sandbox.org.errors import OrgError, bad, not_emulated
-from leakwatch.sandbox.org.indexes import has_narrow
+from leakwatch.sandbox.org.indexes import NARROW, has_narrow
 from leakwatch.sandbox.org.schema import Schema, SObject
 from leakwatch.sandbox.org.soql import ast, groups, scope, semi_joins, typeof
 from leakwatch.sandbox.org.soql.dates import Calendar
@@ -100,12 +100,16 @@ class Compiler:
         if of is None:
             self.limit(select)
         children = [] if only_ids else self._children()
-        if only_ids and until is None:
-            self._narrowed(select)
+        narrow = self._is_narrow(select)
+        if narrow and only_ids and until is None:
+            self._take_narrow(select)
+            if not order:  # not the ids as they stand, or the planner goes through the rows in their order
+                ids = exp.DPipe(this=self.scope.base("Id"), expression=scope.text(""))
+                select.set("order", exp.Order(expressions=[exp.Ordered(this=ids, nulls_first=True)]))
         sql = select.sql(dialect="sqlite")
         if until is not None:
             sql = scope.by_ids(sql, self.sobject.name, self.scope.table)
-        return Plan(sql, self.bound.values, self.sobject, shape, "rows", children)
+        return Plan(sql, self.bound.values, self.sobject, shape, "rows", children, narrow)
 
     def _outputs(self, only_ids: bool) -> tuple[Shape, list[exp.Expr]]:
         shape = Shape()
@@ -221,12 +225,17 @@ class Compiler:
         if order:
             select.set("order", exp.Order(expressions=order))
 
-    def _narrowed(self, select: exp.Select) -> None:
-        """Let a narrow index serve a SELECT of no more than ids that looks at nothing outside of it."""
-        looked_at = {one.name for one in select.find_all(exp.Column) if one.table == self.scope.table}
-        if has_narrow(self.sobject, looked_at) and select.find(exp.Var) is None:  # which may hide fields
-            given = exp.Not(this=exp.Is(this=self.scope.base("Id"), expression=scope.text("")))
-            select.where(given, copy=False)
+    def _is_narrow(self, select: exp.Select) -> bool:
+        """Whether a narrow index has all that the conditions and the order look at."""
+        clauses = [one for one in (select.args.get("where"), select.args.get("order")) if one is not None]
+        if self.sobject.name not in NARROW or any(one.find(exp.Var) for one in clauses):  # text, that may hide fields
+            return False
+        columns = (one for clause in clauses for one in clause.find_all(exp.Column))
+        return has_narrow(self.sobject, (one.name for one in columns if one.table == self.scope.table))
+
+    def _take_narrow(self, select: exp.Select) -> None:
+        given = exp.Not(this=exp.Is(this=self.scope.base("Id"), expression=scope.text("")))
+        select.where(given, copy=False)
 
     def limit(self, select: exp.Select) -> None:
         """Put LIMIT and OFFSET into a SELECT."""
@@ -271,7 +280,8 @@ class Compiler:
         inner = exp.Select().from_(scope.table(self.sobject.name, self.scope.table))
         inner.set("expressions", [exp.Literal.number(1)])
         self.finish(inner, self.tests(), [])
-        self._narrowed(inner)
+        if self._is_narrow(inner):
+            self._take_narrow(inner)
         self.limit(inner)
         outer = exp.select(exp.Count(this=exp.Star())).from_(inner.subquery("counted"))
         return Plan(outer.sql(dialect="sqlite"), self.bound.values, self.sobject, Shape(), "count")

@@ -93,8 +93,8 @@ class Runner:
         """The first page of records."""
         query, all_rows = listing.query, listing.all_rows
         known: Beginning | None = None
-        if listing.sorts(plan, size + 1):
-            known = listing.sorted(size + 1)
+        if listing.ids_first(plan, size + 1):
+            known = listing.found(size + 1)
             records, taken = self._known(query, plan.sobject, all_rows, [*known.ids[:size]], size, ())
             more = taken < len(known.ids)
         else:
@@ -161,7 +161,7 @@ class Runner:
         snapshot = self.store.detached() if total > CHUNK else None  # which costs more than listing a few
         return self.cursors.open(
             snapshot or self.store,
-            *listing.ids(),
+            *listing.ids(dense=known.dense),
             soql=soql,
             all_rows=all_rows,
             total=total,
