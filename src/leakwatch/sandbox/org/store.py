@@ -44,6 +44,11 @@ def _register(db: sqlite3.Connection) -> None:
     functions.register(db)
 
 
+def row_dict(row: sqlite3.Row) -> dict[str, Any]:
+    """A row by its columns. `dict(row)` looks each one up among all: a millisecond for the 150 columns of a User."""
+    return dict(zip(row.keys(), row, strict=True))
+
+
 _EMPTY: dict[tuple[frozenset[str], str], bytes] = {}
 """Files without rows by kind of schema, so that a process makes the tables of its second org by copying them."""
 
@@ -110,13 +115,13 @@ class Store(Database):
     def get(self, sobject: str, record_id: str) -> dict[str, Any] | None:
         """One row, kept form, deleted or not."""
         row = self.execute(f"SELECT * FROM {quote(sobject)} WHERE Id = ?", (record_id,)).fetchone()
-        return dict(row) if row is not None else None
+        return row_dict(row) if row is not None else None
 
     def find(self, sobject: str, field: Field, value: Any, *, deleted: bool = False) -> list[dict[str, Any]]:
         """Rows with this value, compared as the field compares."""
         alive = "" if deleted or not self._schema.objects[sobject].has_bin else " AND IsDeleted = 0"
         sql = f"SELECT * FROM {quote(sobject)} WHERE {_match(field)}{alive} ORDER BY Id"
-        return [dict(row) for row in self.execute(sql, (value,))]
+        return [row_dict(row) for row in self.execute(sql, (value,))]
 
     @contextmanager
     def recorded(self) -> Generator[dict[tuple[str, str], dict[str, Any] | None]]:
