@@ -179,7 +179,8 @@ def capture(
     mail = [source for source in doors.sources if source.kind is ActivityKind.MAIL]
     read = [one.address for one in due if one.address not in tally.failed and one.address not in tally.parked]
     spans = _spans(journal, mail, read, window_start=now - options.backfill, now=now)
-    adopting = doors.adopting(options.calendar_loop)
+    # No calendar sync carries Tasks, so there is no loop to be kept out of.
+    adopting = doors.adopting("write" if options.planning.meetings_as == "task" else options.calendar_loop)
     book = Additions(doors.address_book)
     writing = Writing(
         journal=journal,
