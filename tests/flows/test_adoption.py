@@ -75,7 +75,7 @@ class SharedWorld(MeetingWorld):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self.event_org = Ids()
+        self.event_org = Ids(self.org)
         self.tools = Tools(self)
 
     def sync(self, *, now: datetime = NOW, **options: Any) -> CaptureReport:
