@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
@@ -50,6 +50,7 @@ LOOP = (
 )
 MAIL = "Already there: the EmailMessage {record}, not ours, has its Message-ID. Adopted: it is not ours to change."
 NOT_SHOWN = "The org does not show which Events are there already ({error}); the next run asks again."
+STAYS = "The calendar's item was made after our own Event like it, as others were: a copy of it, however it was moved."
 LEFT = "capture.calendar_loop: adopt leaves Events to the other tool; this one is adopted once that tool wrote it."
 
 
@@ -138,8 +139,9 @@ class Adopting:
         by_key = {one.key: one for one in meetings}
         for key, one in seen.items():
             if one.kind in COPIES:
-                outcome, reason = COPIES[one.kind]
-                found[key] = _known(by_key[key], outcome, one.record_id, reason, matches)
+                outcome, code = COPIES[one.kind]
+                noted = _known(by_key[key], outcome, one.record_id, code, matches)
+                found[key] = noted if outcome is Outcome.SKIPPED else replace(noted, reason=one.reason)
             elif claims[one.record_id] == 1 and one.record_id not in taken:  # it can stand for one meeting only
                 found[key] = _known(by_key[key], Outcome.ADOPTED, one.record_id, one.reason, matches)
         return found
@@ -148,12 +150,14 @@ class Adopting:
         """Return those of `meetings` that stay copies however they were moved or renamed since."""
         before = self.log.copies()
         loop = is_loop(before)
-        outcomes = {reason: outcome for outcome, reason in COPIES.values()}
-        return {
-            one.key: Known(outcomes[SkipReason(reason)], reason)
-            for one in meetings
-            if (reason := before.get(one.key)) is not None and (loop or reason == SkipReason.COPY_OF_OURS)
-        }
+        found: dict[str, Known] = {}
+        for one in meetings:
+            code = before.get(one.key)
+            if code == SkipReason.COPY_OF_OURS:
+                found[one.key] = Known(Outcome.SKIPPED, code)
+            elif code is not None and loop:
+                found[one.key] = Known(Outcome.HELD, STAYS)
+        return found
 
     def _refused(
         self,
@@ -168,8 +172,9 @@ class Adopting:
         new = {one.key for one in due}
         if self.policy == "adopt":
             return {one.key: Known(Outcome.HELD, LEFT) for one in meetings if one.key in new}
-        copies = {key: one.reason for key, one in found.items() if one.reason in ENOUGH}
-        tally.loop = self.loop(copies) if meetings or copies else tally.loop
+        copies = {key: one.op.reason for key, one in found.items() if one.op is not None and one.op.reason in ENOUGH}
+        if meetings or copies:
+            tally.loop = self.loop(copies)
         if not tally.loop:
             return {}
         held = {one.key: Known(Outcome.HELD, LOOP) for one in meetings if one.key in new}
