@@ -204,6 +204,14 @@ class Capture(_Section):
         description="Where a tool copies Events into calendars: write none, adopt the tool's, or write all the same",
     )
     meeting_horizon_days: int = Field(60, ge=1, le=730, description="How far ahead planned meetings are captured")
+    rematch_days: int = Field(
+        90, ge=0, le=3_650, description="How long what is written is matched anew when its people appear; 0 = never"
+    )
+    create: Literal["none", "contact", "lead"] = Field(
+        "none",
+        description="What is made of people who wrote with a rep both ways or met one, and are not in Salesforce",
+    )
+    create_limit: int = Field(20, ge=1, le=200, description="People made per run, those with the most mail first")
     set_audit_fields: bool = Field(False, description="Write CreatedDate on insert (org permission needed)")
     shared_domains: tuple[str, ...] = Field(
         (), description="Mail domains of many companies: they lead to no account (free mail and the like never do)"
@@ -229,6 +237,7 @@ class Writes(_Section):
 
     capture: bool = Field(False, description="Write captured mail (EmailMessage, and its Task's owner)")
     meetings: bool = Field(False, description="Write captured meetings; needs writes.capture too")
+    create_people: bool = Field(False, description="Make contacts or leads (capture.create); needs writes.capture too")
     salesforce_task: bool = Field(False, description="Make and close alert Tasks")
     chatter_post: bool = Field(False, description="Make Chatter posts")
     deletes_per_run: int = Field(

@@ -12,6 +12,7 @@ from leakwatch.model import (
     ActivityKind,
     AddressBook,
     Cursor,
+    Dealing,
     Decision,
     Delivery,
     Finding,
@@ -27,6 +28,7 @@ from leakwatch.model import (
     WaitingMail,
     WriteOp,
     WriteResult,
+    WrittenMatch,
 )
 
 WHOLE_MAILBOX = "mailbox"  # name of the one stream of a source that reads a mailbox as a whole
@@ -173,6 +175,18 @@ class Journal(Protocol):
 
     def withheld(self, keys: Iterable[str]) -> Mapping[str, Outcome]:
         """Return those of `keys` that a person keeps out (`WITHHELD`), and how: nothing more is done about them."""
+        ...
+
+    def written_since(self, since: datetime) -> Iterator[Sequence[WrittenMatch]]:
+        """Yield, some at a time, the settled activities from `since` on that are in Salesforce, and their addresses."""
+        ...
+
+    def dealings(self, since: datetime, until: datetime) -> Iterator[Sequence[Dealing]]:
+        """Yield, some at a time, what the screened activities of that time say of people outside."""
+        ...
+
+    def copies(self, keys: Iterable[str]) -> Sequence[WaitingMail]:
+        """Return the stored copies of the written activities `keys`, with what may forbid them."""
         ...
 
     def known_ids(self, source: str, principal: str, provider_ids: Sequence[str]) -> frozenset[str]:

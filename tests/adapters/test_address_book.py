@@ -11,7 +11,7 @@ import pytest
 from leakwatch.core.tables import FieldSpec, fields_from_describe, wanted_fields
 from leakwatch.errors import StaleError
 from leakwatch.model import AddressBook, DomainAccount
-from leakwatch.store.address_book import address_book
+from leakwatch.store.address_book import address_book, people_state
 from leakwatch.store.mirror import Mirror, MirrorReader
 from leakwatch.store.snapshots import latest_snapshot
 from mirror_data import ISTANBUL, NOON, publish, shipped_config
@@ -178,3 +178,15 @@ def test_where_fields_are_hidden_from_us_nothing_is_found_by_them_and_nothing_fa
     found = MirrorReader(tmp_path).address_book(["eve@x.example"])
     assert found.people["eve@x.example"][0].account_id is None
     assert found.domains == {}
+
+
+def test_the_state_of_the_people_changes_with_who_is_where_and_not_with_their_activity(tmp_path: Path) -> None:
+    def state(name: str, **values: Any) -> str:
+        data = {"Account": [account(ACME)], "Contact": [contact(EVE, "eve@acme.example") | values]}
+        publish(tmp_path / name, data | {"Opportunity": [deal(DEAL)]})
+        return people_state(tmp_path / name)
+
+    assert people_state(tmp_path) == ""
+    first = state("a")
+    assert first == state("b", LastActivityDate="2026-03-02", Name="Eve")
+    assert len({first, state("c", Email="eve@other.example"), state("d", AccountId=SUB)}) == 3

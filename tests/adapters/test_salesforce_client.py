@@ -166,7 +166,8 @@ def test_a_key_that_is_no_key_is_a_configuration_fault(clock):
         (400, "INVALID_FIELD", "No such column 'X' on entity 'Lead'", RecordError),
         (403, "API_DISABLED_FOR_ORG", "API is not enabled", AuthError),
         (400, "MALFORMED_QUERY", "unexpected token", RecordError),
-        (410, "UNSUPPORTED_API_VERSION", "The requested API version is no longer supported", ConfigError),
+        (410, "GONE", "The requested API version is no longer supported", ConfigError),
+        (500, "UNSUPPORTED_API_VERSION", "The requested API version is no longer supported", ConfigError),
     ],
 )
 def test_errors_are_told_apart_by_their_code(mock, clock, status, code, message, expected):

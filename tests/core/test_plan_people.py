@@ -26,7 +26,7 @@ def changed(wanted: list[str], ours: list[str], present: list[str], **more: Any)
     return people_change(wanted, "Event", written=written, current=current, **how), written
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(PEOPLE, PEOPLE, PEOPLE)
 def test_theirs_stay_ours_go_with_their_guests_and_what_salesforce_refuses_is_never_asked_for(
     wanted: list[str], ours: list[str], present: list[str]
@@ -45,7 +45,7 @@ def test_theirs_stay_ours_go_with_their_guests_and_what_salesforce_refuses_is_ne
         assert len(set(after)) == len(after)
 
 
-@settings(max_examples=100)
+@settings(max_examples=1000)
 @given(PEOPLE, PEOPLE, PEOPLE)
 def test_asked_again_after_the_write_nothing_is_to_do(wanted: list[str], ours: list[str], present: list[str]):
     present = present[:MOST_CONTACTS]

@@ -19,6 +19,7 @@ from leakwatch.flows.capture import CaptureDoors, CaptureOptions, capture
 from leakwatch.flows.capture_report import CaptureReport
 from leakwatch.model import (
     AddressBook,
+    Company,
     DomainAccount,
     OpenOpportunity,
     Person,
@@ -120,6 +121,7 @@ class Org:
     mails: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])  # key -> fields
     tasks: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     relations: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])  # of EmailMessages
+    people: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])  # contacts and leads, made or there
     refuse: dict[str, str] = field(default_factory=dict[str, str])  # part of a subject -> error code
     delay: set[str] = field(default_factory=set[str])
     calls: int = 0
@@ -137,12 +139,15 @@ class Org:
                 return WriteResult(op.op_id, WriteStatus.REFUSED, code=code, message="not like this")
         if op.sobject in self.delay:
             return WriteResult(op.op_id, WriteStatus.RETRY, code="UNABLE_TO_LOCK_ROW")
+        if op.sobject in ("Contact", "Lead"):
+            self.people.append({"Id": f"{'003' if op.sobject == 'Contact' else '00Q'}{len(self.people)}", **op.fields})
+            return WriteResult(op.op_id, WriteStatus.DONE, self.people[-1]["Id"], created=True)
         if op.sobject == "EmailMessageRelation":
             row = {"Id": op.record_id or f"0CZ{len(self.relations):015}", **op.fields}
             self.relations[row["Id"]] = {**self.relations.get(row["Id"], {}), **row}
             return WriteResult(op.op_id, WriteStatus.DONE, row["Id"], created=op.record_id is None)
         if op.sobject == "Task" and op.record_id is not None:
-            self.tasks[op.record_id]["OwnerId"] = op.fields["OwnerId"]
+            self.tasks[op.record_id] |= op.fields
             return WriteResult(op.op_id, WriteStatus.DONE, op.record_id)
         assert op.key is not None
         if op.key in self.mails:
@@ -154,6 +159,7 @@ class Org:
         self._relate(record_id, op.fields)
         owner = op.fields.get("OwnerId", BOT)
         self.tasks[task_id] = {"Id": task_id, "OwnerId": owner, "CreatedById": BOT, "key": op.key}
+        self.tasks[task_id] |= {"WhoId": _first_person(op.fields), "WhatId": op.fields.get("RelatedToId")}
         return WriteResult(op.op_id, WriteStatus.DONE, record_id, created=True)
 
     def _relate(self, mail_id: str, fields: Mapping[str, Any]) -> None:
@@ -177,12 +183,19 @@ class Org:
         self, sobject: str, field: str, parents: Sequence[str], fields: Sequence[str]
     ) -> Iterable[Mapping[str, Any]]:
         self.calls += 1
-        return [row for row in self.relations.values() if row[field] in parents]
+        rows = self.people if field == "Email" else self.relations.values()
+        return [row for row in rows if str(row[field]).lower() in {one.lower() for one in parents}]
 
     def fetch(self, sobject: str, ids: Sequence[str], fields: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
         self.calls += 1
         rows = self.tasks.values() if sobject == "Task" else self.mails.values()
         return {row["Id"]: {name: row.get(name) for name in fields} for row in rows if row["Id"] in set(ids)}
+
+
+def _first_person(fields: Mapping[str, Any]) -> str | None:
+    """Return whom a new mail's Task is about, as Salesforce chooses."""
+    people = [fields.get("WhoId"), fields.get("FromId"), *(fields.get("ToIds") or ()), *(fields.get("CcIds") or ())]
+    return next((one for one in people if one and one.startswith(("003", "00Q"))), None)
 
 
 class LoggedWriter:
@@ -227,15 +240,16 @@ class World:
         }
         self.deals: dict[str, tuple[OpenOpportunity, ...]] = {}
         self.domains: dict[str, tuple[DomainAccount, ...]] = {}
+        self.companies: dict[str, Company] = {}
         self.snapshot = "snapshot 1"
+        self.state = ""  # of its people; empty: not known
         self.plan: Plan | None = None  # lets through only what it holds
         self.roster: list[Principal] = [ANN, BOB]
         self.options = OPTIONS
 
     def book(self, addresses: Iterable[str], deals: Iterable[str] = ()) -> AddressBook:
-        return AddressBook(
-            {one: self.people[one] for one in addresses if one in self.people}, self.deals, self.snapshot, self.domains
-        )
+        known = {one: self.people[one] for one in addresses if one in self.people}
+        return AddressBook(known, self.deals, self.snapshot, self.domains, self.companies)
 
     def capture(self, *, now: datetime = NOW, run_id: str = "run", full: bool = False, **options: Any) -> CaptureReport:
         known = self.journal.settled_ids if full else self.journal.known_ids
@@ -248,6 +262,8 @@ class World:
             records=self.org,
             landed=self.log.done,
             history=self.log.history,
+            refusals=self.log.refusals,
+            people_state=lambda: self.state,
         )
         return capture(self.roster, doors, self.options, run_id=run_id, now=now, full=full, **options)
 

@@ -49,9 +49,9 @@ class Calendars:
 
 
 class EventOrg:
-    """Salesforce's Events and Tasks of meetings, with several people each, beside the `mails` of another."""
+    """Salesforce's Events and Tasks of meetings, with several people each; mails are another's, if there is one."""
 
-    def __init__(self, mails: Org) -> None:
+    def __init__(self, mails: Org | None = None) -> None:
         self.mails = mails
         self.events: dict[str, dict[str, Any]] = {}
         self.people: dict[str, list[str]] = {}
@@ -61,14 +61,16 @@ class EventOrg:
         self.calls = 0
 
     def carry_out(self, op: WriteOp) -> WriteResult:
-        if op.sobject.startswith("EmailMessage") or op.key is None:
+        if self.mails is not None and (op.sobject.startswith("EmailMessage") or op.key is None):
             return self.mails.carry_out(op)
         self.sent.append(op)
         record_id = op.record_id or f"{'00T' if op.sobject == 'Task' else '00U'}{len(self.sent):015}"
         if op.verb is Verb.DELETE:
             del self.events[record_id]
             return WriteResult(op.op_id, WriteStatus.DONE, record_id)
-        row = self.events.setdefault(record_id, {"Id": record_id, "OwnerId": BOT, "CreatedById": BOT})
+        row = self.events.setdefault(
+            record_id, {"Id": record_id, "OwnerId": BOT, "CreatedById": BOT, "LastModifiedById": BOT}
+        )
         listed = f"{op.sobject}WhoIds"
         row.update({name: value for name, value in op.fields.items() if name != listed})
         who = row.get("WhoId")
@@ -79,14 +81,13 @@ class EventOrg:
     def fetch(self, sobject: str, ids: Sequence[str], fields: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
         if sobject == "User":
             return {one: {"Id": one, "TimeZoneSidKey": self.zones.get(one)} for one in ids}
-        rows = {one: {"LastModifiedById": BOT, **self.events[one]} for one in ids if one in self.events}
-        found = {one: {name: row.get(name) for name in fields} for one, row in rows.items()}
-        return {**self.mails.fetch(sobject, ids, fields), **found}
+        found = {one: {name: self.events[one].get(name) for name in fields} for one in ids if one in self.events}
+        return {**(self.mails.fetch(sobject, ids, fields) if self.mails is not None else {}), **found}
 
     def related(
         self, sobject: str, field: str, parents: Sequence[str], fields: Sequence[str]
     ) -> Iterable[Mapping[str, Any]]:
-        if sobject == "EmailMessageRelation":
+        if self.mails is not None and sobject == "EmailMessageRelation":
             yield from self.mails.related(sobject, field, parents, fields)
         for parent in parents:
             for person in self.people.get(parent, ()):
@@ -114,6 +115,7 @@ class MeetingWorld(World):
             records=self.event_org,
             landed=self.log.done,
             history=self.log.history,
+            refusals=self.log.refusals,
         )
         return capture(self.roster, doors, self.options, run_id="run", now=now, **options)
 

@@ -82,6 +82,7 @@ class Company(MeetingWorld):
             records=self.event_org,
             landed=self.log.done,
             history=self.log.history,
+            refusals=self.log.refusals,
         )
         return capture(REPS, doors, self.options, run_id="run", now=now, **options)
 

@@ -13,6 +13,7 @@ from leakwatch.app.mirroring import latest_snapshot, refresh_if_older
 from leakwatch.app.neighbouring import neighbours_of
 from leakwatch.core.deletion_limits import DeletionLimits
 from leakwatch.core.identity import build_roster
+from leakwatch.core.newcomers import CreateRules
 from leakwatch.core.plan import PlanRules
 from leakwatch.core.privacy import PrivacyRules
 from leakwatch.errors import ConfigError, SafetyError, StoppedError, UsageError
@@ -84,6 +85,8 @@ def run_capture(
             history=parts.write_log.history,
             neighbours=neighbours_of(parts),
             adoptions=parts.write_log,
+            refusals=parts.write_log.refusals,
+            people_state=lambda: people_state_of(parts),
             units=google.limiter.spent,
         )
         report = capture(
@@ -178,6 +181,13 @@ def address_book_of(parts: Parts, addresses: Iterable[str], deals: Iterable[str]
     return address_book(parts.mirror_folder, addresses, deals, shared=shared_domains(parts))
 
 
+def people_state_of(parts: Parts) -> str:
+    """Return a digest of all by which mail is matched, as last mirrored."""
+    from leakwatch.store.address_book import people_state
+
+    return people_state(parts.mirror_folder)
+
+
 def shared_domains(parts: Parts) -> tuple[str, ...]:
     """Return the domains, besides those everybody knows, that lead to no account: our own, and the settings'."""
     settings = parts.settings
@@ -247,6 +257,10 @@ def capture_options(parts: Parts, people: Sequence[UserFact], directory: Sequenc
         match_bulk=section.bulk == "log",
         shared_domains=shared_domains(parts),
         backfill=timedelta(days=section.backfill_days),
+        create=None
+        if section.create == "none"
+        else CreateRules(section.create, section.create_limit, write=settings.writes.create_people),
+        rematch=timedelta(days=section.rematch_days) if section.rematch_days else None,
         meetings=settings.writes.meetings,
         deletions=DeletionLimits(settings.writes.deletes_per_run, settings.writes.deletes_share),
         calendar_loop=section.calendar_loop,

@@ -50,15 +50,7 @@ def capture_lines(found: CaptureReport) -> list[str]:
             f"written: {_counts(found.written)}; already there: {found.already_there}; "
             f"Tasks given to their rep: {found.owners_given}; waiting: {found.waiting}"
         )
-    if found.held_deletions:
-        lines.append(f"! held back: {found.held_why}")
-        lines += _some([f"  not deleted: {op.sobject} {op.record_id}: {op.reason}" for op in found.held_deletions])
-    if found.adopted:
-        head = "would be adopted" if found.dry_run else "adopted"
-        lines.append(f"already there by another tool, {head}: {len(found.adopted)}")
-        lines += _some([f"  {op.sobject} {op.record_id}: {op.reason}" for op in found.adopted]) if found.dry_run else []
-    if found.loop:
-        lines.append(f"! {found.loop}")
+    lines += _beside_writing(found)
     if found.quarantined:
         lines.append(f"! quarantined: {_counts(found.quarantined)}; see leakwatch quarantine list")
     if found.reconciled:
@@ -85,6 +77,20 @@ def capture_lines(found: CaptureReport) -> list[str]:
     if found.units:
         lines.append(f"quota units: {_counts(found.units)}")
     return lines
+
+
+def _beside_writing(found: CaptureReport) -> list[str]:
+    lines: list[str] = []
+    if found.held_deletions:
+        lines.append(f"! held back: {found.held_why}")
+        lines += _some([f"  not deleted: {op.sobject} {op.record_id}: {op.reason}" for op in found.held_deletions])
+    if found.rematched:
+        lines.append(f"matched anew, now that Salesforce knows more: {found.rematched}")
+    if found.adopted:
+        head = "would be adopted" if found.dry_run else "adopted"
+        lines.append(f"already there by another tool, {head}: {len(found.adopted)}")
+        lines += _some([f"  {op.sobject} {op.record_id}: {op.reason}" for op in found.adopted]) if found.dry_run else []
+    return [*lines, f"! {found.loop}"] if found.loop else lines
 
 
 def mirror_plan_lines(plan: MirrorPlan) -> list[str]:

@@ -26,6 +26,7 @@ UNAUTHORIZED, NOT_FOUND = 401, 404
 TRANSIENT_STATUS = frozenset({406, 408, 420, 429, 500, 502, 503, 504})  # 420: Salesforce Edge
 SESSION_REFUSED = "INVALID_SESSION_ID"
 _AUTH_CODES = frozenset({"API_CURRENTLY_DISABLED", "API_DISABLED_FOR_ORG", "TXN_SECURITY_METERING_ERROR"})
+_RETIRED = frozenset({"GONE", "UNSUPPORTED_API_VERSION"})  # what REST says, and what SOAP does
 _TRANSIENT_CODES = frozenset(
     {"SERVER_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "UNABLE_TO_LOCK_ROW", "QUERY_TIMEOUT", "UNKNOWN_EXCEPTION"}
 )
@@ -59,7 +60,7 @@ def translate(
         return BudgetError(f"the org's API calls of the last 24 hours are used up: {message}")
     if code in _AUTH_CODES:
         return AuthError(f"{message} ({code})", reason=code)
-    if code == "UNSUPPORTED_API_VERSION":
+    if code in _RETIRED:
         return ConfigError(f"salesforce.api_version: this org does not serve it any more ({message}); set a newer one")
     if code == "INVALID_QUERY_LOCATOR":
         return CursorError(message)

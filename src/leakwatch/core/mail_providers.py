@@ -7,11 +7,12 @@ and `capture.shared_domains` add to it. A domain counts with all that lies under
 from __future__ import annotations
 
 
-def _words(text: str) -> frozenset[str]:
+def words_of(text: str) -> frozenset[str]:
+    """Return the words of a list that is kept as text."""
     return frozenset(text.split())
 
 
-FREE_MAIL = _words(
+FREE_MAIL = words_of(
     """
     126.com 139.com 163.com 189.cn abv.bg addy.io aim.com alice.it aliyun.com anonaddy.com aol.co.uk aol.com
     aol.de aol.fr atlas.cz azet.sk bezeqint.net bk.ru bol.com.br caramail.com centrum.cz centrum.sk
@@ -40,7 +41,7 @@ FREE_MAIL = _words(
 )
 
 # Providers of lines whose customers are companies as well as people: the domain is the provider's, not theirs.
-INTERNET_PROVIDERS = _words(
+INTERNET_PROVIDERS = words_of(
     """
     1und1.de a1.net airtelmail.in alice-dsl.net ameritech.net aon.at arcor.de att.net au.com bbox.fr bell.net
     bellsouth.net biglobe.ne.jp bigpond.com bigpond.net.au bluewin.ch blueyonder.co.uk bredband.net
@@ -63,7 +64,7 @@ INTERNET_PROVIDERS = _words(
     """
 )
 
-DISPOSABLE = _words(
+DISPOSABLE = words_of(
     """
     10minutemail.com 10minutemail.net 33mail.com anonbox.net burnermail.io byom.de discard.email
     discardmail.com dispostable.com dropmail.me emailondeck.com erine.email fakeinbox.com fakemail.net
@@ -78,7 +79,7 @@ DISPOSABLE = _words(
 )
 
 # People write these into Account.Website, where a company has only a page on somebody else's site.
-SITES_OF_MANY = _words(
+SITES_OF_MANY = words_of(
     """
     bit.ly blogger.com blogspot.com business.site carrd.co docs.google.com ebay.com etsy.com facebook.com fb.com
     g.page github.com github.io gitlab.com godaddysites.com goo.gl hepsiburada.com indiamart.com instagram.com

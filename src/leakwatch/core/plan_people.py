@@ -104,7 +104,8 @@ def people_change(
         first = wanted[0] if wanted else None
         return {"WhoId": first} if untouched and first != (leads or None) else {}
     after = _reconciled(wanted, written.people, present)
-    if untouched and wanted and wanted[0] in after:
+    led_by_person = not untouched and current.get("WhoId") in after
+    if not led_by_person and wanted and wanted[0] in after:
         after = list(dict.fromkeys((wanted[0], *after)))
     lead = after[0] if after else None
     if lead != (current.get("WhoId") or None):

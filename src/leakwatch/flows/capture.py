@@ -8,15 +8,19 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from leakwatch import log
+from leakwatch.core.addresses import AddressPatterns
 from leakwatch.core.deletion_limits import DeletionLimits
 from leakwatch.core.exclusion import Screening, Vetoes, drops
 from leakwatch.core.match import MatchRules, Span
+from leakwatch.core.newcomers import CreateRules, Entry
 from leakwatch.core.normalise import decisive, merge
 from leakwatch.core.plan import PlanRules
 from leakwatch.core.privacy import Insiders, PrivacyRules
 from leakwatch.errors import BusyError, ConfigError, LeakwatchError
 from leakwatch.flows.capture_adopt import Adopting, LoopPolicy
+from leakwatch.flows.capture_people import Additions, Creating
 from leakwatch.flows.capture_read import Memory, Reading, without_notice
+from leakwatch.flows.capture_rematch import Rematching
 from leakwatch.flows.capture_report import CaptureReport, Tally
 from leakwatch.flows.capture_write import Writing
 from leakwatch.model import (
@@ -49,6 +53,8 @@ class CaptureOptions:
         privacy, planning: see there. never_match, match_bulk, shared_domains: see `MatchRules`.
         backfill: how far back the first sync of a mailbox reads.
         parked_retry: a mailbox that refused us is tried again after so long.
+        rematch: what is in Salesforce and not older is matched anew with each snapshot; None: never.
+        create: who of the people not in Salesforce is entered there; None: nobody.
         meetings: write Events; off leaves what the calendars brought in the journal.
         deletions: how much a run may delete unasked.
         calendar_loop: what becomes of Events where another tool syncs calendars (see `LoopPolicy`).
@@ -65,11 +71,18 @@ class CaptureOptions:
     match_bulk: bool = False
     backfill: timedelta = timedelta(days=90)
     parked_retry: timedelta = timedelta(hours=6)
+    rematch: timedelta | None = timedelta(days=90)
+    create: CreateRules | None = None
     meetings: bool = False
     deletions: DeletionLimits = field(default_factory=DeletionLimits)
     calendar_loop: LoopPolicy = "refuse"
     workers: int = 1
     round_size: int = 2_000
+
+
+def _none_refused(op_ids: Iterable[str]) -> Mapping[str, str]:
+    del op_ids
+    return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +97,8 @@ class CaptureDoors:
         landed: returns op id -> record id of those writes that the write log knows as carried out.
         history: returns key -> what the write log knows to be written of a record of ours.
         neighbours: finds what other tools wrote, `adoptions` remembers it; without both nothing is adopted.
+        refusals: returns op id -> error code of those writes that Salesforce refused.
+        people_state: returns a digest of all that the address book goes by; "" where that is not known.
         units: returns API quota units spent so far, by provider.
     """
 
@@ -96,6 +111,8 @@ class CaptureDoors:
     history: Callable[[Iterable[str]], Mapping[str, Written]]
     neighbours: Neighbours | None = None
     adoptions: AdoptionLog | None = None
+    refusals: Callable[[Iterable[str]], Mapping[str, str]] = _none_refused
+    people_state: Callable[[], str] = str
     units: Callable[[], Mapping[str, int]] = dict[str, int]
 
     def adopting(self, policy: LoopPolicy) -> Adopting | None:
@@ -155,27 +172,18 @@ def capture(
     )
     tally = Tally()
     for source in doors.sources:
-        reading = Reading(
-            source,
-            journal,
-            insiders,
-            options.privacy,
-            options.backfill,
-            options.parked_retry,
-            now,
-            memory,
-            on_page,
-            full,
-        )
+        window = (options.backfill, options.parked_retry, now)
+        reading = Reading(source, journal, insiders, options.privacy, *window, memory, on_page, full)
         part = reading.read_all(due, workers=options.workers, retry_parked=retry_parked)
         tally.add(part if source.kind is ActivityKind.MAIL else part.of_calendars())
     mail = [source for source in doors.sources if source.kind is ActivityKind.MAIL]
     read = [one.address for one in due if one.address not in tally.failed and one.address not in tally.parked]
     spans = _spans(journal, mail, read, window_start=now - options.backfill, now=now)
     adopting = doors.adopting(options.calendar_loop)
+    book = Additions(doors.address_book)
     writing = Writing(
         journal=journal,
-        address_book=doors.address_book,
+        address_book=book,
         writer=doors.writer,
         records=doors.records,
         landed=doors.landed,
@@ -204,6 +212,11 @@ def capture(
         deletions=options.deletions,
         adopting=adopting,
     )
+    creating = _creating(principals, doors, options, insiders, book, run_id=run_id, now=now)
+    rematching = None
+    if options.rematch is not None:
+        rematching = Rematching(writing, now - options.rematch, f"{doors.people_state()} {options.rematch.days}")
+    steps = _Steps(creating, writing, rematching)
     if principals and not dry_run:
         writing.drop_closed([source.name for source in doors.sources], tally)
     operations: tuple[WriteOp, ...] = ()
@@ -212,9 +225,9 @@ def capture(
         if not principals:
             pass  # nobody on the roster: more likely it could not be had than that all mail read so far is to go
         elif memory is not None:
-            operations = writing.plan_only(_would_be(journal, memory), tally)
+            operations = steps.plan_only(_would_be(journal, memory), tally)
         elif write:
-            writing.write(journal.unsettled(), tally)
+            steps.write(journal.unsettled(), tally)
     except (ConfigError, BusyError):
         raise
     except LeakwatchError as error:
@@ -229,6 +242,61 @@ def capture(
         mailboxes_left=journal.left({one.address for one in principals}, since=now - NAMED_FOR) if principals else (),
         roster_empty=not principals,
         units={name: spent - before.get(name, 0) for name, spent in doors.units().items()},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Steps:
+    """What is done about what was read, in its order: people are entered before mail is matched with them."""
+
+    creating: Creating | None
+    writing: Writing
+    rematching: Rematching | None
+
+    def plan_only(self, waiting: Iterator[WaitingMail], tally: Tally) -> tuple[WriteOp, ...]:
+        operations = self.creating.plan_only(tally) if self.creating is not None else ()
+        operations += self.writing.plan_only(waiting, tally)
+        return operations + (self.rematching.plan_only(tally) if self.rematching is not None else ())
+
+    def write(self, waiting: Iterator[WaitingMail], tally: Tally) -> None:
+        if self.creating is not None:
+            self.creating.write(tally)
+        self.writing.write(waiting, tally)
+        if self.rematching is not None:
+            self.rematching.write(tally)
+
+
+def _creating(
+    principals: Sequence[Principal],
+    doors: CaptureDoors,
+    options: CaptureOptions,
+    insiders: Insiders,
+    book: Additions,
+    *,
+    run_id: str,
+    now: datetime,
+) -> Creating | None:
+    if options.create is None:
+        return None
+    users = {one.address: one.salesforce_user_id for one in principals}
+    return Creating(
+        journal=doors.journal,
+        book=book,
+        writer=doors.writer,
+        records=doors.records,
+        landed=doors.landed,
+        refusals=doors.refusals,
+        entry=Entry(
+            options.create,
+            insiders,
+            options.privacy,
+            AddressPatterns(options.never_match),
+            frozenset(options.shared_domains),
+            users.get,
+        ),
+        run_id=run_id,
+        now=now,
+        since=options.rematch or options.backfill,
     )
 
 
@@ -337,6 +405,7 @@ def _report(
         written=dict(tally.written),
         already_there=tally.already_there,
         owners_given=tally.owners_given,
+        rematched=tally.rematched,
         unmatched=tally.unmatched,
         held=tally.held,
         waiting=tally.waiting,

@@ -32,6 +32,7 @@ class CaptureReport:
         matched: activities by MatchBasis.
         planned: writes by sObject. written: records made, by sObject. already_there: landed in an earlier run.
         owners_given: Tasks whose owner was set to the rep.
+        rematched: activities in Salesforce that a newer snapshot gave somebody, an account or an opportunity.
         unmatched, held, waiting: activities that stay in the journal for a later run; `waiting` were refused for now
             or their outcome is unknown.
         quarantined: activities and items by reason.
@@ -62,6 +63,7 @@ class CaptureReport:
     written: Mapping[str, int] = field(default_factory=dict[str, int])
     already_there: int = 0
     owners_given: int = 0
+    rematched: int = 0
     unmatched: int = 0
     held: int = 0
     waiting: int = 0
@@ -95,6 +97,7 @@ class CaptureReport:
             "activities.unmatched": self.unmatched,
             "activities.held": self.held,
             "activities.waiting": self.waiting,
+            "activities.rematched": self.rematched,
             "writes.already_there": self.already_there,
             "activities.adopted": len(self.adopted),
             "writes.owners_given": self.owners_given,
@@ -117,6 +120,7 @@ class Tally:
     captured: int = 0
     already_there: int = 0
     owners_given: int = 0
+    rematched: int = 0
     unmatched: int = 0
     held: int = 0
     waiting: int = 0
@@ -139,7 +143,7 @@ class Tally:
     def add(self, other: Tally) -> None:
         """Add another tally to this one."""
         for name in ("read", "calendars_read", "reconciled", "items", "captured", "already_there", "owners_given",
-                     "unmatched", "held", "waiting"):  # fmt: skip
+                     "rematched", "unmatched", "held", "waiting"):  # fmt: skip
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for name in ("skipped", "matched", "planned", "written", "quarantined", "parked", "failed", "calendars_failed"):
             getattr(self, name).update(getattr(other, name))

@@ -15,6 +15,7 @@ from leakwatch.core.match import MatchRules, Resolver, lookup_addresses
 from leakwatch.core.match_deals import with_past_deal
 from leakwatch.core.normalise import merge, sender_of
 from leakwatch.core.plan import PlanRules, plan_mail
+from leakwatch.core.rematch import remembered
 from leakwatch.flows.capture_adopt import Adopting
 from leakwatch.flows.capture_deletions import Deletions
 from leakwatch.flows.capture_meetings import Meetings
@@ -190,7 +191,7 @@ class Writing:
             if self.adopting is not None:
                 self.adopting.note(found.noted, run_id=self.run_id, now=self.now)
             apart = {key: match for key, match in found.matches.items() if key in found.outcomes}
-            self.journal.record_matches(apart, found.outcomes, now=self.now, reasons=found.reasons)
+            self.journal.record_matches(self._remembered(apart), found.outcomes, now=self.now, reasons=found.reasons)
             self._look_after(there, tally)
             while len(pending.ops) >= self.size:
                 self._apply(pending.take(self.size), tally)
@@ -335,7 +336,7 @@ class Writing:
         tally.waiting += len(unrelated)
         late |= unrelated
         outcomes = {key: Outcome.WRITTEN for key in there.matches if key not in late}
-        self.journal.record_matches(there.matches, outcomes, now=self.now)
+        self.journal.record_matches(self._remembered(there.matches), outcomes, now=self.now)
 
     def _give(
         self, mails: Mapping[str, str], ops: Sequence[WriteOp], matches: Mapping[str, Match], tally: Tally
@@ -386,8 +387,14 @@ class Writing:
         refusals = len(reasons)
         for key in landed.keys() - late:
             outcomes[key], reasons[key] = pending.ends.get(key, (Outcome.WRITTEN, ""))
-        self.journal.record_matches(pending.matches, outcomes, now=self.now, reasons=reasons, refused=refused)
+        matches = self._remembered(pending.matches)
+        self.journal.record_matches(matches, outcomes, now=self.now, reasons=reasons, refused=refused)
         _log.info(log.Event.PLAN_APPLIED, landed=len(landed), refused=refusals, late=len(late))
+
+    def _remembered(self, matches: Mapping[str, Match]) -> Mapping[str, Match]:
+        """Return `matches` as they are to be stored: of what is in Salesforce already, as it stands there."""
+        before = self.journal.matches(matches)
+        return {key: remembered(before.get(key), match) for key, match in matches.items()}
 
     def _may_match_anew(self, result: WriteResult, key: str, pending: _Round) -> bool:
         """Return whether a newer snapshot may know better than the one by which a refused mail was matched."""

@@ -12,6 +12,7 @@ from leakwatch.model.capture import (
     ActivityKind,
     Cursor,
     CursorPhase,
+    Dealing,
     Decision,
     Direction,
     MailTrace,
@@ -25,6 +26,7 @@ from leakwatch.model.capture import (
     SkipReason,
     SourceRef,
     WaitingMail,
+    WrittenMatch,
 )
 from leakwatch.model.findings import WITHDRAWN, Delivery, Finding, FindingStatus, Proof, Transition
 from leakwatch.model.people import AddressBook, Company, DomainAccount, OpenOpportunity, Person
@@ -64,6 +66,7 @@ __all__ = [
     "Company",
     "Cursor",
     "CursorPhase",
+    "Dealing",
     "Decision",
     "Delivery",
     "Direction",
@@ -103,5 +106,6 @@ __all__ = [
     "WriteResult",
     "WriteStatus",
     "Written",
+    "WrittenMatch",
     "people_in",
 ]

@@ -259,3 +259,29 @@ class Match:
     runners_up: tuple[str, ...] = ()
     addresses: Mapping[str, str] = field(default_factory=dict[str, str])  # matched address -> Contact, Lead or User id
     left_out: tuple[str, ...] = ()  # addresses of leads that can not be named beside these records
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenMatch:
+    """An activity that is in Salesforce, as far as a newer snapshot may know it better.
+
+    `outsiders` are the visible addresses in it that are not ours; `stored_at` is when `match` was stored (aware UTC).
+    """
+
+    key: str
+    stored_at: datetime
+    match: Match
+    outsiders: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Dealing:
+    """What one mail or meeting says of one person outside: they wrote to us, we wrote to them, or we met."""
+
+    address: str
+    name: str
+    at: datetime
+    received: bool
+    sent: bool
+    met: bool
+    mailboxes: tuple[str, ...]  # of ours that hold it

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any, cast
 
 from leakwatch.clients.salesforce import soql
+from leakwatch.core.newcomers import PEOPLE
 from leakwatch.core.plan_relations import PARENT, RELATION, RELATION_FIELDS
 from leakwatch.errors import RecordError
 from leakwatch.model import KEY_FIELD, Verb, WriteOp, WriteResult, WriteStatus
@@ -21,15 +22,16 @@ PARENTS_A_QUERY = 200
 def landed(reader: SalesforceReader, ops: Sequence[WriteOp]) -> list[WriteResult]:
     """Return a result for each of `ops` that is seen to have landed; the others did not, or it can't be seen.
 
-    An insert is found by our key, a mail's relation by whom it names, a post by the marker in its text, an update by
-    the values that its row has now, a deletion by there being no row. An upsert is never: it is sent again, which
-    changes nothing.
+    An insert is found by our key, a person by their address, a mail's relation by whom it names, a post by the marker
+    in its text, an update by the values that its row has now, a deletion by there being no row. An upsert is never: it
+    is sent again, which changes nothing.
 
     Raises:
         AuthError, TransientError: the org can't be asked now.
     """
     return [
         *_inserts(reader, ops),
+        *_people(reader, ops),
         *_relations(reader, ops),
         *_updates(reader, ops),
         *_deletions(reader, ops),
@@ -43,6 +45,17 @@ def _inserts(reader: SalesforceReader, ops: Sequence[WriteOp]) -> Iterable[Write
         for op in group:
             if op.key in rows:
                 yield WriteResult(op.op_id, WriteStatus.ALREADY_THERE, str(rows[op.key]["Id"]), created=True)
+
+
+def _people(reader: SalesforceReader, ops: Sequence[WriteOp]) -> Iterable[WriteResult]:
+    """Find contacts and leads, which have no key of ours; nobody is entered whose address was there before."""
+    for sobject, group in _by_object(op for op in ops if op.verb is Verb.INSERT and op.sobject in PEOPLE):
+        rows = reader.related(sobject, "Email", sorted({str(op.fields["Email"]) for op in group}), ("Email",))
+        by_address = {str(row["Email"]).lower(): row for row in rows}
+        for op in group:
+            row = by_address.get(str(op.fields["Email"]))
+            if row is not None:
+                yield WriteResult(op.op_id, WriteStatus.ALREADY_THERE, str(row["Id"]), created=True)
 
 
 def _relations(reader: SalesforceReader, ops: Sequence[WriteOp]) -> Iterable[WriteResult]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
@@ -15,6 +16,14 @@ from leakwatch.errors import StaleError
 from leakwatch.model import AddressBook, Company, DomainAccount, OpenOpportunity, Person
 from leakwatch.store.snapshots import latest_snapshot, open_snapshot
 
+_STATE = {  # our own names; what `people_state` goes by
+    "lw_address": "address, record_id, sobject, account_id, owner_id, is_active, is_main, contact_id, opportunity_id",
+    "lw_domain": "domain, account_id, is_stated",
+    "lw_company": "record_id, owner_id, parent_id",
+    "lw_open_opportunity": "record_id, account_id, owner_id, created_at, close_date",
+    "lw_deal_contact": "opportunity_id, contact_id, is_primary",
+    "lw_deal_user": "opportunity_id, user_id",
+}
 _BATCH = 20_000  # values a query: 2.8 µs an address when measured, against 491 µs one by one
 
 
@@ -52,6 +61,25 @@ def address_book(
                 "`leakwatch mirror` to make a new one."
             ) from error
     return AddressBook(people, open_ones, snapshot.snapshot_id, domains, companies)
+
+
+def people_state(mirror_folder: Path) -> str:
+    """Return a digest of all by which the newest snapshot matches; "" where there is none, or an earlier leakwatch's.
+
+    Equal digests mean that nobody appeared, moved or got a deal. What changes with every activity is not in it.
+    """
+    snapshot = latest_snapshot(mirror_folder)
+    if snapshot is None:
+        return ""
+    parts: list[str] = []
+    with open_snapshot(Path(snapshot.path)) as connection:
+        for table, columns in _STATE.items():
+            try:
+                row = connection.execute(f"SELECT count(*), sum(hash({columns})) FROM {table}").fetchone()  # noqa: S608
+            except (duckdb.CatalogException, duckdb.BinderException):
+                return ""
+            parts += [str(one) for one in row or ()]
+    return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:32]
 
 
 class _Asking:

@@ -31,6 +31,7 @@ from leakwatch.store.database import transaction
 from leakwatch.store.journal_mailboxes import SqlMailboxes
 from leakwatch.store.journal_outcomes import SqlOutcomes, copies_of
 from leakwatch.store.journal_withheld import SqlWithheld
+from leakwatch.store.journal_written import SqlWritten
 
 # These may change without the item's id changing: such an item is looked at again when it is listed again. NOT_GIVEN
 # needs no place here: each reading begins by asking for those (see `not_given`), and once is enough.
@@ -60,7 +61,7 @@ SETTING_REASONS = frozenset(
 )
 
 
-class SqlJournal(SqlOutcomes, SqlMailboxes, SqlWithheld):
+class SqlJournal(SqlOutcomes, SqlMailboxes, SqlWithheld, SqlWritten):
     """The `Journal` port over SQLAlchemy Core: cursors and pages here, the rest in the base classes."""
 
     def cursor(self, source: str, principal: str, stream: str) -> Cursor | None:

@@ -114,6 +114,17 @@ class SqlWriteLog:
                 found.update({row.op_id: row.record_id or "" for row in connection.execute(query)})
         return found
 
+    def refusals(self, op_ids: Iterable[str]) -> Mapping[str, str]:
+        """Return op_id -> Salesforce's error code for those of `op_ids` that it refused."""
+        found: dict[str, str] = {}
+        with transaction(self._engine) as connection:
+            for some in chunks(sorted(set(op_ids))):
+                query = select(writes.c.op_id, writes.c.code).where(
+                    writes.c.op_id.in_(some), writes.c.status == WriteStatus.REFUSED.value
+                )
+                found.update({row.op_id: row.code for row in connection.execute(query)})
+        return found
+
     def history(self, keys: Iterable[str]) -> Mapping[str, Written]:
         """Return key -> what was written of those records of ours that were made."""
         found: dict[str, Written] = {}

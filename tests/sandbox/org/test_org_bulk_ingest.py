@@ -104,7 +104,7 @@ def test_an_ingest_job_is_opened_filled_closed_and_worked_on(api: Api, org: Org,
     assert (made["LastName"], made["CreatedById"]) == ("Öz", company.rep)
 
 
-@pytest.mark.documented(guess="that columns are counted from 0")
+@pytest.mark.documented("Snowfakery issue 793")
 def test_records_fail_one_by_one_and_say_why(api: Api, company: Company) -> None:
     content = (
         "Company,LastName,OwnerId,NumberOfEmployees,Email\n"
@@ -160,7 +160,7 @@ def test_an_upsert_makes_and_changes_and_finds_parents_by_external_id(
     assert {row["WhatId"] for row in org.query("SELECT WhatId FROM Task")} == {company.account}
 
 
-@pytest.mark.documented(guess="the words for other columns than Id")
+@pytest.mark.documented("SFDX-Data-Move-Utility issue 325", guess="hardDelete's words for other columns")
 def test_delete_fills_the_recycle_bin_and_hard_delete_goes_past_it(api: Api, org: Org, company: Company) -> None:
     path, _ = loaded(api, "delete", "Lead", f"Id\n{company.lead}\n{company.lead[:15]}\nnonsense\n")
     assert [row[0] for row in rows(api, path, "successfulResults")[1:]] == [company.lead]
@@ -172,7 +172,7 @@ def test_delete_fills_the_recycle_bin_and_hard_delete_goes_past_it(api: Api, org
     refused = api.call("POST", "jobs/ingest", {"operation": "hardDelete", "object": "Contact"})
     assert refused.json()[0]["errorCode"] == "FEATURENOTENABLED"
     _, job = loaded(api, "delete", "Contact", f"Id,LastName\n{company.contact},x\n")
-    assert (job["state"], job["errorMessage"]) == ("Failed", "InvalidBatch : delete batch must contain only ids")
+    assert (job["state"], job["errorMessage"]) == ("Failed", "InvalidBatch : The 'delete' batch must contain only ids")
 
 
 UNREADABLE = [

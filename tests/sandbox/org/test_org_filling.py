@@ -16,6 +16,7 @@ from leakwatch.sandbox.org.cursors import CHUNK
 from leakwatch.sandbox.org.database import Snapshot
 from leakwatch.sandbox.org.errors import OrgError
 from leakwatch.sandbox.org.facade import Org, OrgSettings
+from leakwatch.sandbox.org.soql import listing
 from leakwatch.sandbox.org.soql.results import Page
 from leakwatch.sandbox.org.store import Store
 from sandbox.org.org_kit import Clock, Company
@@ -24,6 +25,12 @@ pytestmark = pytest.mark.documented("REST API Developer Guide, Query", settled=F
 
 COUNT = CHUNK + 100
 ASKED = "SELECT Name FROM Account WHERE Name LIKE 'deal%' ORDER BY Name DESC"
+
+
+@pytest.fixture(autouse=True)
+def short_sight(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No more ids than one page has are found with it."""
+    monkeypatch.setattr(listing, "AHEAD", CHUNK)
 
 
 @pytest.fixture
@@ -116,17 +123,42 @@ def test_a_listing_that_fails_ends_its_locator_and_no_other(
     assert len(rest_of(org, good)) == 100
 
 
+def test_pages_found_with_the_first_one_do_not_wait_for_the_rest(
+    org: Org, first: Callable[[], Page], held: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "AHEAD", 2 * CHUNK)
+    org.seed("Account", ({"Name": f"deal{i:04}"} for i in range(COUNT, 2 * COUNT)))
+    page = org.query_more(str(first().locator), page_size=CHUNK)
+    assert not held.is_set()
+    assert (page.total, page.records[0]["Name"]) == (2 * COUNT, f"deal{2 * COUNT - CHUNK - 1:04}")
+    held.set()
+    assert len(rest_of(org, page)) == 2 * COUNT - 2 * CHUNK
+
+
+STARTED = "CreatedDate > 2020-01-01T00:00:00Z"
+COVERED = "SEARCH t0 USING COVERING INDEX"
+LATE = "IsClosed = false AND CloseDate < TODAY"
+
+
 @pytest.mark.parametrize(
-    ("where", "step"),
+    ("sobject", "where", "step"),
     [
-        ("CreatedDate > 2020-01-01T00:00:00Z", "SEARCH t0 USING COVERING INDEX Account_CreatedDate (CreatedDate>?)"),
-        ("AnnualRevenue = null", "SCAN t0"),
+        ("Account", STARTED, f"{COVERED} Account_CreatedDate (CreatedDate>?)"),
+        ("Account", "AnnualRevenue = null", "SCAN t0"),
+        (
+            "Opportunity",
+            LATE,
+            f"{COVERED} Opportunity_narrow_IsClosed (IsClosed=? AND CloseDate<?)",
+        ),
+        ("Opportunity", f"{LATE} AND Probability = 10", "SCAN t0"),
     ],
 )
 def test_counting_reads_an_index_alone_or_the_table_alone(
-    org: Org, monkeypatch: pytest.MonkeyPatch, where: str, step: str
+    org: Org, monkeypatch: pytest.MonkeyPatch, sobject: str, where: str, step: str
 ) -> None:
-    org.seed("Account", ({"Name": f"deal{i}"} for i in range(201)))
+    more = {"CloseDate": "2020-01-01", "StageName": "Prospecting"} if sobject == "Opportunity" else {}
+    org.seed(sobject, ({"Name": f"deal{i}", **more} for i in range(202)))
+    monkeypatch.setattr(listing, "AHEAD", 200)
     counts: list[tuple[str, Any]] = []
     run = Store.execute
 
@@ -136,6 +168,6 @@ def test_counting_reads_an_index_alone_or_the_table_alone(
         return run(self, sql, parameters)
 
     monkeypatch.setattr(Store, "execute", note)
-    org.query_page(f"SELECT Id FROM Account WHERE {where}", all_rows=False, page_size=200)
+    org.query_page(f"SELECT Id FROM {sobject} WHERE {where}", all_rows=False, page_size=200)
     ((sql, parameters),) = counts
     assert [row["detail"] for row in org.store.execute(f"EXPLAIN QUERY PLAN {sql}", parameters)] == [step]

@@ -56,7 +56,7 @@ def test_a_merged_person_is_in_a_campaign_once(org: Org, company: Company) -> No
     assert org.query("SELECT ContactId FROM CampaignMember") == [{"ContactId": company.contact}]
 
 
-@pytest.mark.documented(guess="the codes for another object and another number")
+@pytest.mark.documented(guess="the code for another number")
 def test_a_merge_is_of_two_or_three_living_records_of_an_object_that_can_be_merged(org: Org, company: Company) -> None:
     def refused(sobject: str, master: str, *others: str) -> str:
         with pytest.raises(OrgError) as caught:

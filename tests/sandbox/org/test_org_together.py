@@ -11,6 +11,7 @@ import pytest
 from leakwatch.sandbox.org.cursors import CHUNK, MOST_PER_USER
 from leakwatch.sandbox.org.errors import OrgError
 from leakwatch.sandbox.org.facade import Org, OrgSettings
+from leakwatch.sandbox.org.soql import listing
 from sandbox.org.org_kit import Clock, Company
 
 NAMES = "SELECT Name FROM Account"
@@ -83,7 +84,10 @@ def test_a_cursor_fixes_the_rows_and_shows_their_present_values(org: Org, compan
     assert names[-1] == "renamed"
 
 
-def test_filling_a_cursor_holds_one_chunk_of_ids_however_many_there_are(org: Org, company: Company) -> None:
+def test_filling_a_cursor_holds_one_chunk_of_ids_however_many_there_are(
+    org: Org, company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "AHEAD", CHUNK)
     for count in (3 * CHUNK, 2 * CHUNK):
         accounts(org, count)
         for soql in (NAMES, f"{NAMES} WHERE Name LIKE 'A%'"):

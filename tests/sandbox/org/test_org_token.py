@@ -85,7 +85,7 @@ def test_an_assertion_with_an_id_is_good_once(login: Login) -> None:
     assert login.ask(jti="one", iss="other").status_code == 200
 
 
-@pytest.mark.documented(guess="the words for a deactivated user, and that nbf has no leeway")
+@pytest.mark.documented(guess="that nbf has no leeway")
 @pytest.mark.parametrize(
     ("claims", "error", "description"),
     [

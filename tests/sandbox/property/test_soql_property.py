@@ -14,8 +14,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from leakwatch.sandbox.org import cursors
 from leakwatch.sandbox.org.caller import Caller
 from leakwatch.sandbox.org.facade import Org, OrgSettings
+from leakwatch.sandbox.org.soql import listing
 from sandbox.org.org_kit import Clock
 from sandbox.property.evaluator import Evaluator, Operand, Query
 from sandbox.property.random_company import company
@@ -126,4 +128,27 @@ def test_answers_are_those_of_the_evaluator(org: Org, zone: str) -> None:
         soql = query.text()
         page = org.query_page(soql, all_rows=False, page_size=10**6, caller=caller)
         got = alike(query, [flat(query, record) for record in page.records])
+        assert got == alike(query, known.answer(query)), f"query {number} of seed {SEED}: {soql}"
+
+
+def test_pages_have_the_rows_of_the_whole_answer_in_its_order(org: Org, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if the org were large: few rows are walked through, few ids found ahead, and the rest is listed."""
+    monkeypatch.setattr(cursors, "CHUNK", 3)
+    monkeypatch.setattr(listing, "AHEAD", 6)
+    monkeypatch.setattr(listing, "WALK", 9)
+    monkeypatch.setattr(listing, "DENSE", 5)
+    known = evaluator(org, org.caller())
+    dice = Dice(random.Random(f"{SEED} pages"), values_of(known))
+    for number in range(QUERIES // 8):
+        query = dice.query()
+        if query.group:
+            continue
+        soql = query.text()
+        page = org.query_page(soql, all_rows=False, page_size=4)
+        records = list(page.records)
+        while page.locator:
+            page = org.query_more(page.locator, page_size=4)
+            records += page.records
+        assert page.total == len(records)
+        got = alike(query, [flat(query, record) for record in records])
         assert got == alike(query, known.answer(query)), f"query {number} of seed {SEED}: {soql}"

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from leakwatch.sandbox.org import written
 from leakwatch.sandbox.org.errors import bad
+from leakwatch.sandbox.org.indexes import folded, quote
 from leakwatch.sandbox.org.known_errors import ROW_ERRORS
 from leakwatch.sandbox.org.schema import Field, SObject
-from leakwatch.sandbox.org.store import folded, quote, shares_index
+from leakwatch.sandbox.org.store import shares_index
 
 if TYPE_CHECKING:
     from leakwatch.sandbox.org.engine import Change, Engine

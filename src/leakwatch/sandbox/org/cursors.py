@@ -15,7 +15,7 @@ import logging
 import secrets
 import sqlite3
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -59,7 +59,9 @@ class Cursor:
 class _Filling:
     """A cursor whose ids are being written."""
 
-    def __init__(self) -> None:
+    def __init__(self, ready: int) -> None:
+        self.ready = ready
+        """Chunks that were written when it began."""
         self.progress = threading.Condition()
         self.cancelled = False
         self.thread: threading.Thread | None = None
@@ -97,16 +99,19 @@ class Cursors:
         total: int,
         user_id: str,
         now: datetime,
+        known: Sequence[str] = (),
     ) -> Cursor:
         """Open a cursor over the ids that `sql` gives on `source`.
 
         A snapshot is read beside other calls, and closed at the end; from a database, the ids are written
-        before this returns. `total` says how many there are. Cursors past their life go, and so does the
-        user's oldest where there are too many.
+        before this returns. `total` says how many there are, `known` are the first of them: their pages need not
+        wait. Cursors past their life go, and so does the user's oldest where there are too many.
         """
+        ready = len(known) // CHUNK
         with self._db.transaction():
             number, name = self._new(soql, "", all_rows, total, user_id, now)
-        filling = self._filling[number] = _Filling()
+            self._write(number, known[: ready * CHUNK])
+        filling = self._filling[number] = _Filling(ready)
         if isinstance(source, Snapshot):
             args = (filling, number, source, sql, values)
             filling.thread = threading.Thread(target=self._fill_beside, args=args, name=name, daemon=True)
@@ -115,15 +120,20 @@ class Cursors:
             self._fill(filling, number, source, sql, values)
         return Cursor(number, name, soql, all_rows, total)
 
-    def keep(self, found: list[str], *, soql: str, child: str, all_rows: bool, user_id: str, now: datetime) -> Cursor:
-        """Open a cursor over ids that are known already, of the rows of a subquery."""
+    def keep(
+        self, found: Sequence[str], *, soql: str, all_rows: bool, user_id: str, now: datetime, child: str = ""
+    ) -> Cursor:
+        """Open a cursor over ids that are known already; `child` says of which subquery."""
         with self._db.transaction():
             number, name = self._new(soql, child, all_rows, len(found), user_id, now)
-            for i, start in enumerate(range(0, len(found), CHUNK)):
-                chunk = json.dumps(found[start : start + CHUNK])
-                self._db.execute("INSERT INTO chunk VALUES (?, ?, ?)", (number, i, chunk))
+            self._write(number, found)
             self._db.execute("UPDATE cursor SET filled = 1 WHERE n = ?", (number,))
         return Cursor(number, name, soql, all_rows, len(found), child)
+
+    def _write(self, number: int, found: Sequence[str]) -> None:
+        for i, start in enumerate(range(0, len(found), CHUNK)):
+            chunk = json.dumps(found[start : start + CHUNK])
+            self._db.execute("INSERT INTO chunk VALUES (?, ?, ?)", (number, i, chunk))
 
     def _new(self, soql: str, child: str, all_rows: bool, total: int, user_id: str, now: datetime) -> tuple[int, str]:
         """Note a cursor without ids; its number and id."""
@@ -163,6 +173,8 @@ class Cursors:
             found = source.execute(sql, values)
             for i, rows in enumerate(iter(lambda: found.fetchmany(CHUNK), [])):
                 chunk = [row[0] for row in rows]
+                if i < filling.ready:
+                    continue
                 self.most_rows_held = max(self.most_rows_held, len(chunk))
                 with self._db.transaction():
                     if filling.cancelled:

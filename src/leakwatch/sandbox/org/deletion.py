@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from leakwatch.sandbox.org import values
 from leakwatch.sandbox.org.agenda import Facts, deed
 from leakwatch.sandbox.org.errors import OrgError, bad
+from leakwatch.sandbox.org.indexes import quote
 from leakwatch.sandbox.org.schema import Field, SObject
-from leakwatch.sandbox.org.store import quote
 
 if TYPE_CHECKING:
     from leakwatch.sandbox.org.caller import Caller

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from leakwatch.sandbox.org.indexes import quote
 from leakwatch.sandbox.org.schema import NUMBER_TYPES, Child, Field, Schema, SObject
-from leakwatch.sandbox.org.store import Store, quote
+from leakwatch.sandbox.org.store import Store
 
 _SOAP = {
     "id": "tns:ID",

@@ -12,8 +12,9 @@ from typing import Any
 import orjson
 
 from leakwatch.sandbox.org import ids
+from leakwatch.sandbox.org.indexes import quote
 from leakwatch.sandbox.org.schema import Schema
-from leakwatch.sandbox.org.store import Store, quote
+from leakwatch.sandbox.org.store import Store
 
 ROUNDS = 3
 MOST = 500_000

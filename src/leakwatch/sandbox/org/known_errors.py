@@ -27,6 +27,7 @@ CALL_ERRORS: dict[str, KnownError] = {
     "INVALID_QUERY_LOCATOR": KnownError(400, "invalid query locator"),
     "INVALID_SESSION_ID": KnownError(401, "Session expired or invalid"),
     "MALFORMED_QUERY": KnownError(400, "unexpected token: '<EOF>'"),
+    "GONE": KnownError(410, "The requested API version is no longer supported"),
     "OPERATION_TOO_LARGE": KnownError(400, "exceeded 100000 distinct who/what's"),
     "QUERY_TIMEOUT": KnownError(400, "Your query request was running for too long."),
     "QUERY_TOO_COMPLICATED": KnownError(400, "Query is either selecting too many fields or its filter is too long"),
@@ -38,7 +39,6 @@ CALL_ERRORS: dict[str, KnownError] = {
     "UNKNOWN_EXCEPTION": KnownError(
         500, "An unexpected error occurred. Please include this ErrorId if you contact support"
     ),
-    "UNSUPPORTED_API_VERSION": KnownError(410, "The requested API version is no longer supported"),
 }
 """What a whole call is refused with."""
 

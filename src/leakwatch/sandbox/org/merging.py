@@ -35,7 +35,7 @@ def merge(
     """
     sobject = engine.object(name)
     if "mergeable" not in sobject.on:
-        raise bad("INVALID_TYPE_FOR_OPERATION", f"entity type {sobject.name} does not support merge")  # unverified
+        raise bad("INVALID_TYPE_FOR_OPERATION", f"entity type {sobject.name} does not support merge")  # salesforcer issue 102
     gone = [ids.normalise(one) or one for one in others]
     if not 1 <= len(set(gone)) == len(gone) <= MOST or ids.normalise(master_id) in gone:
         # the limit is documented, the code and the words are unverified

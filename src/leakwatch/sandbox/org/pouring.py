@@ -14,8 +14,9 @@ from typing import Any
 
 from leakwatch.sandbox.org import ids
 from leakwatch.sandbox.org.engine import Engine
+from leakwatch.sandbox.org.indexes import quote
 from leakwatch.sandbox.org.schema import SObject
-from leakwatch.sandbox.org.store import Store, quote
+from leakwatch.sandbox.org.store import Store
 
 Values = tuple[Any, ...]
 

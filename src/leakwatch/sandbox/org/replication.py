@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from leakwatch.sandbox.org import late, values
 from leakwatch.sandbox.org.errors import OrgError, bad
+from leakwatch.sandbox.org.indexes import quote
 from leakwatch.sandbox.org.schema import SObject
-from leakwatch.sandbox.org.store import quote
 
 if TYPE_CHECKING:
     from leakwatch.sandbox.org.facade import Org

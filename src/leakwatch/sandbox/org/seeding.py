@@ -8,8 +8,9 @@ from typing import Any
 from leakwatch.sandbox.org import defaults, ids, values
 from leakwatch.sandbox.org.engine import Engine
 from leakwatch.sandbox.org.errors import bad
+from leakwatch.sandbox.org.indexes import quote
 from leakwatch.sandbox.org.schema import SObject
-from leakwatch.sandbox.org.store import Store, quote
+from leakwatch.sandbox.org.store import Store
 
 
 def make_room(store: Store, sobject: SObject) -> None:

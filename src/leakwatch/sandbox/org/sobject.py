@@ -115,6 +115,8 @@ class SObject:
     """The field that names a row: `Name` of most, CaseNumber of a case, Subject of an activity."""
     numbered: tuple[Field, ...] = ()
     """The auto-number fields."""
+    stored_fields: tuple[Field, ...] = ()
+    """The fields that have a column."""
     hidden: frozenset[str] = frozenset()
     """Names of fields that no caller may see (field-level security)."""
 
@@ -124,6 +126,7 @@ class SObject:
     def index(self) -> None:
         """Rebuild the look-ups after a field came."""
         self.name_field = next((one.name for one in self.fields.values() if one.can("N")), None)
+        self.stored_fields = tuple(one for one in self.fields.values() if one.stored)
         self.numbered = tuple(one for one in self.fields.values() if one.can("a"))
         self.by_lower = {name.lower(): one for name, one in self.fields.items()}
         self.by_relationship = {one.relationship.lower(): one for one in self.fields.values() if one.relationship}
@@ -150,11 +153,6 @@ class SObject:
     def allows(self, verb: str) -> bool:
         """Whether the object flag (createable, updateable, ...) is on."""
         return verb not in self.off
-
-    @property
-    def stored_fields(self) -> list[Field]:
-        """The fields that have a column."""
-        return [one for one in self.fields.values() if one.stored]
 
     @property
     def has_bin(self) -> bool:

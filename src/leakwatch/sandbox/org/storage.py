@@ -13,8 +13,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from leakwatch.sandbox.org.errors import bad
+from leakwatch.sandbox.org.indexes import quote
 from leakwatch.sandbox.org.schema import SObject
-from leakwatch.sandbox.org.store import quote
 
 if TYPE_CHECKING:
     from leakwatch.sandbox.org.facade import Org

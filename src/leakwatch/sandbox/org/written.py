@@ -95,8 +95,8 @@ def _boolean(field: Field, value: Any) -> int:
         return int(value)
     if isinstance(value, str) and value.lower() in ("true", "false"):
         return int(value.lower() == "true")
-    if value is None:  # the code is seen for null in checkboxes, the words are unverified
-        raise bad("INVALID_TYPE_ON_FIELD_IN_RECORD", f"{field.label}: value not of required type: null", field.name)
+    if value is None:  # jetstream issue 712: nothing stands behind the colon
+        raise bad("INVALID_TYPE_ON_FIELD_IN_RECORD", f"{field.label}: value not of required type: ", field.name)
     raise parser_error("boolean", value)
 
 

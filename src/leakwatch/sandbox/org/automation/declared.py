@@ -13,8 +13,9 @@ from typing import Any, cast
 from leakwatch.sandbox.org.automation.conditions import check, holds
 from leakwatch.sandbox.org.engine import Change, Engine, Row
 from leakwatch.sandbox.org.errors import OrgError, bad
+from leakwatch.sandbox.org.indexes import folded, quote
 from leakwatch.sandbox.org.schema import Schema, SObject
-from leakwatch.sandbox.org.store import Store, folded, quote
+from leakwatch.sandbox.org.store import Store, row_dict
 
 Body = Mapping[str, Any]
 KINDS = ("validation_rules", "duplicate_rules")
@@ -141,7 +142,7 @@ def _same(store: Store, target: SObject, wanted: Row, own_id: Any) -> list[Row]:
     alive = ["IsDeleted = 0"] if target.has_bin else []
     where = " AND ".join([*tests, *alive, "Id IS NOT ?"])
     sql = f"SELECT * FROM {quote(target.name)} WHERE {where} ORDER BY Id"
-    return [dict(row) for row in store.execute(sql, (*wanted.values(), own_id))]
+    return [row_dict(row) for row in store.execute(sql, (*wanted.values(), own_id))]
 
 
 def _result(change: Change, target: SObject, found: list[Row], rule: Row) -> Row:

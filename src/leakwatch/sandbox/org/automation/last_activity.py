@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from leakwatch.sandbox.org.caller import Caller
 from leakwatch.sandbox.org.engine import Change, Engine, Row
-from leakwatch.sandbox.org.store import quote
+from leakwatch.sandbox.org.indexes import quote
 
 LINKS = ("WhoId", "WhatId", "AccountId")
 """What an activity belongs to."""

@@ -17,6 +17,7 @@ from leakwatch.sandbox.org.caller import Caller, caller_of
 from leakwatch.sandbox.org.engine import Change, Engine, Row, Rules
 from leakwatch.sandbox.org.errors import OrgError, bad
 from leakwatch.sandbox.org.schema import ACTIVITY_OBJECTS, Field, SObject
+from leakwatch.sandbox.org.store import row_dict
 
 MOST_CONTACTS = 50
 _LEAD, _PEOPLE = "00Q", ("003", "00Q")
@@ -158,7 +159,7 @@ def relate_seeded(engine: Engine) -> None:
         child = " AND IsChild = 0" if name == "Event" else ""
         sql = f"SELECT * FROM {name} WHERE IsDeleted = 0 AND {bare}{child} ORDER BY Id"
         for row in engine.store.execute(sql).fetchall():
-            change = Change(kind.activity, dict(row), None, _RULE_MADE, system, {})
+            change = Change(kind.activity, row_dict(row), None, _RULE_MADE, system, {})
             counts = {"WhoCount": int(row["WhoId"] is not None), "WhatCount": int(row["WhatId"] is not None)}
             engine.store.update(name, row["Id"], counts)
             _relate(engine, kind, change, [row["WhoId"]] if row["WhoId"] else [], is_what=False)

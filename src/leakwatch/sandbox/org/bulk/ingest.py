@@ -127,7 +127,7 @@ class Work:
             raise CsvError("InvalidBatch : Records not found")
         self._columns = read_header(self._org.schema, self._sobject, self._reader.header)
         if job.operation in ("delete", "hardDelete") and [one.field.name for one in self._columns] != ["Id"]:
-            raise CsvError("InvalidBatch : delete batch must contain only ids")  # the words of version 1, unverified
+            raise CsvError("InvalidBatch : The 'delete' batch must contain only ids")  # as clients report it
         for i, (name, first) in enumerate((("ok", ("sf__Id", "sf__Created")), ("failed", ("sf__Id", "sf__Error")))):
             path = self._org.bulk.jobs.file(job, name)
             if not job.offset:

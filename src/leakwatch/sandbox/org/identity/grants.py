@@ -123,7 +123,7 @@ def _permitted(authority: Authority, app: App, user: Mapping[str, Any], *, appro
         raise invalid_grant(NOT_APPROVED)
     user_id = str(user["Id"])
     if not user["IsActive"]:
-        raise invalid_grant("inactive user")  # code and words for a deactivated user are unverified
+        raise invalid_grant("inactive user")  # restforce issue 303; seen of a refresh token
     if authority.is_barred("login", user_id):
         raise invalid_grant("user is locked")
     return user_id

@@ -12,11 +12,11 @@ from typing import Any
 from leakwatch.sandbox.org import ids
 from leakwatch.sandbox.org.errors import ROLLED_BACK, OrgError, bad
 from leakwatch.sandbox.org.foreign import matches, several
+from leakwatch.sandbox.org.indexes import quote
 from leakwatch.sandbox.org.rest.headers import writer
 from leakwatch.sandbox.org.rest.http import Call, Reply, router
 from leakwatch.sandbox.org.rest.rows import key_field
 from leakwatch.sandbox.org.schema import Field, SObject
-from leakwatch.sandbox.org.store import quote
 
 MAX_ROWS = 200
 MAX_CHUNKS = 10

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from leakwatch.sandbox.org import limits as allocations
 from leakwatch.sandbox.org.errors import not_found
+from leakwatch.sandbox.org.indexes import quote
 from leakwatch.sandbox.org.rest.http import Call, Reply, router
 from leakwatch.sandbox.org.schema import SObject
-from leakwatch.sandbox.org.store import quote
 
 _NOT_COUNTED = ("ChangeEvent", "Feed", "History", "OwnerSharingRule", "Share")
 """Ends of the names of associated objects, which the resource leaves out ("Record Count")."""

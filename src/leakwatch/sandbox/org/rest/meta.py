@@ -29,8 +29,8 @@ def versions() -> list[dict[str, str]]:
 def check_version(number: int) -> None:
     """Refuse retired and unknown versions: 7 to 20 since Summer '22, 21 to 30 since Summer '25."""
     if number in RETIRED:
-        # that REST answers 410 GONE is documented; the code and the exact words are unverified
-        raise OrgError(410, "UNSUPPORTED_API_VERSION", f"GONE: API version {number}.0 is retired")
+        # status: API End-of-Life Policy; code: restforce issue 941; the words are unverified
+        raise OrgError(410, "GONE", f"API version {number}.0 is retired")
     if not FIRST_VERSION <= number <= LAST_VERSION:
         raise OrgError(404, "NOT_FOUND", "The requested resource does not exist")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from leakwatch.sandbox.org.errors import OrgError, bad, not_emulated
+from leakwatch.sandbox.org.indexes import NARROW, has_narrow
 from leakwatch.sandbox.org.schema import Schema, SObject
 from leakwatch.sandbox.org.soql import ast, groups, scope, semi_joins, typeof
 from leakwatch.sandbox.org.soql.dates import Calendar
@@ -76,10 +77,11 @@ class Compiler:
 
     # -- rows -----------------------------------------------------------------------------------------
 
-    def rows(self, *, only_ids: bool = False, of: tuple[str, str] | None = None) -> Plan:
+    def rows(self, *, only_ids: bool = False, of: tuple[str, str] | None = None, until: str | None = None) -> Plan:
         """Records. `of` = (field, name of a bound JSON list) keeps only rows whose field is in that list.
 
-        With the field `Id` that is one page of a result already known: neither filter nor order apply.
+        With the field `Id` that is one page of a result already known: neither filter nor order apply. `until`
+        names a bound id, behind which no row is looked at: they are read in the order of their ids, by no index.
         """
         page = of is not None and of[0] == "Id"
         shape, outputs = self._outputs(only_ids)
@@ -91,13 +93,23 @@ class Compiler:
         if of is not None:
             listed = exp.Subquery(this=json_values(of[1]))
             tests.append(exp.In(this=self.scope.base(of[0]), query=listed))
+        if until is not None:
+            tests.append(exp.LTE(this=self.scope.base("Id"), expression=exp.Placeholder(this=until)))
         select.set("expressions", [exp.alias_(one, f"c{i}") for i, one in enumerate(outputs)])
         self.finish(select, tests, [*order, exp.Ordered(this=self.scope.base("Id"), nulls_first=True)])
         if of is None:
             self.limit(select)
         children = [] if only_ids else self._children()
+        narrow = self._is_narrow(select)
+        if narrow and only_ids and until is None:
+            self._take_narrow(select)
+            if not order:  # not the ids as they stand, or the planner goes through the rows in their order
+                ids = exp.DPipe(this=self.scope.base("Id"), expression=scope.text(""))
+                select.set("order", exp.Order(expressions=[exp.Ordered(this=ids, nulls_first=True)]))
         sql = select.sql(dialect="sqlite")
-        return Plan(sql, self.bound.values, self.sobject, shape, "rows", children)
+        if until is not None:
+            sql = scope.by_ids(sql, self.sobject.name, self.scope.table)
+        return Plan(sql, self.bound.values, self.sobject, shape, "rows", children, narrow)
 
     def _outputs(self, only_ids: bool) -> tuple[Shape, list[exp.Expr]]:
         shape = Shape()
@@ -213,6 +225,18 @@ class Compiler:
         if order:
             select.set("order", exp.Order(expressions=order))
 
+    def _is_narrow(self, select: exp.Select) -> bool:
+        """Whether a narrow index has all that the conditions and the order look at."""
+        clauses = [one for one in (select.args.get("where"), select.args.get("order")) if one is not None]
+        if self.sobject.name not in NARROW or any(one.find(exp.Var) for one in clauses):  # text, that may hide fields
+            return False
+        columns = (one for clause in clauses for one in clause.find_all(exp.Column))
+        return has_narrow(self.sobject, (one.name for one in columns if one.table == self.scope.table))
+
+    def _take_narrow(self, select: exp.Select) -> None:
+        given = exp.Not(this=exp.Is(this=self.scope.base("Id"), expression=scope.text("")))
+        select.where(given, copy=False)
+
     def limit(self, select: exp.Select) -> None:
         """Put LIMIT and OFFSET into a SELECT."""
         if self.query.offset is not None and self.query.offset > MAX_OFFSET:
@@ -256,6 +280,8 @@ class Compiler:
         inner = exp.Select().from_(scope.table(self.sobject.name, self.scope.table))
         inner.set("expressions", [exp.Literal.number(1)])
         self.finish(inner, self.tests(), [])
+        if self._is_narrow(inner):
+            self._take_narrow(inner)
         self.limit(inner)
         outer = exp.select(exp.Count(this=exp.Star())).from_(inner.subquery("counted"))
         return Plan(outer.sql(dialect="sqlite"), self.bound.values, self.sobject, Shape(), "count")

@@ -10,6 +10,7 @@ from sqlglot import exp
 
 from leakwatch.sandbox.org import ids, values
 from leakwatch.sandbox.org.errors import OrgError, not_emulated
+from leakwatch.sandbox.org.indexes import folded
 from leakwatch.sandbox.org.schema import ID_TYPES, NUMBER_TYPES, Field
 from leakwatch.sandbox.org.soql import ast, dates
 from leakwatch.sandbox.org.soql.dates import Calendar
@@ -17,7 +18,7 @@ from leakwatch.sandbox.org.soql.money import Money, rate
 from leakwatch.sandbox.org.soql.operands import Kind, Operand
 from leakwatch.sandbox.org.soql.plan import Bound
 from leakwatch.sandbox.org.soql.scope import Locate
-from leakwatch.sandbox.org.store import fold, folded
+from leakwatch.sandbox.org.store import fold
 
 MAX_INTEGER = 2**63 - 1  # what SQLite keeps as an integer; no record holds a larger number
 _TYPE_WORDS = {"datetime": "dateTime", "currency": "double", "percent": "double"}

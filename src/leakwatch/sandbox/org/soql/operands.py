@@ -14,6 +14,7 @@ from typing import Literal
 from sqlglot import exp
 
 from leakwatch.sandbox.org.errors import OrgError, not_emulated
+from leakwatch.sandbox.org.indexes import folded
 from leakwatch.sandbox.org.schema import NUMBER_TYPES, Field
 from leakwatch.sandbox.org.soql import ast, scope
 from leakwatch.sandbox.org.soql.dates import Calendar
@@ -21,7 +22,6 @@ from leakwatch.sandbox.org.soql.functions import DATE_PARTS, INSTANTS_ONLY
 from leakwatch.sandbox.org.soql.money import Money, exact
 from leakwatch.sandbox.org.soql.plan import Bound
 from leakwatch.sandbox.org.soql.tables import AGGREGATES
-from leakwatch.sandbox.org.store import folded
 
 _PICKLISTS = ("picklist", "multipicklist", "combobox")
 _COUNTED = Field("count", "int", "FS")

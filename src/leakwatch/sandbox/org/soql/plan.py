@@ -76,3 +76,5 @@ class Plan:
     shape: Shape
     kind: Literal["rows", "count", "groups"]
     children: list[Child] = field(default_factory=list[Child])
+    narrow: bool = False
+    """Whether a narrow index tells which rows there are, and in which order (`indexes.NARROW`)."""

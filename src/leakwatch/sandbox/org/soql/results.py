@@ -16,11 +16,12 @@ from leakwatch.sandbox.org.schema import Schema, SObject
 from leakwatch.sandbox.org.soql import ast, typeof
 from leakwatch.sandbox.org.soql.compile import Compiler
 from leakwatch.sandbox.org.soql.filters import Calendar
+from leakwatch.sandbox.org.soql.listing import Beginning, Listing
 from leakwatch.sandbox.org.soql.parse import located, parse, too_complicated
 from leakwatch.sandbox.org.soql.plan import Column, Plan
 from leakwatch.sandbox.org.soql.records import Record, converter, records
 from leakwatch.sandbox.org.soql.tables import find_object, kind_of
-from leakwatch.sandbox.org.store import Store, alive_ids
+from leakwatch.sandbox.org.store import Store
 
 MAX_PAGE = 2000
 MAX_JUNCTION_IDS = 500
@@ -80,40 +81,31 @@ class Runner:
         if int(float(self.caller.version)) < typeof.SINCE:
             typeof.refuse(query)
         compiler = Compiler(self.schema, self.calendar, all_rows, query, sobject)
+        listing = Listing(self.store, self.schema, self.calendar, query, sobject, all_rows)
         kind = kind_of(query)
         if kind == "count":
-            return Page(self._count(query, sobject, all_rows), [])
+            return Page(listing.count(), [])
         if kind == "groups":
             return self._groups(compiler.groups())
-        plan = compiler.rows()
-        records, taken, more = self._first(query, plan, all_rows, page_size)
+        return self._rows(listing, compiler.rows(), page_size)
+
+    def _rows(self, listing: Listing, plan: Plan, size: int) -> Page:
+        """The first page of records."""
+        query, all_rows = listing.query, listing.all_rows
+        known: Beginning | None = None
+        if listing.ids_first(plan, size + 1):
+            known = listing.found(size + 1)
+            records, taken = self._known(query, plan.sobject, all_rows, [*known.ids[:size]], size, ())
+            more = taken < len(known.ids)
+        else:
+            rows = self.store.execute(listing.statement(plan.sql, size + 1), plan.values).fetchmany(size + 1)
+            more, rows = len(rows) > size, rows[:size]
+            records = self._records(plan, rows)
+            taken = self._children(plan, rows, records, all_rows, size)
         if taken == len(records) and not more:
             return Page(taken, records)
-        cursor = self._open_cursor(query, plan, all_rows)
+        cursor = self._open_cursor(listing, known or listing.walked())
         return Page(cursor.total, records[:taken], f"{cursor.id}-{taken}")
-
-    def _first(self, query: ast.Query, plan: Plan, all_rows: bool, size: int) -> tuple[list[Record], int, bool]:
-        """The first records, how many of them the page can hold, and whether there are others behind them."""
-        whole = query.limit is None and query.offset is None
-        sql = f"{plan.sql} LIMIT {size + 1}" if whole else plan.sql  # sorting stops at what is wanted
-        if self._sorts(sql, plan):
-            only = Compiler(self.schema, self.calendar, all_rows, query, plan.sobject).rows(only_ids=True)
-            sql = f"{only.sql} LIMIT {size + 1}" if whole else only.sql
-            found = [row[0] for row in self.store.execute(sql, only.values).fetchmany(size + 1)]
-            records, taken = self._known(query, plan.sobject, all_rows, found[:size], size, ())
-            return records, taken, taken < len(found)
-        rows = self.store.execute(sql, plan.values).fetchmany(size + 1)
-        more, rows = len(rows) > size, rows[:size]
-        records = self._records(plan, rows)
-        return records, self._children(plan, rows, records, all_rows, size), more
-
-    def _sorts(self, sql: str, plan: Plan) -> bool:
-        """Whether SQLite reads all rows of the answer, to sort them, before it gives the first.
-
-        Then it had better sort ids, which an index may have, than whole rows.
-        """
-        steps = self.store.execute(f"EXPLAIN QUERY PLAN {sql}", plan.values)
-        return any(step["detail"] == "USE TEMP B-TREE FOR ORDER BY" for step in steps)
 
     def more(self, locator: str, *, page_size: int) -> Page:
         """The page a locator leads to."""
@@ -160,29 +152,23 @@ class Runner:
 
         return Stream(columns, rows())
 
-    def _open_cursor(self, query: ast.Query, plan: Plan, all_rows: bool) -> Cursor:
+    def _open_cursor(self, listing: Listing, known: Beginning) -> Cursor:
         """A cursor over the rows that the thread's present state has; long answers are listed beside this call."""
-        only = Compiler(self.schema, self.calendar, all_rows, query, plan.sobject).rows(only_ids=True)
-        total = self._count(query, plan.sobject, all_rows)
-        plain = _is_whole(query, all_rows) and not query.order_by
+        soql, all_rows, user_id, now = listing.query.text, listing.all_rows, self.caller.user_id, self.calendar.now
+        if known.whole:
+            return self.cursors.keep(known.ids, soql=soql, all_rows=all_rows, user_id=user_id, now=now)
+        total = listing.count()
         snapshot = self.store.detached() if total > CHUNK else None  # which costs more than listing a few
         return self.cursors.open(
             snapshot or self.store,
-            f"{alive_ids(plan.sobject, 'Id')} ORDER BY Id" if plain else only.sql,
-            () if plain else only.values,
-            soql=query.text,
+            *listing.ids(dense=known.dense),
+            soql=soql,
             all_rows=all_rows,
             total=total,
-            user_id=self.caller.user_id,
-            now=self.calendar.now,
+            user_id=user_id,
+            now=now,
+            known=known.ids,
         )
-
-    def _count(self, query: ast.Query, sobject: SObject, all_rows: bool) -> int:
-        plan = Compiler(self.schema, self.calendar, all_rows, query, sobject).count()
-        sql, bound = plan.sql, plan.values
-        if _is_whole(query, all_rows):
-            sql, bound = alive_ids(sobject, "COUNT(*)"), {}
-        return int(self.store.execute(sql, bound).fetchone()[0])
 
     def _known(
         self, query: ast.Query, sobject: SObject, all_rows: bool, wanted: list[str], size: int, at: tuple[int, ...]
@@ -300,12 +286,6 @@ class Runner:
             for row in rows
         ]
         return Page(len(records), records)
-
-
-def _is_whole(query: ast.Query, all_rows: bool) -> bool:
-    """Whether the answer is all that an object shows."""
-    filters = (query.where, query.using, query.limit, query.offset)
-    return not all_rows and all(one is None for one in filters)
 
 
 def _bad_locator() -> OrgError:

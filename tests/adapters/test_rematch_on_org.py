@@ -1,0 +1,118 @@
+"""Mails and meetings that are matched anew, in an emulated org: by our own writer, over the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters.served_org import Leakwatch, ServedOrg
+from capture_samples import ANN
+from flows.capture_world import NOW, World
+from leakwatch.flows.capture import CaptureDoors, capture
+from leakwatch.flows.capture_report import CaptureReport
+from leakwatch.model import DomainAccount, Person
+from leakwatch.sources.gmail import GmailSource
+
+LATER = NOW + timedelta(hours=1)
+ISIK = "ayse@new.com"
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedOrg]:
+    served = ServedOrg(tmp_path_factory.mktemp("org"))
+    with served.served():
+        yield served
+
+
+class Desk(World):
+    """A mailbox beside the emulated org, whose rep is Ann."""
+
+    def __init__(self, folder: Path, served: ServedOrg, leakwatch: Leakwatch) -> None:
+        super().__init__(folder)
+        self.served, self.leakwatch = served, leakwatch
+        self.people = {ANN.address: (Person(served.rep, "User", "Ann"),)}
+        self.domains["new.com"] = (DomainAccount(served.account),)
+
+    def capture(self, *, now: Any = NOW, **options: Any) -> CaptureReport:  # type: ignore[override]
+        doors = CaptureDoors(
+            sources=[GmailSource(self.gmail, known=self.journal.known_ids)],
+            journal=self.journal,
+            address_book=self.book,
+            writer=self.leakwatch.writer,
+            records=self.leakwatch.reader,
+            landed=self.leakwatch.log.done,
+            history=self.leakwatch.log.history,
+            refusals=self.leakwatch.log.refusals,
+        )
+        return capture(self.roster, doors, self.options, run_id="run", now=now, **options)
+
+    def appear(self, sobject: str = "Contact", **fields: Any) -> str:
+        """Somebody enters the stranger in Salesforce."""
+        values = {"LastName": "Işık", "FirstName": "Ayşe", "Email": ISIK, **fields}
+        made = self.served.org.create(sobject, values, user_id=self.served.rep)
+        self.people[ISIK] = (Person(made, sobject, "Ayşe Işık", fields.get("AccountId")),)
+        return made
+
+    def row(self, sobject: str, fields: str, where: str = "") -> list[dict[str, Any]]:
+        return self.served.org.query(f"SELECT {fields} FROM {sobject} {where}")
+
+
+@pytest.fixture
+def desk(kept: ServedOrg, tmp_path: Path) -> Iterator[Desk]:
+    kept.refresh()
+    leakwatch = Leakwatch(kept, tmp_path)
+    yield Desk(tmp_path, kept, leakwatch)
+    leakwatch.close()
+
+
+def test_who_appears_is_related_to_the_sent_mail_and_named_by_its_task(desk: Desk) -> None:
+    desk.gmail.deliver(ANN, "in@new.com", From=ISIK)
+    desk.gmail.deliver(ANN, "out@ourco.com", labels=("SENT",), From=ANN.address, To=f"{ISIK}, zed@new.com")
+    desk.capture()
+    assert desk.row("Task", "WhoId, WhatId") == [{"WhoId": None, "WhatId": desk.served.account}] * 2
+    contact = desk.appear(AccountId=desk.served.account)
+    calls = desk.leakwatch.client.calls
+    report = desk.capture(now=LATER)
+    # read: mails, Tasks, relations; written: relations, Tasks
+    assert (report.rematched, report.waiting, report.quarantined) == (2, 0, {})
+    assert desk.leakwatch.client.calls - calls == 5
+    assert desk.row("Task", "WhoId, WhatId") == [{"WhoId": contact, "WhatId": desk.served.account}] * 2
+    related = desk.row("EmailMessageRelation", "RelationType, RelationAddress", f"WHERE RelationId = '{contact}'")
+    assert sorted(row["RelationType"] for row in related) == ["FromAddress", "ToAddress"]
+    assert len(desk.row("EmailMessageRelation", "Id", f"WHERE RelationAddress = '{ISIK}'")) == 2
+    assert desk.capture(now=LATER).planned == {}
+
+
+def test_a_converted_leads_mail_goes_where_salesforce_took_it(desk: Desk) -> None:
+    desk.domains.clear()
+    lead = desk.appear("Lead", Company="New Ltd. Şti.")
+    desk.gmail.deliver(ANN, "in@new.com", From=ISIK)
+    desk.capture()
+    assert desk.row("Task", "WhoId, WhatId") == [{"WhoId": lead, "WhatId": None}]
+    became = desk.served.org.convert_lead(lead, user_id=desk.served.rep)
+    contact, account = str(became["contactId"]), str(became["accountId"])
+    before = desk.row("Task", "WhoId, WhatId")
+    one = Person(lead, "Lead", "Ayşe Işık", account, contact_id=contact, opportunity_id=became["opportunityId"])
+    desk.people[ISIK] = (one, Person(contact, "Contact", "Ayşe Işık", account))
+    report = desk.capture(now=LATER)
+    assert (report.quarantined, report.waiting) == ({}, 0)
+    assert desk.row("Task", "WhoId, WhatId") == before
+    assert desk.capture(now=LATER).planned == {}
+
+
+def test_an_answer_that_is_lost_relates_nobody_twice(desk: Desk) -> None:
+    desk.gmail.deliver(ANN, "in@new.com", From=ISIK)
+    desk.capture()
+    contact = desk.appear(AccountId=desk.served.account)
+    mails = desk.row("EmailMessage", "Id")
+    for row in desk.row("EmailMessageRelation", "Id", f"WHERE RelationAddress = '{ISIK}'"):
+        desk.served.org.delete("EmailMessageRelation", row["Id"], user_id=desk.served.bot)
+    desk.served.fault(do="reset", effect="after", match="POST .*/composite/sobjects($|\\?)", times=1)
+    desk.capture(now=LATER)
+    assert desk.served.ledger.faults.total() == 1
+    related = desk.row("EmailMessageRelation", "EmailMessageId", f"WHERE RelationId = '{contact}'")
+    assert related == [{"EmailMessageId": mails[0]["Id"]}]
