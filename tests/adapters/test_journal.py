@@ -454,7 +454,7 @@ def test_what_is_adopted_is_noted_and_is_no_write_of_ours(engine: Engine):
     for _ in range(2):
         log.adopt("run1", [op], now=NOW)
     log.begin("run1", [insert("b")], now=NOW)
-    log.finish("run1", [WriteResult("b|insert", WriteStatus.DONE, "02s1")], now=NOW)
+    log.finish([WriteResult("b|insert", WriteStatus.DONE, "02s1")], now=NOW)
     assert log.adopted(["a", "b"]) == {"a": "00UTHEIRS"}
     assert log.keys_of(["00UTHEIRS", "02s1", "00UNONE"]) == {"00UTHEIRS": "a", "02s1": "b"}
     assert (log.done(["a|adopt"]), dict(log.history(["a"])), log.in_doubt(), log.refused()) == ({}, {}, [], [])
@@ -472,7 +472,7 @@ def test_copies_of_our_own_are_known_until_they_are_written_after_all(engine: En
     assert (log.adopted(["a", "b"]), dict(log.history(["a"])), log.keys_of(["00UOURS"])) == ({}, {}, {})
     log.begin("run1", [insert("b")], now=NOW)
     assert set(log.copies()) == {"a", "b"}
-    log.finish("run1", [WriteResult("b|insert", WriteStatus.DONE, "02s1")], now=NOW)
+    log.finish([WriteResult("b|insert", WriteStatus.DONE, "02s1")], now=NOW)
     assert log.copies() == {"a": "why a"}
 
 

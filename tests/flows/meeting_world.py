@@ -68,9 +68,7 @@ class EventOrg:
         if op.verb is Verb.DELETE:
             del self.events[record_id]
             return WriteResult(op.op_id, WriteStatus.DONE, record_id)
-        row = self.events.setdefault(
-            record_id, {"Id": record_id, "OwnerId": BOT, "CreatedById": BOT, "LastModifiedById": BOT}
-        )
+        row = self.events.setdefault(record_id, {"Id": record_id, "OwnerId": BOT, "CreatedById": BOT})
         listed = f"{op.sobject}WhoIds"
         row.update({name: value for name, value in op.fields.items() if name != listed})
         who = row.get("WhoId")
@@ -81,7 +79,8 @@ class EventOrg:
     def fetch(self, sobject: str, ids: Sequence[str], fields: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
         if sobject == "User":
             return {one: {"Id": one, "TimeZoneSidKey": self.zones.get(one)} for one in ids}
-        found = {one: {name: self.events[one].get(name) for name in fields} for one in ids if one in self.events}
+        rows = {one: {"LastModifiedById": BOT, **self.events[one]} for one in ids if one in self.events}
+        found = {one: {name: row.get(name) for name in fields} for one, row in rows.items()}
         return {**(self.mails.fetch(sobject, ids, fields) if self.mails is not None else {}), **found}
 
     def related(

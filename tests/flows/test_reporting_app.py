@@ -29,7 +29,7 @@ def test_the_report_says_why_a_mailbox_is_not_read(mailbox: dict[str, Any], reas
         "ann@acme.example", "005", **{"covered_from": None, "read_at": None, "parked_reason": None, **mailbox}
     )
     parts: Any = SimpleNamespace(
-        journal=SimpleNamespace(principals=tuple), capture_status=SimpleNamespace(coverage=lambda: (read,))
+        journal=SimpleNamespace(principals=tuple), capture_status=SimpleNamespace(coverage=lambda _sources: (read,))
     )
     (health,) = capture_health(parts)
     assert health.parked_reason == reason
