@@ -292,7 +292,7 @@ def test_a_planned_meeting_gets_who_appeared_unless_a_person_named_somebody(tmp_
     report = world.sync(now=LATER)
     assert report.rematched == 1
     assert (first["WhoId"], second["WhoId"]) == ("003ISIK", "003OTHER")
-    assert [op.op_id.split("|")[1:] for op in world.event_org.sent[2:]] == [["rematch", "1"]]
+    assert [op.op_id.split("|")[1:] for op in world.event_org.sent[2:]] == [["change", "1"]]
     world.engine.dispose()
 
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from leakwatch.core.addresses import AddressPatterns
+from leakwatch.core.identity import MEETING_PREFIX
 from leakwatch.core.match_people import candidates, people_of
 from leakwatch.model import AddressBook, Match, MatchBasis, OpenOpportunity, Person, WrittenMatch
 
@@ -138,11 +139,12 @@ def _what(stored: Match, new: Match, open_deals: frozenset[str]) -> tuple[str | 
 
 
 def remembered(stored: Match | None, new: Match) -> Match:
-    """Return how an activity matches as it is to be stored: what is in Salesforce stays as it was `stored`.
+    """Return how an activity matches as it is to be stored: what a mail in Salesforce names stays as it was `stored`.
 
-    A copy that came later may change its owner and name more people, not what its record was related to.
+    A copy that came later may change its owner and name more people, not what its Task was related to. The record of a
+    meeting is brought in step as a whole.
     """
-    if stored is None or stored.basis is MatchBasis.NONE:
+    if stored is None or stored.basis is MatchBasis.NONE or new.activity_key.startswith(MEETING_PREFIX):
         return new
     kept = {name: getattr(stored, name) for name in ("who_ids", "what_id", "account_id", "basis", "reason")}
     return replace(new, **kept)

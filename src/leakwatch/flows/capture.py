@@ -21,6 +21,7 @@ from leakwatch.flows.capture_people import Additions, Creating
 from leakwatch.flows.capture_read import Memory, Reading, without_notice
 from leakwatch.flows.capture_rematch import Rematching
 from leakwatch.flows.capture_report import CaptureReport, Tally
+from leakwatch.flows.capture_steps import Steps
 from leakwatch.flows.capture_write import Writing
 from leakwatch.model import (
     Activity,
@@ -218,10 +219,11 @@ def capture(
         with_meetings=options.meetings,
         adopting=adopting,
     )
-    creating = _creating(principals, doors, options, insiders, book, run_id=run_id, now=now)
-    rematching = None
-    if options.rematch is not None:
-        rematching = Rematching(writing, now - options.rematch, f"{doors.people_state()} {options.rematch.days}")
+    steps = Steps(
+        _creating(principals, doors, options, insiders, book, run_id=run_id, now=now),
+        writing,
+        _rematching(writing, doors, options, now),
+    )
     if principals and not dry_run:
         writing.drop_closed([source.name for source in doors.sources], tally)
     operations: tuple[WriteOp, ...] = ()
@@ -230,15 +232,9 @@ def capture(
         if not principals:
             pass  # nobody on the roster: more likely it could not be had than that all mail read so far is to go
         elif memory is not None:
-            operations = creating.plan_only(tally) if creating is not None else ()
-            operations += writing.plan_only(_would_be(journal, memory), tally)
-            operations += rematching.plan_only(tally) if rematching is not None else ()
+            operations = steps.plan_only(_would_be(journal, memory), tally)
         elif write:
-            if creating is not None:
-                creating.write(tally)
-            writing.write(journal.unsettled(), tally)
-            if rematching is not None:
-                rematching.write(tally)
+            steps.write(journal.unsettled(), tally)
     except (ConfigError, BusyError):
         raise
     except LeakwatchError as error:
@@ -254,6 +250,13 @@ def capture(
         roster_empty=not principals,
         units={name: spent - before.get(name, 0) for name, spent in doors.units().items()},
     )
+
+
+def _rematching(writing: Writing, doors: CaptureDoors, options: CaptureOptions, now: datetime) -> Rematching | None:
+    if options.rematch is None:
+        return None
+    state = f"{doors.people_state()} {options.rematch.days}"
+    return Rematching(writing, now - options.rematch, state, doors.refusals)
 
 
 def _creating(
