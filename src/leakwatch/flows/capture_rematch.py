@@ -157,7 +157,7 @@ class Rematching:
         rivals = {one for match, _ in told.values() for one in match.runners_up if one.startswith(DEAL_PREFIX)}
         book = writing.address_book(addresses, deals_of(before) | rivals)
         resolver = Resolver(book, writing.matching)
-        open_deals = {deal.record_id for deals in book.open_opportunities.values() for deal in deals}
+        open_deals = {deal.record_id: deal for deals in book.open_opportunities.values() for deal in deals}
         cases: list[_Case] = []
         for activity in sorted(activities, key=lambda one: (one.start, len(one.answers), one.key)):
             stored, said = told[activity.key]
