@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ import pytest
 from adapters.served_org import Leakwatch, ServedOrg
 from capture_samples import ANN
 from flows.capture_world import NOW, World
+from leakwatch.core.newcomers import CreateRules, Kind
 from leakwatch.flows.capture import CaptureDoors, capture
 from leakwatch.flows.capture_report import CaptureReport
-from leakwatch.model import DomainAccount, Person
+from leakwatch.model import Company, DomainAccount, Person
 from leakwatch.sources.gmail import GmailSource
 
 LATER = NOW + timedelta(hours=1)
@@ -116,3 +118,70 @@ def test_an_answer_that_is_lost_relates_nobody_twice(desk: Desk) -> None:
     assert desk.served.ledger.faults.total() == 1
     related = desk.row("EmailMessageRelation", "EmailMessageId", f"WHERE RelationId = '{contact}'")
     assert related == [{"EmailMessageId": mails[0]["Id"]}]
+
+
+# --- people who are entered ---
+
+RULE = {"name": "Same_Name_At_Account", "object": "Contact", "match": ["LastName", "AccountId"]}
+
+
+def talk(desk: Desk, person: str = f"Ayşe Işık <{ISIK}>", name: str = "a") -> None:
+    desk.gmail.deliver(ANN, f"{name}@in", From=person)
+    desk.gmail.deliver(ANN, f"{name}@out", labels=("SENT",), From=ANN.address, To=person)
+
+
+def enter(desk: Desk, kind: Kind, **changes: Any) -> CaptureReport:
+    desk.companies[desk.served.account] = Company(desk.served.account, "Acme", desk.served.rep)
+    desk.roster = [replace(one, salesforce_user_id=desk.served.rep) for one in desk.roster]
+    desk.options = replace(desk.options, create=CreateRules(kind, 20, write=True), **changes)
+    desk.capture()
+    return desk.capture(now=LATER)
+
+
+def test_a_contact_is_entered_at_the_account_and_its_mail_is_related_to_it(desk: Desk) -> None:
+    talk(desk)
+    report = enter(desk, "contact")
+    assert (report.written["Contact"], report.quarantined) == (1, {})
+    (row,) = desk.row("Contact", "Id, FirstName, LastName, AccountId, OwnerId", f"WHERE Email = '{ISIK}'")
+    assert (row["FirstName"], row["LastName"]) == ("Ayşe", "Işık")
+    assert (row["AccountId"], row["OwnerId"]) == (desk.served.account, desk.served.rep)
+    assert [task["WhoId"] for task in desk.row("Task", "WhoId")] == [row["Id"]] * 2
+    assert desk.capture(now=LATER).planned == {}
+
+
+def test_a_lead_is_entered_and_mail_that_was_nobodys_is_written_for_it(desk: Desk) -> None:
+    desk.domains.clear()
+    talk(desk)
+    assert enter(desk, "lead").written == {"Lead": 1, "EmailMessage": 2}
+    (row,) = desk.row("Lead", "Id, LastName, Company, OwnerId")
+    assert (row["LastName"], row["Company"], row["OwnerId"]) == ("Işık", "new.com", desk.served.rep)
+    assert desk.row("Task", "WhoId, WhatId") == [{"WhoId": row["Id"], "WhatId": None}] * 2
+
+
+@pytest.mark.parametrize("action", ["block", "allow"])
+def test_a_duplicate_rule_has_the_last_word_whether_it_forbids_or_warns(desk: Desk, action: str) -> None:
+    desk.appear(AccountId=desk.served.account, Email=None, FirstName="A.")
+    desk.people.pop(ISIK)
+    desk.served.org.declare({"duplicate_rules": [RULE | {"action": action}]})
+    talk(desk)
+    assert enter(desk, "contact").quarantined == {"create.DUPLICATES_DETECTED": 1}
+    assert desk.row("Contact", "Id", f"WHERE Email = '{ISIK}'") == []
+    assert desk.capture(now=LATER).planned == {}
+    (refused,) = desk.leakwatch.log.refused()
+    assert (refused.code, refused.op.fields["Email"]) == ("DUPLICATES_DETECTED", ISIK)
+
+
+def test_whom_somebody_enters_meanwhile_is_not_entered_twice(desk: Desk) -> None:
+    talk(desk)
+    desk.appear("Lead", Company="New", Email=ISIK.upper())
+    desk.people.pop(ISIK)
+    assert "Contact" not in enter(desk, "contact").written
+    assert desk.row("Contact", "Id", f"WHERE Email = '{ISIK}'") == []
+
+
+def test_an_answer_that_is_lost_enters_nobody_twice(desk: Desk) -> None:
+    talk(desk)
+    desk.served.fault(do="reset", effect="after", match="POST .*/composite/sobjects($|\\?)", times=1, after=1)
+    enter(desk, "contact")
+    assert desk.served.ledger.faults.total() == 1
+    assert len(desk.row("Contact", "Id", f"WHERE Email = '{ISIK}'")) == 1

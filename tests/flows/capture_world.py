@@ -188,7 +188,8 @@ class Org:
 
     def fetch(self, sobject: str, ids: Sequence[str], fields: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
         self.calls += 1
-        rows = self.tasks.values() if sobject == "Task" else self.mails.values()
+        tables = {"Task": self.tasks.values(), "Contact": self.people, "Lead": self.people}
+        rows: Iterable[dict[str, Any]] = tables.get(sobject, self.mails.values())
         return {row["Id"]: {name: row.get(name) for name in fields} for row in rows if row["Id"] in set(ids)}
 
 

@@ -201,3 +201,16 @@ def test_who_was_entered_is_not_entered_again_while_the_mirror_is_older_nor_once
     world.people["ayse@new.com"] = (Person(world.org.people[0]["Id"], "Contact", "Ayşe Işık", "001NEW"),)
     world.capture(now=LATER)
     assert len(world.org.people) == 1
+
+
+def test_who_was_entered_and_deleted_by_a_person_is_neither_entered_again_nor_named(world: World) -> None:
+    talk(world)
+    world.capture()
+    wanting(world)
+    world.capture(now=LATER)
+    world.org.people.clear()
+    talk(world, ISIK, "b")
+    report = world.capture(now=LATER)
+    assert world.org.people == []
+    assert report.written == {"EmailMessage": 2}
+    assert [task["WhoId"] for task in world.org.tasks.values()][2:] == [None, None]

@@ -165,6 +165,29 @@ def test_an_older_deal_that_is_the_only_one_left_does_not(world: World):
     assert shown(world) == ("003ISIK", "001NEW")  # it may have been about the other one
 
 
+def test_of_several_deals_only_the_one_in_which_who_appeared_has_a_role_is_linked(world: World):
+    old = NINE - timedelta(days=9)
+    one, two = (deal(name, created_at=old, last_activity=NINE.date()) for name in ("006ONE", "006TWO"))
+    world.deals["001NEW"] = (one, two)
+    stranger(world)
+    world.deals["001NEW"] = (one, replace(two, last_activity=NOW.date() + timedelta(days=99)))
+    appear(world)
+    world.capture(now=LATER)
+    assert shown(world) == ("003ISIK", "001NEW")  # that the other one is at work now says nothing of then
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_the_deal_of_who_appeared_is_linked(world: World, others: int):
+    old = NINE - timedelta(days=9)
+    theirs = deal("006ONE", created_at=old, owner_id="005ELSE", roles={"003ISIK": False} if others else {})
+    world.deals["001NEW"] = (theirs, *(deal("006TWO", created_at=old, owner_id="005ELSE") for _ in range(others)))
+    stranger(world)
+    assert shown(world) == (None, "001NEW")
+    appear(world)
+    world.capture(now=LATER)
+    assert shown(world) == ("003ISIK", "006ONE")
+
+
 def test_who_appears_at_another_account_than_their_domains_takes_the_mail_there(world: World):
     stranger(world)
     appear(world, replace(ISIK, account_id="001HOLDING"))
@@ -292,7 +315,7 @@ def test_a_planned_meeting_gets_who_appeared_unless_a_person_named_somebody(tmp_
     report = world.sync(now=LATER)
     assert report.rematched == 1
     assert (first["WhoId"], second["WhoId"]) == ("003ISIK", "003OTHER")
-    assert [op.op_id.split("|")[1:] for op in world.event_org.sent[2:]] == [["rematch", "1"]]
+    assert [op.op_id.split("|")[1:] for op in world.event_org.sent[2:]] == [["change", "1"]]
     world.engine.dispose()
 
 

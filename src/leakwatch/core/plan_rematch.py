@@ -1,8 +1,8 @@
-"""What a newer snapshot knows better → wanted changes of records that we wrote. Pure.
+"""What a newer snapshot knows better about a mail → wanted changes of its Task. Pure.
 
-An Event's or Task's WhoId and WhatId may be changed at any time. A sent EmailMessage takes no change of its people or
-of what it is related to: its Task and its relations do (Object Reference v63, "EmailMessage", "EmailMessageRelation",
-"Task", "Event"). A field is ours as long as it holds what we gave it.
+A Task's WhoId and WhatId may be changed at any time. A sent EmailMessage takes no change of its people or of what it is
+related to: its Task and its relations do (Object Reference v63, "EmailMessage", "EmailMessageRelation", "Task"; for the
+relations see `plan_relations`). A field is ours as long as it holds what we gave it.
 """
 
 from __future__ import annotations
@@ -26,16 +26,15 @@ class Changed:
 
 
 def plan_rematch(
-    stored: Match, better: Match, written: Written, current: Mapping[str, Any] | None, sobject: str, reason: str
+    stored: Match, better: Match, written: Written, current: Mapping[str, Any] | None, reason: str
 ) -> Changed:
-    """Return what makes the Event or Task `current` follow `better`.
+    """Return what makes the Task `current` of a mail follow `better`.
 
     Args:
         stored: how the activity matched when it was written.
         better: the same with what is known now besides.
         written: what leakwatch wrote for it so far.
-        current: `READ_BACK` of its Event or Task as it is now; None if a person deleted it.
-        sobject: Event or Task.
+        current: `READ_BACK` of its Task as it is now; None if a person deleted it.
         reason: why, in words.
     """
     if current is None:
@@ -58,7 +57,7 @@ def plan_rematch(
     return Changed(
         WriteOp(
             op_id=f"{better.activity_key}|rematch|{written.steps}",
-            sobject=sobject,
+            sobject="Task",
             verb=Verb.UPDATE,
             key=better.activity_key,
             fields=changes,

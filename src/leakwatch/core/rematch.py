@@ -8,11 +8,12 @@ last activity, who owns what, which deal is still open) would turn old mail over
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
 from leakwatch.core.addresses import AddressPatterns
+from leakwatch.core.identity import MEETING_PREFIX
 from leakwatch.core.match_people import candidates, people_of
 from leakwatch.model import AddressBook, Match, MatchBasis, OpenOpportunity, Person, WrittenMatch
 
@@ -85,18 +86,17 @@ class News:
                     yield f"the opportunity {deal.name} was made"
 
 
-def better(stored: Match, new: Match, open_deals: Collection[str]) -> Match:
+def better(stored: Match, new: Match, open_deals: Mapping[str, OpenOpportunity]) -> Match:
     """Return `stored` with what it lacks and `new`, how the activity would match now, knows.
 
-    `open_deals` are the opportunities that are open now. Where one that the activity might have been about then is not,
-    it is linked to no other: it may well have been about that one.
+    `open_deals` are the opportunities that are open now, by id.
     """
     if new.basis is MatchBasis.NONE:
         return stored
     who = _who(stored, new)
     if who and who[0].startswith(LEAD_PREFIX):
         return stored  # nothing stands beside a lead, and a lead that was found is a right person
-    what_id, account_id = _what(stored, new, frozenset(open_deals))
+    what_id, account_id = _what(stored, new, open_deals, frozenset(who) - frozenset(stored.who_ids))
     named = {address: record for address, record in new.addresses.items() if record in who or not _is_outside(record)}
     better_grounds = who != stored.who_ids or what_id != stored.what_id
     return replace(
@@ -125,24 +125,42 @@ def _who(stored: Match, new: Match) -> tuple[str, ...]:
     return (*stored.who_ids, *(one for one in new.who_ids if one in fresh and one not in stored.who_ids))
 
 
-def _what(stored: Match, new: Match, open_deals: frozenset[str]) -> tuple[str | None, str | None]:
-    """Return the record that the activity is about, and the account."""
+def _what(
+    stored: Match, new: Match, open_deals: Mapping[str, OpenOpportunity], added: frozenset[str]
+) -> tuple[str | None, str | None]:
+    """Return the record that the activity is about, and the account; `added` are the people known now."""
     before = stored.what_id
     by_domain = stored.basis is MatchBasis.ACCOUNT_DOMAIN and new.basis in _BY_PERSON
     same = stored.account_id is None or stored.account_id == new.account_id
     if _is_deal(before) or new.what_id is None or not (same or by_domain):
         return before, stored.account_id
-    gone = {one for one in stored.runners_up if _is_deal(one)} - open_deals
-    now = new.account_id if _is_deal(new.what_id) and gone else new.what_id
+    now = new.what_id
+    if _is_deal(now) and not _may_be_about(open_deals.get(now), stored, open_deals, added):
+        now = new.account_id
     return now or before, new.account_id or stored.account_id
 
 
-def remembered(stored: Match | None, new: Match) -> Match:
-    """Return how an activity matches as it is to be stored: what is in Salesforce stays as it was `stored`.
+def _may_be_about(
+    deal: OpenOpportunity | None, stored: Match, open_deals: Mapping[str, OpenOpportunity], added: frozenset[str]
+) -> bool:
+    """Return whether `deal`, the winner now, is to be linked.
 
-    A copy that came later may change its owner and name more people, not what its record was related to.
+    Not where one that was in question then is closed: the activity may well have been about that one. And of several in
+    question then, only one in which somebody known now has a role; what else chooses between them changes with time.
     """
-    if stored is None or stored.basis is MatchBasis.NONE:
+    rivals = [one for one in stored.runners_up if _is_deal(one)]
+    if deal is None or not all(one in open_deals for one in rivals):
+        return False
+    return deal.record_id not in rivals or len(rivals) == 1 or bool(deal.roles.keys() & added)
+
+
+def remembered(stored: Match | None, new: Match) -> Match:
+    """Return how an activity matches as it is to be stored: what a mail in Salesforce names stays as it was `stored`.
+
+    A copy that came later may change its owner and name more people, not what its Task was related to. The record of a
+    meeting is brought in step as a whole.
+    """
+    if stored is None or stored.basis is MatchBasis.NONE or new.activity_key.startswith(MEETING_PREFIX):
         return new
     kept = {name: getattr(stored, name) for name in ("who_ids", "what_id", "account_id", "basis", "reason")}
     return replace(new, **kept)

@@ -22,6 +22,7 @@ from leakwatch.flows.capture_people import Additions, Creating
 from leakwatch.flows.capture_read import Memory, Reading, without_notice
 from leakwatch.flows.capture_rematch import Rematching
 from leakwatch.flows.capture_report import CaptureReport, Tally
+from leakwatch.flows.capture_steps import Steps
 from leakwatch.flows.capture_write import Writing
 from leakwatch.model import (
     Activity,
@@ -213,11 +214,11 @@ def capture(
         deletions=options.deletions,
         adopting=adopting,
     )
-    creating = _creating(principals, doors, options, insiders, book, run_id=run_id, now=now)
-    rematching = None
-    if options.rematch is not None:
-        rematching = Rematching(writing, now - options.rematch, f"{doors.people_state()} {options.rematch.days}")
-    steps = _Steps(creating, writing, rematching)
+    steps = Steps(
+        _creating(principals, doors, options, insiders, book, run_id=run_id, now=now),
+        writing,
+        _rematching(writing, doors, options, now),
+    )
     if principals and not dry_run:
         writing.drop_closed([source.name for source in doors.sources], tally)
     operations: tuple[WriteOp, ...] = ()
@@ -246,25 +247,11 @@ def capture(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Steps:
-    """What is done about what was read, in its order: people are entered before mail is matched with them."""
-
-    creating: Creating | None
-    writing: Writing
-    rematching: Rematching | None
-
-    def plan_only(self, waiting: Iterator[WaitingMail], tally: Tally) -> tuple[WriteOp, ...]:
-        operations = self.creating.plan_only(tally) if self.creating is not None else ()
-        operations += self.writing.plan_only(waiting, tally)
-        return operations + (self.rematching.plan_only(tally) if self.rematching is not None else ())
-
-    def write(self, waiting: Iterator[WaitingMail], tally: Tally) -> None:
-        if self.creating is not None:
-            self.creating.write(tally)
-        self.writing.write(waiting, tally)
-        if self.rematching is not None:
-            self.rematching.write(tally)
+def _rematching(writing: Writing, doors: CaptureDoors, options: CaptureOptions, now: datetime) -> Rematching | None:
+    if options.rematch is None:
+        return None
+    state = f"{doors.people_state()} {options.rematch.days}"
+    return Rematching(writing, now - options.rematch, state, doors.refusals)
 
 
 def _creating(

@@ -97,9 +97,7 @@ class Creating:
         """Return the writes of one run: neither carried out before nor refused, and of nobody who is there by now."""
         ops = self._able()
         done = self.landed(op.op_id for op in ops)
-        for op in ops:
-            if done.get(op.op_id):
-                self._know(op, done[op.op_id])  # the mirror may be older
+        self._know_earlier([(op, done[op.op_id]) for op in ops if done.get(op.op_id)])
         refused = self.refusals(op.op_id for op in ops)
         left = [op for op in ops if op.op_id not in done and op.op_id not in refused]
         left = left[: self.entry.rules.limit]
@@ -129,6 +127,15 @@ class Creating:
             for sobject in PEOPLE:
                 found |= present(ops, self.records.related(sobject, "Email", some, ("Email",)))
         return found
+
+    def _know_earlier(self, entered: Sequence[tuple[WriteOp, str]]) -> None:
+        """Know whom an earlier run entered and the mirror does not show: it may be older, or somebody deleted them."""
+        for sobject in PEOPLE:
+            ids = [record for op, record in entered if op.sobject == sobject]
+            there = self.records.fetch(sobject, ids, ("Id",)) if ids else {}
+            for op, record in entered:
+                if record in there:
+                    self._know(op, record)
 
     def _know(self, op: WriteOp, record_id: str) -> None:
         self.book.people[str(op.fields["Email"])] = as_person(op, record_id, self.now)

@@ -6,7 +6,7 @@ time; only where that tells something new an activity is resolved again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -20,16 +20,20 @@ from leakwatch.core.plan import plan_mail
 from leakwatch.core.plan_relations import PARENT, RELATION, RELATION_FIELDS, missing_people, plan_relations
 from leakwatch.core.plan_rematch import READ_BACK, plan_rematch
 from leakwatch.core.rematch import DEAL_PREFIX, News, better
+from leakwatch.flows.capture_meetings import Meetings
 from leakwatch.flows.capture_owners import TASK_PREFIX
+from leakwatch.flows.capture_relations import MAIL_PREFIX
 from leakwatch.flows.capture_report import Tally
 from leakwatch.flows.capture_threads import Threads, deals_of
-from leakwatch.flows.capture_write import LANDED, MAIL_PREFIX, Writing
+from leakwatch.flows.capture_write import LANDED, Writing
 from leakwatch.model import (
     Activity,
+    ActivityKind,
     Cursor,
     CursorPhase,
     Match,
     Outcome,
+    Verb,
     WriteOp,
     WriteResult,
     WriteStatus,
@@ -67,12 +71,13 @@ class Rematching:
     """Matches anew what is in Salesforce, from `since` on, with the doors and rules of `writing`.
 
     `state` tells one snapshot's people from another's: where it is the one that was gone through last, there is nothing
-    to do. It begins with a blank where that is not known.
+    to do. It begins with a blank where that is not known. `refusals` returns op id -> code of writes that were refused.
     """
 
     writing: Writing
     since: datetime
     state: str
+    refusals: Callable[[Iterable[str]], Mapping[str, str]]
 
     def plan_only(self, tally: Tally) -> tuple[WriteOp, ...]:
         """Return the writes that are wanted; nothing is stored or sent. Errors: see `write`."""
@@ -152,7 +157,7 @@ class Rematching:
         rivals = {one for match, _ in told.values() for one in match.runners_up if one.startswith(DEAL_PREFIX)}
         book = writing.address_book(addresses, deals_of(before) | rivals)
         resolver = Resolver(book, writing.matching)
-        open_deals = {deal.record_id for deals in book.open_opportunities.values() for deal in deals}
+        open_deals = {deal.record_id: deal for deals in book.open_opportunities.values() for deal in deals}
         cases: list[_Case] = []
         for activity in sorted(activities, key=lambda one: (one.start, len(one.answers), one.key)):
             stored, said = told[activity.key]
@@ -169,46 +174,56 @@ class Rematching:
     # --- planning ---
 
     def _planned(self, cases: list[_Case]) -> list[_Case]:
+        self._plan_meetings([case for case in cases if case.activity.kind is ActivityKind.MEETING])
+        self._plan_mails([case for case in cases if case.activity.kind is ActivityKind.MAIL])
+        return cases
+
+    def _plan_meetings(self, cases: Sequence[_Case]) -> None:
+        """Plan the records of meetings as any change of theirs is."""
+        writing = self.writing
+        planner = Meetings(writing.records, writing.history, writing.journal.matches, writing.planning, writing.now)
+        matches = {case.activity.key: case.match for case in cases}
+        plans = planner.plan([case.activity for case in cases], matches)
+        for case in cases:
+            op = plans[case.activity.key].op
+            if op is not None and op.verb is Verb.UPDATE:
+                case.ops.append(replace(op, reason=f"{case.match.reason} {case.reason}"))
+            case.theirs = not case.ops
+
+    def _plan_mails(self, cases: Sequence[_Case]) -> None:
         writing = self.writing
         history = writing.history(case.activity.key for case in cases)
         records = {key: written.record_id for key, written in history.items() if written.record_id}
         mails = self._mails([one for one in records.values() if one.startswith(MAIL_PREFIX)])
-        targets = self._targets(records, mails)
+        tasks = self._tasks(records, mails)
         relations = self._relations(list(mails))
         for case in cases:
             key = case.activity.key
             written, record = history.get(key), records.get(key)
             if written is None or record is None:
-                case.theirs = True  # the write log is an older one, restored, or the record was deleted by us
+                case.theirs = True  # the write log is an older one, restored
                 continue
             reason = f"{case.match.reason} {case.reason}"
-            sobject, current = targets.get(key, ("Task", None))
-            changed = plan_rematch(case.stored, case.match, written, current, sobject, reason)
+            changed = plan_rematch(case.stored, case.match, written, tasks.get(key), reason)
             case.theirs = changed.theirs
             if record in mails:
                 case.ops += self._related(case, written, record, relations.get(record, ()), reason)
             case.ops += [changed.op] if changed.op is not None else []
-        return cases
 
     def _mails(self, ids: list[str]) -> Mapping[str, Mapping[str, Any]]:
         """Return id -> row of those EmailMessages that are still there, with the Task that Salesforce made."""
         return self.writing.records.fetch("EmailMessage", ids, ("Id", "ActivityId")) if ids else {}
 
-    def _targets(
+    def _tasks(
         self, records: Mapping[str, str], mails: Mapping[str, Mapping[str, Any]]
-    ) -> dict[str, tuple[str, Mapping[str, Any]]]:
-        """Return key -> (object, row) of the Event or Task by which each activity shows, where it is still there."""
-        fetch = self.writing.records.fetch
-        tasks = {key: one for key, one in records.items() if one.startswith(TASK_PREFIX)}
-        tasks |= {
+    ) -> dict[str, Mapping[str, Any]]:
+        """Return key -> Task of each mail, where it is still there."""
+        ids = {key: one for key, one in records.items() if one.startswith(TASK_PREFIX)}
+        ids |= {
             key: str(row["ActivityId"]) for key, one in records.items() if (row := mails.get(one, {})).get("ActivityId")
         }
-        events = {key: one for key, one in records.items() if key not in tasks and not one.startswith(MAIL_PREFIX)}
-        found: dict[str, tuple[str, Mapping[str, Any]]] = {}
-        for sobject, ids in (("Task", tasks), ("Event", events)):
-            current = fetch(sobject, list(ids.values()), READ_BACK) if ids else {}
-            found |= {key: (sobject, current[one]) for key, one in ids.items() if one in current}
-        return found
+        rows = self.writing.records.fetch("Task", list(ids.values()), READ_BACK) if ids else {}
+        return {key: rows[one] for key, one in ids.items() if one in rows}
 
     def _relations(self, mails: Sequence[str]) -> dict[str, list[Mapping[str, Any]]]:
         found: dict[str, list[Mapping[str, Any]]] = {}
@@ -220,10 +235,11 @@ class Rematching:
     def _related(
         self, case: _Case, written: Written, mail: str, rows: Sequence[Mapping[str, Any]], reason: str
     ) -> list[WriteOp]:
-        """Return the writes that relate a mail to who appeared; what landed once is not written again."""
+        """Return the writes that relate a mail to who appeared, but none that landed or was refused before."""
         (op,) = plan_mail(case.activity, case.match, replace(self.writing.planning, mail_as="email_message"))
         ops = plan_relations(op, case.match, missing_people(op, written), mail, rows)
-        done = self.writing.landed(one.op_id for one in ops)
+        ids = [one.op_id for one in ops]
+        done = self.writing.landed(ids).keys() | self.refusals(ids).keys()
         return [replace(one, reason=reason) for one in ops if one.op_id not in done]
 
     # --- recording ---
