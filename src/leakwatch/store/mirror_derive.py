@@ -299,11 +299,9 @@ def _build_bookkeeping(build: Build, currency: str | None) -> None:
     watermarks: Mapping[str, object] = {
         str(name): stamp for name, stamp in build.run("SELECT table_name, watermark FROM main.lw_tables")
     }
-    if build.columns:
-        counts = " UNION ALL ".join(
-            f"SELECT {literal(table)}, ?::TIMESTAMP, count(*) FROM next.main.{quoted(table)}" for table in build.columns
-        )
-        build.run(f"INSERT INTO next.main.lw_freshness {counts}", [watermarks.get(table) for table in build.columns])
+    for table in build.columns:
+        count = build.run(f"SELECT count(*) FROM next.main.{quoted(table)}")[0][0]
+        build.run("INSERT INTO next.main.lw_freshness VALUES (?, ?, ?)", [table, watermarks.get(table), count])
     touching = ["sf_task", "sf_event", "sf_email_message", "sf_email_message_relation"]
     of_records = [spec.table for spec in build.config.objects if spec.name in build.config.last_touch_objects]
     for name, sources in (("lw_last_touch", touching + of_records), ("lw_meeting", [*touching, "sf_event_relation"])):

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import duckdb
 
@@ -181,28 +181,17 @@ def number_sql(text: str, sql_type: str, reading: Reading) -> str:
     return f"COALESCE({usual}, CASE WHEN regexp_matches({bare}, '{POINT_NUMBER}') THEN {written} END)"
 
 
-class Rows(NamedTuple):
-    """What `write_rows` wrote: how many rows, and how many values that are not empty in each field."""
-
-    rows: int
-    values: Sequence[int]
-
-
-def write_rows(path: Path, rows: Iterable[Mapping[str, Any]], fields: Iterable[str]) -> Rows:
-    """Write API rows as CSV, one column per field. None and '' become empty: Salesforce has no ''."""
+def write_rows(path: Path, rows: Iterable[Mapping[str, Any]], fields: Iterable[str]) -> int:
+    """Write API rows as CSV, one column per field; return how many. None and '' become empty: Salesforce has no ''."""
     names = list(fields)
-    count, values = 0, [0] * len(names)
+    count = 0
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator="\n")
         writer.writerow(names)
         for row in rows:
-            texts = [_as_text(row.get(name)) for name in names]
-            writer.writerow(texts)
+            writer.writerow([_as_text(row.get(name)) for name in names])
             count += 1
-            for place, text in enumerate(texts):
-                if text:
-                    values[place] += 1
-    return Rows(count, values)
+    return count
 
 
 def _as_text(value: Any) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
 
 import duckdb
 
@@ -21,64 +20,30 @@ BOOKKEEPING = (
 )
 
 
-class Mark(NamedTuple):
-    """How far one object is known: moments in UTC, naive as DuckDB gives them."""
-
-    watermark: datetime | None
-    deletions_until: datetime | None
-
-
-class Held(NamedTuple):
-    """One column of a table."""
-
-    column: str
-    field: str
-    type: str
-
-
 class MirrorMarks:
-    """The bookkeeping behind an open connection, which has the tables of BOOKKEEPING.
-
-    A refresh asks for it several times a table, and each query costs DuckDB a millisecond of planning: it is read once
-    and remembered. Nobody else writes while a connection that may write is open; who writes calls `_forget`.
-    """
+    """The bookkeeping behind an open connection, which has the tables of BOOKKEEPING."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, config: MirrorConfig) -> None:
         self._connection = connection
         self._config = config
-        self._marks: dict[str, Mark] | None = None
-        self._held: dict[str, list[Held]] | None = None
-
-    def _forget(self) -> None:
-        self._marks = self._held = None
-
-    def _mark(self, sobject: str) -> Mark:
-        if self._marks is None:
-            rows = self._connection.execute("SELECT sobject, watermark, deletions_until FROM lw_tables").fetchall()
-            self._marks = {row[0]: Mark(row[1], row[2]) for row in rows}
-        return self._marks.get(sobject, Mark(None, None))
-
-    def _columns_of(self, table: str) -> list[Held]:
-        if self._held is None:
-            self._held = {}
-            rows = self._connection.execute("SELECT table_name, column_name, field, type FROM lw_columns").fetchall()
-            for name, *column in rows:
-                self._held.setdefault(name, []).append(Held(*column))
-        return self._held.get(table, [])
 
     def fields(self, sobject: str) -> dict[str, str]:
         """Return the fields that the table holds: API name -> SQL type. Empty if the object was never merged."""
-        return {one.field: one.type for one in self._columns_of(self._spec(sobject).table)}
+        return dict(
+            self._connection.execute(
+                "SELECT field, type FROM lw_columns WHERE table_name = ?", [self._spec(sobject).table]
+            ).fetchall()
+        )
 
     def watermark(self, sobject: str) -> datetime | None:
         """Return the moment (aware UTC) before which everything of this object is in, or None."""
-        known = self._mark(sobject).watermark
-        return known.replace(tzinfo=UTC) if known else None
+        row = self._connection.execute("SELECT watermark FROM lw_tables WHERE sobject = ?", [sobject]).fetchone()
+        return row[0].replace(tzinfo=UTC) if row and row[0] else None
 
     def deletions_known_until(self, sobject: str) -> datetime | None:
         """Return the moment (aware UTC) before which every deletion of this object is known, or None."""
-        known = self._mark(sobject).deletions_until
-        return known.replace(tzinfo=UTC) if known else None
+        row = self._connection.execute("SELECT deletions_until FROM lw_tables WHERE sobject = ?", [sobject]).fetchone()
+        return row[0].replace(tzinfo=UTC) if row and row[0] else None
 
     def _spec(self, sobject: str) -> ObjectSpec:
         spec = self._config.object(sobject)

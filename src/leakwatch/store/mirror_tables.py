@@ -18,8 +18,8 @@ from leakwatch import faultpoints, log
 from leakwatch.core.deletions import Removals
 from leakwatch.core.tables import FieldSpec, MirrorConfig, ObjectSpec
 from leakwatch.errors import LeakwatchError
-from leakwatch.store.mirror_ingest import CsvSource, Rows, cast_sql, failure, quoted, write_rows
-from leakwatch.store.mirror_marks import BOOKKEEPING, Mark, MirrorMarks
+from leakwatch.store.mirror_ingest import CsvSource, cast_sql, failure, quoted, write_rows
+from leakwatch.store.mirror_marks import BOOKKEEPING, MirrorMarks
 from leakwatch.store.mirror_removals import delete_ids, naive, remove
 
 
@@ -97,8 +97,9 @@ class LiveTables(MirrorMarks):
                 if removals is not None:
                     result = replace(result, deleted=self._remove(spec, removals))
                 if watermark is not None:
+                    self._set_watermark(spec, watermark)
                     known_until = removals.until if removals is not None else watermark if whole else None
-                    self._set_mark(spec, watermark, known_until)
+                    self._set_deletions_known(spec, known_until)
                 faultpoints.reach("mirror.merge.before_commit")
         finally:
             path.unlink(missing_ok=True)
@@ -110,21 +111,21 @@ class LiveTables(MirrorMarks):
         return result
 
     def _load(
-        self, spec: ObjectSpec, source: CsvSource, fields: Mapping[str, FieldSpec], written: Rows, *, whole: bool
+        self, spec: ObjectSpec, source: CsvSource, fields: Mapping[str, FieldSpec], written: int, *, whole: bool
     ) -> MergeResult:
-        if not written.rows and not whole:
+        if not written and not whole:
             return MergeResult(0)  # most tables on most days: typing no rows would still cost 30 ms of planning
         run = self._connection.execute
         typed = [(item, f"c{source.columns[name]}") for name, item in fields.items()]
         select = ", ".join(f"{cast_sql(text, item)} AS {quoted(item.column)}" for item, text in typed)
         run(f"CREATE OR REPLACE TEMP TABLE lw_batch AS SELECT {select} FROM {source.sql()}")
+        # Read twice, typed once: typing costs tens of milliseconds of planning, whatever the number of rows.
+        given = ", ".join(f"count({text})" for _, text in typed)
+        had = run(f"SELECT count(*), {given} FROM {source.sql()}").fetchone() or (0,)
         understood = ", ".join(f"count({quoted(item.column)})" for item, _ in typed)
-        counts = f"SELECT count(*), count(id), count(DISTINCT id), {understood} FROM lw_batch"
-        had, ids, kinds, *has = run(counts).fetchone() or (0, 0, 0)
-        if had != written.rows:
-            raise LeakwatchError(
-                f"{spec.name}: {written.rows} rows were fetched but {had} read back; nothing was stored"
-            )
+        ids, kinds, *has = run(f"SELECT count(id), count(DISTINCT id), {understood} FROM lw_batch").fetchone() or (0, 0)
+        if had[0] != written:
+            raise LeakwatchError(f"{spec.name}: {written} rows were fetched but {had[0]} read back; nothing was stored")
         if ids > kinds:
             stamp = fields.get(spec.stamp or "")
             order = f"{quoted(stamp.column)} DESC NULLS LAST" if stamp else "rowid DESC"
@@ -138,7 +139,7 @@ class LiveTables(MirrorMarks):
         names = ", ".join(quoted(item.column) for item in fields.values())
         run(f"INSERT INTO {table} ({names}) SELECT {names} FROM lw_batch WHERE id IS NOT NULL")
         run("DROP TABLE lw_batch")
-        lost = zip((item.name for item, _ in typed), written.values, has, strict=True)
+        lost = zip((item.name for item, _ in typed), had[1:], has, strict=True)
         unreadable = {name: int(before - after) for name, before, after in lost if before > after}
         return MergeResult(int(kinds), unreadable)
 
@@ -148,11 +149,10 @@ class LiveTables(MirrorMarks):
         table = quoted(spec.table)
         if "Id" not in fields:
             raise LeakwatchError(f"{spec.name} was read without its Id field; check the permissions of our user")
-        known = {one.column: one.type for one in self._columns_of(spec.table)}
+        known: dict[str, str] = dict(
+            run("SELECT column_name, type FROM lw_columns WHERE table_name = ?", [spec.table]).fetchall()
+        )
         wanted = {item.column: item for item in fields.values()}
-        if known == {name: item.sql_type for name, item in wanted.items()}:
-            return
-        self._forget()
         if not known:
             run(
                 f"CREATE OR REPLACE TABLE {table} ("
@@ -172,10 +172,10 @@ class LiveTables(MirrorMarks):
                         f"ALTER TABLE {table} ALTER COLUMN {quoted(name)} SET DATA TYPE {kind}"
                         f" USING TRY_CAST({quoted(name)} AS {kind})"
                     )
-        run("DELETE FROM lw_columns WHERE table_name = ?", [spec.table])
-        rows = [(spec.table, name, item.name, item.sql_type) for name, item in wanted.items()]
-        marks = ", ".join("(?, ?, ?, ?)" for _ in rows)
-        run(f"INSERT INTO lw_columns VALUES {marks}", [value for row in rows for value in row])
+        if known != {name: item.sql_type for name, item in wanted.items()}:
+            run("DELETE FROM lw_columns WHERE table_name = ?", [spec.table])
+            for name, item in wanted.items():
+                run("INSERT INTO lw_columns VALUES (?, ?, ?, ?)", [spec.table, name, item.name, item.sql_type])
 
     def delete(self, sobject: str, ids: Iterable[str]) -> int:
         """Remove the rows with these 18-character ids; return how many there were. Unknown ids do nothing."""
@@ -207,22 +207,19 @@ class LiveTables(MirrorMarks):
     def set_watermark(self, sobject: str, watermark: datetime) -> None:
         """Store the watermark alone, for an object in which nothing changed."""
         with self._transaction():
-            self._set_mark(self._spec(sobject), watermark, None)
+            self._set_watermark(self._spec(sobject), watermark)
 
-    def _set_mark(self, spec: ObjectSpec, watermark: datetime, deletions_until: datetime | None) -> None:
-        """Store how far an object is known; None leaves what is known of its deletions as it is."""
-        until = naive(deletions_until) if deletions_until is not None else self._mark(spec.name).deletions_until
-        self._connection.execute(
-            "UPDATE lw_tables SET watermark = ?, deletions_until = ? WHERE sobject = ?",
-            [naive(watermark), until, spec.name],
-        )
-        if self._marks is not None:
-            self._marks[spec.name] = Mark(naive(watermark), until)
+    def _set_watermark(self, spec: ObjectSpec, watermark: datetime) -> None:
+        self._connection.execute("UPDATE lw_tables SET watermark = ? WHERE sobject = ?", [naive(watermark), spec.name])
+
+    def _set_deletions_known(self, spec: ObjectSpec, until: datetime | None) -> None:
+        if until is not None:
+            sql = "UPDATE lw_tables SET deletions_until = ? WHERE sobject = ?"
+            self._connection.execute(sql, [naive(until), spec.name])
 
     def drop(self, sobject: str) -> None:
         """Forget an object that the org no longer has (or no longer shows us), with its watermark."""
         spec = self._spec(sobject)
-        self._forget()
         with self._transaction():
             self._connection.execute(f"DROP TABLE IF EXISTS {quoted(spec.table)}")
             self._connection.execute("DELETE FROM lw_tables WHERE sobject = ?", [spec.name])
@@ -267,6 +264,5 @@ class LiveTables(MirrorMarks):
             raise
 
     def _roll_back(self) -> None:
-        self._forget()
         with suppress(duckdb.Error):  # a commit that failed has rolled back already
             self._connection.execute("ROLLBACK")
