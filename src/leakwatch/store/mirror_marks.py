@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,30 +21,63 @@ BOOKKEEPING = (
 )
 
 
+@dataclass(slots=True)
+class _Mark:
+    """One object's row in lw_tables; moments as the tables keep them, UTC without a zone."""
+
+    watermark: datetime | None = None
+    deletions_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Marks:
+    """All that the bookkeeping says: marks by object, and by table its columns: name -> (API name, SQL type)."""
+
+    tables: dict[str, _Mark]
+    columns: dict[str, dict[str, tuple[str, str]]]
+
+
 class MirrorMarks:
-    """The bookkeeping behind an open connection, which has the tables of BOOKKEEPING."""
+    """The bookkeeping behind an open connection, which has the tables of BOOKKEEPING.
+
+    It is read once and then remembered: a refresh asks it some ninety times, for a millisecond of planning each. Who
+    writes it through this connection keeps what is remembered in step, or calls `_forget_marks`; nobody else can.
+    """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, config: MirrorConfig) -> None:
         self._connection = connection
         self._config = config
+        self._remembered: _Marks | None = None
 
     def fields(self, sobject: str) -> dict[str, str]:
         """Return the fields that the table holds: API name -> SQL type. Empty if the object was never merged."""
-        return dict(
-            self._connection.execute(
-                "SELECT field, type FROM lw_columns WHERE table_name = ?", [self._spec(sobject).table]
-            ).fetchall()
-        )
+        return dict(self._marks.columns.get(self._spec(sobject).table, {}).values())
 
     def watermark(self, sobject: str) -> datetime | None:
         """Return the moment (aware UTC) before which everything of this object is in, or None."""
-        row = self._connection.execute("SELECT watermark FROM lw_tables WHERE sobject = ?", [sobject]).fetchone()
-        return row[0].replace(tzinfo=UTC) if row and row[0] else None
+        mark = self._marks.tables.get(sobject)
+        return mark.watermark.replace(tzinfo=UTC) if mark and mark.watermark else None
 
     def deletions_known_until(self, sobject: str) -> datetime | None:
         """Return the moment (aware UTC) before which every deletion of this object is known, or None."""
-        row = self._connection.execute("SELECT deletions_until FROM lw_tables WHERE sobject = ?", [sobject]).fetchone()
-        return row[0].replace(tzinfo=UTC) if row and row[0] else None
+        mark = self._marks.tables.get(sobject)
+        return mark.deletions_until.replace(tzinfo=UTC) if mark and mark.deletions_until else None
+
+    @property
+    def _marks(self) -> _Marks:
+        if self._remembered is None:
+            run = self._connection.execute
+            rows = run("SELECT sobject, watermark, deletions_until FROM lw_tables").fetchall()
+            found = _Marks({name: _Mark(watermark, until) for name, watermark, until in rows}, {})
+            for table, *column in run("SELECT table_name, column_name, field, type FROM lw_columns").fetchall():
+                name, api_name, kind = column
+                found.columns.setdefault(table, {})[name] = (api_name, kind)
+            self._remembered = found
+        return self._remembered
+
+    def _forget_marks(self) -> None:
+        """Have the bookkeeping read anew when it is asked next."""
+        self._remembered = None
 
     def _spec(self, sobject: str) -> ObjectSpec:
         spec = self._config.object(sobject)

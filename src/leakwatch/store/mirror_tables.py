@@ -9,6 +9,7 @@ from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -97,9 +98,8 @@ class LiveTables(MirrorMarks):
                 if removals is not None:
                     result = replace(result, deleted=self._remove(spec, removals))
                 if watermark is not None:
-                    self._set_watermark(spec, watermark)
                     known_until = removals.until if removals is not None else watermark if whole else None
-                    self._set_deletions_known(spec, known_until)
+                    self._set_marks(spec, watermark, known_until)
                 faultpoints.reach("mirror.merge.before_commit")
         finally:
             path.unlink(missing_ok=True)
@@ -149,9 +149,7 @@ class LiveTables(MirrorMarks):
         table = quoted(spec.table)
         if "Id" not in fields:
             raise LeakwatchError(f"{spec.name} was read without its Id field; check the permissions of our user")
-        known: dict[str, str] = dict(
-            run("SELECT column_name, type FROM lw_columns WHERE table_name = ?", [spec.table]).fetchall()
-        )
+        known = {name: kind for name, (_, kind) in self._marks.columns.get(spec.table, {}).items()}
         wanted = {item.column: item for item in fields.values()}
         if not known:
             run(
@@ -174,8 +172,9 @@ class LiveTables(MirrorMarks):
                     )
         if known != {name: item.sql_type for name, item in wanted.items()}:
             run("DELETE FROM lw_columns WHERE table_name = ?", [spec.table])
-            for name, item in wanted.items():
-                run("INSERT INTO lw_columns VALUES (?, ?, ?, ?)", [spec.table, name, item.name, item.sql_type])
+            rows = [(spec.table, name, item.name, item.sql_type) for name, item in wanted.items()]
+            run(f"INSERT INTO lw_columns VALUES {', '.join(['(?, ?, ?, ?)'] * len(rows))}", list(chain(*rows)))
+            self._forget_marks()
 
     def delete(self, sobject: str, ids: Iterable[str]) -> int:
         """Remove the rows with these 18-character ids; return how many there were. Unknown ids do nothing."""
@@ -207,15 +206,17 @@ class LiveTables(MirrorMarks):
     def set_watermark(self, sobject: str, watermark: datetime) -> None:
         """Store the watermark alone, for an object in which nothing changed."""
         with self._transaction():
-            self._set_watermark(self._spec(sobject), watermark)
+            self._set_marks(self._spec(sobject), watermark)
 
-    def _set_watermark(self, spec: ObjectSpec, watermark: datetime) -> None:
-        self._connection.execute("UPDATE lw_tables SET watermark = ? WHERE sobject = ?", [naive(watermark), spec.name])
-
-    def _set_deletions_known(self, spec: ObjectSpec, until: datetime | None) -> None:
-        if until is not None:
-            sql = "UPDATE lw_tables SET deletions_until = ? WHERE sobject = ?"
-            self._connection.execute(sql, [naive(until), spec.name])
+    def _set_marks(self, spec: ObjectSpec, watermark: datetime, deletions_until: datetime | None = None) -> None:
+        """Store how far the table was read and, unless None, up to when its deletions are known."""
+        mark = self._marks.tables.get(spec.name)
+        if mark is None:
+            return
+        mark.watermark = naive(watermark)
+        mark.deletions_until = naive(deletions_until) if deletions_until is not None else mark.deletions_until
+        sql = "UPDATE lw_tables SET watermark = ?, deletions_until = ? WHERE sobject = ?"
+        self._connection.execute(sql, [mark.watermark, mark.deletions_until, spec.name])
 
     def drop(self, sobject: str) -> None:
         """Forget an object that the org no longer has (or no longer shows us), with its watermark."""
@@ -224,6 +225,7 @@ class LiveTables(MirrorMarks):
             self._connection.execute(f"DROP TABLE IF EXISTS {quoted(spec.table)}")
             self._connection.execute("DELETE FROM lw_tables WHERE sobject = ?", [spec.name])
             self._connection.execute("DELETE FROM lw_columns WHERE table_name = ?", [spec.table])
+            self._forget_marks()
 
     def load_csv(self, sobject: str, select_sql: str, fields: Mapping[str, FieldSpec]) -> None:
         """Make the typed rows of `select_sql`, in the order of `fields`, the whole content of the table."""
@@ -264,5 +266,6 @@ class LiveTables(MirrorMarks):
             raise
 
     def _roll_back(self) -> None:
+        self._forget_marks()
         with suppress(duckdb.Error):  # a commit that failed has rolled back already
             self._connection.execute("ROLLBACK")
