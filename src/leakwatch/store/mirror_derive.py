@@ -7,7 +7,6 @@ names, what a stage means, which reason was given, who was last in touch and whe
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -61,8 +60,8 @@ def build_derived(
             _build_table(build, spec, currency)
     build_touches(build)
     build_people(build)
-    build_meetings(build, settings.working)
-    _build_bookkeeping(build, currency)
+    meetings = build_meetings(build, settings.working)
+    _build_bookkeeping(build, currency, meetings=meetings)
     return tuple(item.note for item in build.notes)
 
 
@@ -292,35 +291,35 @@ _DERIVATIONS = {
 }
 
 
-def _build_bookkeeping(build: Build, currency: str | None) -> None:
+def _build_bookkeeping(build: Build, currency: str | None, *, meetings: bool) -> None:
     build.run("CREATE TABLE next.main.lw_snapshot (snapshot_id VARCHAR, published_at TIMESTAMP, org_id VARCHAR)")
     build.run("CREATE TABLE next.main.lw_columns AS SELECT * FROM main.lw_columns")
     build.run("CREATE TABLE next.main.lw_freshness (table_name VARCHAR, fresh_until TIMESTAMP, row_count BIGINT)")
-    watermarks: Mapping[str, object] = {
+    watermarks: dict[str, object] = {
         str(name): stamp for name, stamp in build.run("SELECT table_name, watermark FROM main.lw_tables")
     }
-    for table in build.columns:
-        count = build.run(f"SELECT count(*) FROM next.main.{quoted(table)}")[0][0]
-        build.run("INSERT INTO next.main.lw_freshness VALUES (?, ?, ?)", [table, watermarks.get(table), count])
+    generated = ["lw_last_touch", *(["lw_meeting"] if meetings else [])]
+    counted = " UNION ALL ".join(
+        f"SELECT {literal(table)}, count(*) FROM next.main.{quoted(table)}" for table in (*build.columns, *generated)
+    )
     touching = ["sf_task", "sf_event", "sf_email_message", "sf_email_message_relation"]
     of_records = [spec.table for spec in build.config.objects if spec.name in build.config.last_touch_objects]
     for name, sources in (("lw_last_touch", touching + of_records), ("lw_meeting", [*touching, "sf_event_relation"])):
-        if not build.run("SELECT 1 FROM duckdb_tables() WHERE database_name = 'next' AND table_name = ?", [name]):
-            continue
         stamps = [watermarks.get(table) for table in sources if table in build.columns]
-        oldest = min((s for s in stamps if isinstance(s, datetime)), default=None) if all(stamps) else None
-        count = build.run(f"SELECT count(*) FROM next.main.{name}")[0][0]
-        build.run("INSERT INTO next.main.lw_freshness VALUES (?, ?, ?)", [name, oldest, count])
+        watermarks[name] = min((s for s in stamps if isinstance(s, datetime)), default=None) if all(stamps) else None
+    build.insert(
+        "next.main.lw_freshness", [(table, watermarks.get(str(table)), count) for table, count in build.run(counted)]
+    )
     build.run("CREATE TABLE next.main.lw_settings (name VARCHAR, value VARCHAR)")
     derived_at = build.now.astimezone(UTC).isoformat()
-    for name, value in (("time_zone", build.zone), ("currency", currency), ("derived_at", derived_at)):
-        build.run("INSERT INTO next.main.lw_settings VALUES (?, ?)", [name, value])
+    settings = (("time_zone", build.zone), ("currency", currency), ("derived_at", derived_at))
+    build.insert("next.main.lw_settings", settings)
     build.run(
         "CREATE TABLE next.main.lw_notes (table_name VARCHAR, column_name VARCHAR, code VARCHAR, level VARCHAR,"
         " en VARCHAR, tr VARCHAR)"
     )
-    for item in build.notes:
-        build.run(
-            "INSERT INTO next.main.lw_notes VALUES (?, ?, ?, ?, ?, ?)",
-            [item.table, item.column, item.note.code, item.note.level, item.note.text.en, item.note.text.tr],
-        )
+    notes = ((item.table, item.column, item.note) for item in build.notes)
+    build.insert(
+        "next.main.lw_notes",
+        [(table, column, note.code, note.level, note.text.en, note.text.tr) for table, column, note in notes],
+    )

@@ -22,10 +22,10 @@ _WRITTEN = (
 )
 
 
-def build_meetings(build: Build, working: WorkingTime) -> None:
-    """Make `next.lw_meeting`, one row per held meeting, if the data have meetings with their times."""
+def build_meetings(build: Build, working: WorkingTime) -> bool:
+    """Make `next.lw_meeting`, one row per held meeting; return whether the data have meetings with their times."""
     if not build.has("sf_event", "id", "activity_date_time") or not build.has("sf_event", "who_id"):
-        return
+        return False
     now = f"TIMESTAMP '{build.now.astimezone(UTC).replace(tzinfo=None).isoformat(sep=' ')}'"
     _list_meetings(build, now)
     _list_touches(build, now)
@@ -35,6 +35,7 @@ def build_meetings(build: Build, working: WorkingTime) -> None:
     build.run(f"INSERT INTO next.main.lw_meeting {_meetings(build, now)}")
     for name in ("lw_held", "lw_with", "lw_touch_at", "lw_hours"):
         build.run(f"DROP TABLE {name}")
+    return True
 
 
 def _list_meetings(build: Build, now: str) -> None:
