@@ -26,7 +26,7 @@ from leakwatch.store.mirror_derive import DeriveSettings, build_derived, org_tim
 from leakwatch.store.mirror_ingest import failure, literal, prepare_connection
 from leakwatch.store.mirror_marks import LIVE_FILE, open_live
 from leakwatch.store.mirror_tables import LiveTables
-from leakwatch.store.snapshots import latest_snapshot, prune, read_snapshot, snapshot_folder
+from leakwatch.store.snapshots import described, latest_snapshot, prune, snapshot_folder
 
 MEMORY_LIMIT = "512MB"  # of DuckDB's buffers; beyond it spills to disk (a million deals took no longer than with 1 GB)
 
@@ -44,7 +44,7 @@ class Mirror(LiveTables):
         prepare_connection(connection, memory_limit=memory_limit, temp_folder=folder / "spill")
         super().__init__(connection, config, folder / "staging")
         self._folder = folder
-        self._derived = False
+        self._attached = self._derived = False  # the next snapshot: its file is open, it is whole
         shutil.rmtree(self._staging, ignore_errors=True)  # leftovers of a run that was killed; we hold the lock now
         self._staging.mkdir(mode=0o700)
 
@@ -73,18 +73,27 @@ class Mirror(LiveTables):
 
         `now` (aware) is the moment up to which touches count. Nothing is visible to readers before `publish`.
         """
-        self._derived = False
+        self._let_go_of_next()
         for stale in (self._next, self._next.with_suffix(".duckdb.wal")):
             stale.unlink(missing_ok=True)
         self._connection.execute(f"ATTACH {literal(str(self._next))} AS next")
+        self._attached = True
         try:
             notes = build_derived(self._connection, self._config, settings, now=now, folder=self._staging)
-        except duckdb.Error as error:
-            raise failure(error) from error
-        finally:
-            self._connection.execute("DETACH next")
+        except BaseException as error:
+            self._let_go_of_next()
+            if isinstance(error, duckdb.Error):
+                raise failure(error) from error
+            raise
         self._derived = True
         return notes
+
+    def _let_go_of_next(self) -> None:
+        """Close what `derive` built or began to build; it can't be published from here any more."""
+        self._derived = False
+        if self._attached:
+            self._connection.execute("DETACH next")
+            self._attached = False
 
     def publish(self, now: datetime, org_id: str) -> Snapshot:
         """Make what `derive` built the newest snapshot, atomically; keep the last few; return it.
@@ -99,22 +108,22 @@ class Mirror(LiveTables):
         stem = now.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
         serial = max((int(path.stem[-2:]) + 1 for path in folder.glob(f"{stem}-*.duckdb")), default=0)
         snapshot_id = f"{stem}-{serial:02d}"
-        with duckdb.connect(str(self._next)) as connection:
-            connection.execute("SET enable_progress_bar=false")
-            connection.execute(
-                "INSERT INTO lw_snapshot VALUES (?, ?, ?)",
-                [snapshot_id, now.astimezone(UTC).replace(tzinfo=None), org_id],
-            )
-            connection.execute("CHECKPOINT")
-        self._derived = False
+        path = folder / f"{snapshot_id}.duckdb"
+        # In the connection that built it: to open the file anew for one row would cost a tenth of a small refresh.
+        self._connection.execute(
+            "INSERT INTO next.main.lw_snapshot VALUES (?, ?, ?)",
+            [snapshot_id, now.astimezone(UTC).replace(tzinfo=None), org_id],
+        )
+        self._connection.execute("CHECKPOINT next")
+        snapshot = described(self._connection, path, "next.main")
+        self._let_go_of_next()
         _flush(self._next)
         faultpoints.reach("mirror.publish.before_rename")
-        path = folder / f"{snapshot_id}.duckdb"
         self._next.rename(path)
         _flush(folder)
         faultpoints.reach("mirror.publish.after_rename")
         prune(folder, keep=self._config.keep_snapshots)
-        return read_snapshot(path)
+        return snapshot
 
     def latest(self) -> Snapshot | None:
         """Return the newest published snapshot, or None."""

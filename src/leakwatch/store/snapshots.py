@@ -86,8 +86,19 @@ def open_snapshot(path: Path) -> duckdb.DuckDBPyConnection:
 def read_snapshot(path: Path) -> Snapshot:
     """Return what the snapshot at `path` says about itself. Raises LeakwatchError as `open_snapshot` does."""
     with open_snapshot(path) as connection:
-        row = connection.execute("SELECT snapshot_id, published_at, org_id FROM lw_snapshot").fetchone()
-        tables = connection.execute("SELECT table_name, fresh_until, row_count FROM lw_freshness").fetchall()
+        return described(connection, path)
+
+
+def described(connection: duckdb.DuckDBPyConnection, path: Path, schema: str = "main") -> Snapshot:
+    """Return what the snapshot in `schema` of an open connection says about itself; `path` is where it is to be found.
+
+    Raises:
+        LeakwatchError: it was never published.
+    """
+    own = f"SELECT snapshot_id, published_at, org_id FROM {schema}.lw_snapshot"  # noqa: S608  a schema that we named
+    row = connection.execute(own).fetchone()
+    fresh = f"SELECT table_name, fresh_until, row_count FROM {schema}.lw_freshness"  # noqa: S608  as above
+    tables = connection.execute(fresh).fetchall()
     if row is None:
         raise LeakwatchError(f"the snapshot {path} was never published; run `leakwatch mirror` to make a new one")
     return Snapshot(
