@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 Catalog = Mapping[str, Mapping[str, str]]  # table -> column -> SQL type
@@ -259,6 +260,7 @@ SNAPSHOT_SETTINGS: Mapping[str, str] = {
 MEANINGS = ("open", "won", "lost", "suspended", "abandoned")
 
 
+@lru_cache(maxsize=4_096)  # asked for the same few hundred names, hundreds of times a refresh
 def snake(name: str) -> str:
     """Return a Salesforce API name as a column name: `CloseDate` is `close_date`, `Loss_Reason__c` `loss_reason__c`."""
     return "__".join(_snake_part(part) for part in name.split("__")).lower()
