@@ -16,6 +16,7 @@ from flows.capture_world import NOW, World
 from leakwatch.core.newcomers import CreateRules, Kind
 from leakwatch.flows.capture import CaptureDoors, capture
 from leakwatch.flows.capture_report import CaptureReport
+from leakwatch.flows.undo import UndoDoors, UndoReport, undo
 from leakwatch.model import Company, DomainAccount, Person
 from leakwatch.sources.gmail import GmailSource
 
@@ -39,7 +40,7 @@ class Desk(World):
         self.people = {ANN.address: (Person(served.rep, "User", "Ann"),)}
         self.domains["new.com"] = (DomainAccount(served.account),)
 
-    def capture(self, *, now: Any = NOW, **options: Any) -> CaptureReport:  # type: ignore[override]
+    def capture(self, *, now: Any = NOW, run_id: str = "run", **options: Any) -> CaptureReport:  # type: ignore[override]
         doors = CaptureDoors(
             sources=[GmailSource(self.gmail, known=self.journal.known_ids)],
             journal=self.journal,
@@ -50,7 +51,12 @@ class Desk(World):
             history=self.leakwatch.log.history,
             refusals=self.leakwatch.log.refusals,
         )
-        return capture(self.roster, doors, self.options, run_id="run", now=now, **options)
+        return capture(self.roster, doors, self.options, run_id=run_id, now=now, **options)
+
+    def undo(self, of_run: str) -> UndoReport:
+        log, one = self.leakwatch.log, self.leakwatch
+        doors = UndoDoors(self.journal, one.writer, one.reader, log.history, log.ops, log.mark_undone, calls=len)
+        return undo(of_run, [one.op for one in log.by_run(of_run)], [], doors, run_id="undo", now=LATER, dry_run=False)
 
     def appear(self, sobject: str = "Contact", **fields: Any) -> str:
         """Somebody enters the stranger in Salesforce."""
@@ -118,6 +124,18 @@ def test_an_answer_that_is_lost_relates_nobody_twice(desk: Desk) -> None:
     assert desk.served.ledger.faults.total() == 1
     related = desk.row("EmailMessageRelation", "EmailMessageId", f"WHERE RelationId = '{contact}'")
     assert related == [{"EmailMessageId": mails[0]["Id"]}]
+
+
+def test_undone_the_mail_names_nobody_again_and_stays_so(desk: Desk) -> None:
+    desk.gmail.deliver(ANN, "in@new.com", From=ISIK)
+    desk.capture()
+    contact = desk.appear(AccountId=desk.served.account)
+    desk.capture(now=LATER, run_id="anew")
+    report = desk.undo("anew")
+    assert (report.kept, report.refused, report.waiting) == ([], [], 0)
+    assert desk.row("Task", "WhoId, WhatId") == [{"WhoId": None, "WhatId": desk.served.account}]
+    assert desk.row("EmailMessageRelation", "Id", f"WHERE RelationId = '{contact}'") == []
+    assert desk.capture(now=LATER).planned == {}
 
 
 # --- people who are entered ---

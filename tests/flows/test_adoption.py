@@ -20,7 +20,7 @@ from leakwatch.errors import RecordError
 from leakwatch.flows.capture import CaptureDoors, capture
 from leakwatch.flows.capture_adopt import LEFT, LOOP
 from leakwatch.flows.capture_report import CaptureReport
-from leakwatch.model import KEY_FIELD, Verb, WriteOp, WriteResult
+from leakwatch.model import KEY_FIELD, DomainAccount, Verb, WriteOp, WriteResult
 from leakwatch.sources.gmail import GmailSource
 from leakwatch.sources.google_calendar import GoogleCalendarSource
 from leakwatch.store.capture_status import CaptureStatus
@@ -90,6 +90,7 @@ class SharedWorld(MeetingWorld):
             records=self.event_org,
             landed=self.log.done,
             history=self.log.history,
+            people_state=lambda: self.state,
             neighbours=self.tools,
             adoptions=self.log,
         )
@@ -254,6 +255,22 @@ def test_after_a_loop_was_seen_no_event_is_written_changed_or_deleted_until_the_
     world.options = replace(world.options, calendar_loop="write")
     assert world.sync().written == {"Event": 1, "Event.changed": 1}
     assert len(world.event_org.sent) == sent + 2
+
+
+def test_after_a_loop_was_seen_no_event_is_matched_anew_until_the_admin_decides(world: SharedWorld):
+    eve = world.people.pop("eve@acme.com")
+    world.domains["acme.com"] = (DomainAccount("001ACME"),)
+    world.calendars.put("m")
+    world.sync()
+    (ours,) = world.event_org.events
+    world.calendars.put("copy", extendedProperties={"shared": {"from": ours}})
+    world.sync()
+    world.people["eve@acme.com"] = eve
+    world.state = "Eve is there"
+    assert world.sync().written == {}
+    world.options = replace(world.options, calendar_loop="write")
+    assert world.sync().rematched == 1
+    assert world.event_org.events[ours]["WhoId"] == "003EVE"
 
 
 def test_events_left_to_the_other_tool_wait_for_it_and_are_adopted(world: SharedWorld):

@@ -15,7 +15,17 @@ from flows.capture_world import NOW, LoggedWriter, Org, World, fill
 from flows.meeting_world import TOMORROW, MeetingWorld
 from leakwatch import faultpoints
 from leakwatch.core.meeting_record import PRIVATE
-from leakwatch.core.undo import CHANGED, HIDDEN, NOT_OURS, REPLACED, TASK_CHANGED, WAS_DELETED
+from leakwatch.core.undo import (
+    CHANGED,
+    ENTERED,
+    HIDDEN,
+    NOT_OURS,
+    REPLACED,
+    TASK_CHANGED,
+    WAS_DELETED,
+    OrgNow,
+    plan_undo,
+)
 from leakwatch.flows.undo import UndoDoors, UndoReport, undo
 from leakwatch.model import KEY_FIELD, Outcome, Verb, WriteOp, WriteResult, WriteStatus
 from leakwatch.store.capture_status import CaptureStatus
@@ -350,3 +360,12 @@ def test_a_released_event_is_made_again_and_its_coming_changes_are_followed(meet
     meetings.calendars.put("m", summary="Renamed")
     assert meetings.sync().written == {"Event.changed": 1}
     assert meetings.event["Subject"] == "Renamed"
+
+
+@pytest.mark.parametrize("sobject", ["Contact", "Lead"])
+def test_whom_the_run_entered_stays_and_is_named(sobject: str):
+    write = WriteOp(
+        "lw1:p:1|insert", sobject, Verb.INSERT, None, {"Email": "eve@acme.com"}, "talks", record_id="003EVE"
+    )
+    (plan,) = plan_undo([write], [], OrgNow({"003EVE": {"Id": "003EVE"}}, {}, {}))
+    assert (plan.op, plan.why) == (None, ENTERED)

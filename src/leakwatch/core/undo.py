@@ -14,6 +14,7 @@ from typing import Any
 from leakwatch.core.identity import MEETING_PREFIX
 from leakwatch.core.meeting_fields import EVENT, TASK
 from leakwatch.core.meeting_record import PRIVATE, same_value
+from leakwatch.core.newcomers import PEOPLE
 from leakwatch.model import KEY_FIELD, PEOPLE_LISTS, Verb, WriteOp, Written
 
 EMAIL_MESSAGE = "EmailMessage"
@@ -37,6 +38,7 @@ WAS_DELETED = "The run deleted it, and leakwatch can't undelete: for 15 days it 
 NOT_KNOWN = "What stood there before is not known: it stays."
 HIDDEN = "The run hid what is private now: that is not shown again."
 BACK_ALREADY = "It has its earlier values already."
+ENTERED = "It is a person whom others may have taken up since: delete them by hand if nobody did."
 WAS_THERE = "It was there before this run: it stays."
 
 
@@ -119,7 +121,7 @@ def plan_undo(writes: Sequence[WriteOp], found: Sequence[WriteOp], now: OrgNow) 
     made = [op for op in writes if op.verb in (Verb.INSERT, Verb.UPSERT)]
     own = {op.op_id for op in made} | {op.record_id for op in made}
     later = [op for op in writes if op not in made and op.after not in own and op.record_id not in own]
-    plans = [_removal(op, now) for op in made]
+    plans = [Undoing(op, Fate.KEPT, why=ENTERED) if op.sobject in PEOPLE else _removal(op, now) for op in made]
     plans += [_return(group, now) for group in _by_record(op for op in later if op.verb is Verb.UPDATE)]
     plans += [Undoing(op, Fate.KEPT, why=WAS_DELETED) for op in later if op.verb is Verb.DELETE]
     return plans + [Undoing(op, Fate.KEPT, why=WAS_THERE) for op in found]

@@ -250,7 +250,7 @@ def capture(
 def _rematching(writing: Writing, doors: CaptureDoors, options: CaptureOptions, now: datetime) -> Rematching | None:
     if options.rematch is None:
         return None
-    state = f"{doors.people_state()} {options.rematch.days}"
+    state = f"{doors.people_state()} {options.rematch.days} {options.meetings}"
     return Rematching(writing, now - options.rematch, state, doors.refusals)
 
 

@@ -93,7 +93,7 @@ class Rematching:
         Raises:
             AuthError, TransientError, BudgetError, SafetyError: stopped; the next run finds what is left.
         """
-        place, waiting = self._place(), tally.waiting
+        place, waiting, loop = self._place(), tally.waiting, self._loop()
         if self._is_known(place):
             return
         for cases in self._rounds():
@@ -102,7 +102,7 @@ class Rematching:
             results = {result.op_id: result for result in done}
             faultpoints.reach("capture.after_rematch")
             self._record(cases, results, tally)
-        if tally.waiting == waiting and not self.state.startswith(" "):
+        if tally.waiting == waiting and not loop and not self.state.startswith(" "):
             self._keep(place)
 
     # --- how far ---
@@ -120,13 +120,19 @@ class Rematching:
         cursor = replace(place, token=self.state)
         self.writing.journal.commit_page(cursor, activities=(), decisions=(), removed=(), now=now)
 
+    def _loop(self) -> bool:
+        """Return whether Events are left alone, because another tool carries ours into calendars."""
+        adopting = self.writing.adopting
+        return adopting is not None and bool(adopting.loop())
+
     # --- finding ---
 
     def _rounds(self) -> Iterator[list[_Case]]:
         writing = self.writing
+        meetings = writing.with_meetings and not self._loop()
         some: list[WrittenMatch] = []
         for part in writing.journal.written_since(self.since):
-            some += [one for one in part if writing.with_meetings or not one.key.startswith(MEETING_PREFIX)]
+            some += [one for one in part if meetings or not one.key.startswith(MEETING_PREFIX)]
             if len(some) >= writing.size:
                 yield self._cases(some)
                 some = []
