@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from leakwatch import log
 from leakwatch.core.addresses import AddressPatterns
 from leakwatch.core.deletion_limits import DeletionLimits
-from leakwatch.core.exclusion import Screening, Vetoes, drops
+from leakwatch.core.exclusion import Screening
 from leakwatch.core.match import MatchRules, Span
 from leakwatch.core.newcomers import CreateRules, Entry
-from leakwatch.core.normalise import decisive, merge
 from leakwatch.core.plan import PlanRules
 from leakwatch.core.privacy import Insiders, PrivacyRules
 from leakwatch.errors import BusyError, ConfigError, LeakwatchError
 from leakwatch.flows.capture_adopt import Adopting, LoopPolicy
 from leakwatch.flows.capture_people import Additions, Creating
+from leakwatch.flows.capture_preview import would_be
 from leakwatch.flows.capture_read import Memory, Reading, without_notice
 from leakwatch.flows.capture_rematch import Rematching
 from leakwatch.flows.capture_report import CaptureReport, Tally
 from leakwatch.flows.capture_steps import Steps
 from leakwatch.flows.capture_write import Writing
 from leakwatch.model import (
-    Activity,
     ActivityKind,
     AddressBook,
     Decision,
@@ -33,7 +31,6 @@ from leakwatch.model import (
     Principal,
     SkipReason,
     SourceRef,
-    WaitingMail,
     WriteOp,
     Written,
 )
@@ -227,7 +224,7 @@ def capture(
         if not principals:
             pass  # nobody on the roster: more likely it could not be had than that all mail read so far is to go
         elif memory is not None:
-            operations = steps.plan_only(_would_be(journal, memory), tally)
+            operations = steps.plan_only(would_be(journal, memory), tally)
         elif write:
             steps.write(journal.unsettled(), tally)
     except (ConfigError, BusyError):
@@ -317,53 +314,6 @@ def _spans(
                 start, end = spans[address]
                 spans[address] = (max(start, since), end)
     return spans
-
-
-def _would_be(journal: Journal, memory: Memory) -> Iterator[WaitingMail]:
-    """Yield the mails a real run would match now, in its order: the journal's open ones and what was just read."""
-    vetoes, out = Vetoes(memory.decisions), {one.ref for one in memory.decisions if drops(one)}
-    reread = {ref for copies in memory.copies.values() for copy in copies for ref in copy.refs}  # judged otherwise now
-
-    def stored() -> Iterator[WaitingMail]:
-        for waiting in journal.unsettled():
-            kept = [copy for copy in waiting.copies if waiting.written or copy.refs[0] not in out]
-            copies = (*kept, *memory.copies.get(waiting.key, ()))
-            if copies:
-                stored_vetoes = (veto for veto in waiting.vetoes if veto.ref not in reread)
-                yield replace(waiting, copies=_newest(copies), vetoes=(*stored_vetoes, *vetoes.about(copies)))
-
-    def fresh() -> Iterator[WaitingMail]:
-        seen = {waiting.key for waiting in journal.unsettled()}
-        new = {key: tuple(copies) for key, copies in memory.copies.items() if key not in seen}
-        for key in journal.withheld(new):
-            del new[key]
-        settled = journal.settled(new)
-        written = journal.matches(settled)
-        found = journal.vetoes([copy for copies in new.values() for copy in copies])
-        older = Vetoes(veto for veto in found if veto.ref not in reread)
-        for key, copies in new.items():
-            there = key in written
-            before = [copy for ref, copy in memory.stored.get(key, {}).items() if there or ref not in out]
-            if key in settled and not _changes(before, copies):
-                continue
-            both = _newest((*before, *copies))
-            yield WaitingMail(key, both, (*older.about(both), *vetoes.about(both)), written=there)
-
-    return heapq.merge(stored(), sorted(fresh(), key=_arrival), key=_arrival)
-
-
-def _arrival(waiting: WaitingMail) -> tuple[datetime, str]:
-    return (merge(waiting.copies).start, waiting.key)
-
-
-def _newest(copies: Iterable[Activity]) -> tuple[Activity, ...]:
-    """Return `copies` without those that a later one of the same place replaces (an event that was moved)."""
-    return tuple({copy.refs[0]: copy for copy in copies}.values())
-
-
-def _changes(stored: Sequence[Activity], copies: Sequence[Activity]) -> bool:
-    """Return whether `copies` make another mail of the `stored` ones: it is looked at once more then."""
-    return not stored or decisive(merge(stored)) != decisive(merge(_newest((*stored, *copies))))
 
 
 def _report(
