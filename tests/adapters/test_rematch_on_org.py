@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,11 +14,15 @@ import pytest
 from adapters.served_org import Leakwatch, ServedOrg
 from capture_samples import ANN
 from flows.capture_world import NOW, World
+from leakwatch.app.doctoring_check import Check
+from leakwatch.app.doctoring_people import people_checks
+from leakwatch.config import Settings
 from leakwatch.core.newcomers import CreateRules, Kind
 from leakwatch.flows.capture import CaptureDoors, capture
 from leakwatch.flows.capture_report import CaptureReport
 from leakwatch.flows.undo import UndoDoors, UndoReport, undo
 from leakwatch.model import Company, DomainAccount, Person
+from leakwatch.salesforce.reader import SalesforceReader
 from leakwatch.sources.gmail import GmailSource
 
 LATER = NOW + timedelta(hours=1)
@@ -187,6 +192,8 @@ def test_a_duplicate_rule_has_the_last_word_whether_it_forbids_or_warns(desk: De
     assert desk.capture(now=LATER).planned == {}
     (refused,) = desk.leakwatch.log.refused()
     assert (refused.code, refused.op.fields["Email"]) == ("DUPLICATES_DETECTED", ISIK)
+    found = checks(desk, capture={"create": "contact"}, writes={"create_people": True})
+    assert found["People refused"].words == "Salesforce refused 1 by DUPLICATES_DETECTED: not tried again"
 
 
 def test_whom_somebody_enters_meanwhile_is_not_entered_twice(desk: Desk) -> None:
@@ -203,3 +210,19 @@ def test_an_answer_that_is_lost_enters_nobody_twice(desk: Desk) -> None:
     enter(desk, "contact")
     assert desk.served.ledger.faults.total() == 1
     assert len(desk.row("Contact", "Id", f"WHERE Email = '{ISIK}'")) == 1
+
+
+def checks(desk: Desk, *, reader: Any = None, **settings: Any) -> dict[str, Check]:
+    reader, log = reader or SalesforceReader(desk.leakwatch.client), desk.leakwatch.log
+    parts = SimpleNamespace(reader=reader, settings=Settings.model_validate(settings), write_log=log)
+    return {check.name: check for check in people_checks(parts)}  # type: ignore[arg-type]
+
+
+def test_doctor_says_what_keeps_people_from_being_entered(desk: Desk) -> None:
+    assert checks(desk) == {}
+    off = checks(desk, capture={"create": "lead"})
+    assert (off["Lead"].state, "writes.create_people is off" in off["Lead"].words) == ("note", True)
+    on = {"capture": {"create": "contact"}, "writes": {"create_people": True}}
+    assert checks(desk, **on)["Contact"].state == "ok"
+    unable = SimpleNamespace(describe=lambda sobject: {"createable": False})
+    assert checks(desk, reader=unable, **on)["Contact"].state == "bad"

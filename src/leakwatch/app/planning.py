@@ -20,6 +20,7 @@ from leakwatch.app.building import Parts
 from leakwatch.app.capturing import run_capture
 from leakwatch.app.looking import user_names
 from leakwatch.app.mirroring import run_mirror
+from leakwatch.core.newcomers import PEOPLE
 from leakwatch.errors import ConfigError, UsageError
 from leakwatch.flows.act_sending import ActReport
 from leakwatch.model import Verb, WriteOp, WriteResult, WriteStatus
@@ -93,6 +94,8 @@ def make_plan(parts: Parts) -> Plan:
             notes.append(captured.loop)
         if not parts.settings.writes.capture:
             notes.append("writes.capture is off: the captured mails are shown, and not written until it is on.")
+        elif not parts.settings.writes.create_people and any(op.sobject in PEOPLE for op in captured.operations):
+            notes.append("writes.create_people is off: people are shown, and not entered until it is on.")
         notes += [f"{address} is not in this plan: parked: {why}" for address, why in captured.mailboxes_parked.items()]
         notes += [f"{address} was not read to its end: {why}" for address, why in captured.mailboxes_failed.items()]
     run_audit(parts)
