@@ -24,7 +24,7 @@ def judge(
     for rule in parts.rules:
         story.scores[rule.id] = Score()
     events = _events(parts)
-    findings = [{**entry, "record_id": _record_of(entry, events)} for entry in truth["findings"]]
+    findings = [{**entry, "record_id": record_of(entry, events)} for entry in truth["findings"]]
     for day, moment in enumerate(moments):
         real = {(entry["rule"], entry["record_id"]) for entry in findings if _in_force(entry, moment)}
         for rule, record in real:
@@ -110,7 +110,7 @@ def _key_of(meeting: Row) -> str:
     )
 
 
-def _record_of(finding: Row, events: Mapping[str, Row]) -> str:
+def record_of(finding: Row, events: Mapping[str, Row]) -> str:
     """Return the id of what a finding of the truth is about; the key itself for a meeting that has no Event."""
     if finding.get("meeting") is None:
         return str(finding["record_id"])

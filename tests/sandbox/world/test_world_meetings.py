@@ -122,6 +122,8 @@ def test_every_day_the_calendars_show_what_truth_says(world: World, office: Offi
             if item["state"] == "cancelled":
                 assert not attends(world, item["owner"], copies), item
                 continue
+            if item["state"] == "held" and all(event["status"] == "cancelled" for _, event in copies):
+                continue  # tidied up after it was over: it was held all the same
             assert attends(world, item["owner"], copies), item
             (event,) = {json.dumps([e["start"], e["end"]]): e for _, e in copies}.values()
             assert (told(event["start"]), told(event["end"])) == (item["start"], item["end"]), item

@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 
+from leakwatch.demo.judging import record_of
 from leakwatch.demo.stage import Sandbox, write_settings
 from leakwatch.demo.story import audit_moment
 
@@ -70,7 +71,7 @@ class Theatre:
     def __enter__(self) -> Self:
         try:
             self.sandbox.__enter__()
-            settings = write_settings(self.folder, self.sandbox, language="en")
+            settings = write_settings(self.folder, self.sandbox, language="en", calendars=True)
             self._zone = ZoneInfo(self.sandbox.world["company"]["time_zone"])
             self._start = datetime.fromisoformat(self.sandbox.info["world"]["start"])
             self.now = self._start
@@ -175,12 +176,19 @@ class Theatre:
 
     def leaks_planted(self) -> set[Leak]:
         """Return (rule, record id) of what the world says is leaking at this moment."""
+        events = self._events()
         return {
-            (entry["rule"], entry["record_id"])
+            (entry["rule"], record_of(entry, events))
             for entry in self.control("GET", "/truth")["findings"]
             if datetime.fromisoformat(entry["from"]) <= self.now
             and (entry["until"] is None or self.now < datetime.fromisoformat(entry["until"]))
         }
+
+    def _events(self) -> dict[str, dict[str, Any]]:
+        """Return the Events that leakwatch wrote, by their keys."""
+        with closing(sqlite3.connect(self.state / "state.db")) as connection:
+            made = connection.execute("SELECT key, record_id FROM writes WHERE sobject = 'Event' AND created")
+            return {key: {"Id": record_id} for key, record_id in made}
 
     def facts(self, labels: dict[str, str], *, mirror: bool) -> Facts:
         """Return what leakwatch knows, with the org's labels in place of ids, without what differs by run.
