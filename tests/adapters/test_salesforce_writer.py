@@ -227,10 +227,17 @@ def test_settle_gives_back_what_did_not_land(org, writer, write_log, clock):
 
 
 def test_a_change_that_was_in_flight_is_known_by_the_values_its_row_has_now(org, writer, write_log, clock):
-    landed = change("00T1", Status="Completed", Description="one\ntwo", ActivityDate=date(2026, 11, 23), WhatId="")
+    sent = {"ActivityDate": date(2026, 11, 23), "StartDateTime": "2026-11-23T12:00:00.000Z"}
+    landed = change("00T1", Status="Completed", Description="one\ntwo", WhatId="", **sent)
     other, gone = change("00T2", Status="Completed"), change("00T3", Status="Completed")
     org.values = {
-        "00T1": {"Status": "Completed", "Description": "one\r\ntwo", "ActivityDate": "2026-11-23", "WhatId": None},
+        "00T1": {
+            "Status": "Completed",
+            "Description": "one\r\ntwo",
+            "ActivityDate": "2026-11-23",
+            "WhatId": None,
+            "StartDateTime": "2026-11-23T12:00:00.000+0000",
+        },  # fmt: skip
         "00T2": {"Status": "Open"},
     }
     write_log.begin("dead", [landed, other, gone], now=clock.now())

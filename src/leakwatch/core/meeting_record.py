@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from leakwatch.core.field_values import same_value
 from leakwatch.core.plan import PlanRules, insert_op_id
 from leakwatch.core.plan_people import Invited, invited, list_field, people_change, settled_people
 from leakwatch.model import Activity, Match, MatchBasis, Outcome, Verb, WriteOp, Written
@@ -204,15 +205,3 @@ def _people(
 def edited(written: Written, current: Mapping[str, Any], names: tuple[str, ...]) -> bool:
     """Return whether one of the fields `names` has another value in Salesforce than the last one we gave it."""
     return any(not same_value(current.get(name), written.fields.get(name)) for name in names)
-
-
-def same_value(one: Any, other: Any) -> bool:
-    """Return whether two values of a field are the same, however a moment's offset or a line's end is spelled."""
-    if one == other or (not one and not other):
-        return True
-    if not isinstance(one, str) or not isinstance(other, str):
-        return False
-    try:
-        return datetime.fromisoformat(one) == datetime.fromisoformat(other)
-    except ValueError:
-        return one.replace("\r\n", "\n").strip() == other.replace("\r\n", "\n").strip()

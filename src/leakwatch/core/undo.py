@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from leakwatch.core.field_values import same_value
 from leakwatch.core.identity import MEETING_PREFIX
 from leakwatch.core.meeting_fields import EVENT, TASK
-from leakwatch.core.meeting_record import PRIVATE, same_value
+from leakwatch.core.meeting_record import PRIVATE
 from leakwatch.core.newcomers import PEOPLE
 from leakwatch.model import KEY_FIELD, PEOPLE_LISTS, Verb, WriteOp, Written
 

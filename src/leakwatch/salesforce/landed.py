@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any, cast
 
 from leakwatch.clients.salesforce import soql
+from leakwatch.core.field_values import same_value
 from leakwatch.core.newcomers import PEOPLE
 from leakwatch.core.plan_relations import PARENT, RELATION, RELATION_FIELDS
 from leakwatch.errors import RecordError
@@ -100,9 +101,12 @@ def _by_object(ops: Iterable[WriteOp]) -> Iterable[tuple[str, list[WriteOp]]]:
 
 
 def _same(stored: Any, sent: Any) -> bool:
-    """Return whether a field holds what was sent: Salesforce keeps line ends as CR LF, and an empty text as null."""
+    """Return whether a field holds what was sent: Salesforce keeps line ends as CR LF, and an empty text as null.
+
+    A moment that was sent as text (`...T12:00:00.000Z`) comes back spelled otherwise (`...T12:00:00.000+0000`).
+    """
     if isinstance(stored, str) and isinstance(sent, str):
-        return stored.replace("\r\n", "\n").strip() == sent.replace("\r\n", "\n").strip()
+        return same_value(stored, sent)
     return stored == wire_value(sent) or (stored is None and sent == "")
 
 
