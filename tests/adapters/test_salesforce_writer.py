@@ -237,7 +237,7 @@ def test_a_change_that_was_in_flight_is_known_by_the_values_its_row_has_now(org,
             "ActivityDate": "2026-11-23",
             "WhatId": None,
             "StartDateTime": "2026-11-23T12:00:00.000+0000",
-        },  # fmt: skip
+        },
         "00T2": {"Status": "Open"},
     }
     write_log.begin("dead", [landed, other, gone], now=clock.now())
