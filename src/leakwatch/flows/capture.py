@@ -293,8 +293,10 @@ def _no_notice(source: Source, principal: Principal, now: datetime) -> Decision:
 
 def _parted(people: Sequence[Principal], only: Collection[str]) -> tuple[list[Principal], list[Principal]]:
     """Return (meant this time, left out this time)."""
-    meant = [one for one in people if not only or one.address in only]
-    return meant, [one for one in people if one not in meant]
+    if not only:
+        return list(people), []
+    wanted = frozenset(only)
+    return [one for one in people if one.address in wanted], [one for one in people if one.address not in wanted]
 
 
 def _spans(

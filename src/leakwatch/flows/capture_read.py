@@ -306,5 +306,8 @@ class Reading:
 
 def without_notice(principals: Sequence[Principal], now: datetime) -> tuple[list[Principal], list[Principal]]:
     """Return (may be read, may not): nothing is read of people who were not told, or not yet."""
-    told = [one for one in principals if one.notice_date is not None and one.notice_date <= now.date()]
-    return told, [one for one in principals if one not in told]
+    told: list[Principal] = []
+    untold: list[Principal] = []
+    for one in principals:
+        (told if one.notice_date is not None and one.notice_date <= now.date() else untold).append(one)
+    return told, untold
