@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 COULD_NOT_LOOK = ("switched_off", "failed", "skipped", "not_run")  # states of a rule in the report's result
 FAILED = 1  # a part could not be done, and trying again alone will not mend it
 FINDINGS_FOUND = 4  # exit code of --fail-on
-TRY_AGAIN = 75  # a part could not be done for now
 SEVERITIES = ("low", "medium", "high", "critical")
 
 Severity = Literal["low", "medium", "high", "critical"]
@@ -80,7 +79,7 @@ def sync(
             typer.echo("\n".join(capture_lines(found)))
         if found.mailboxes_failed:
             typer.echo("some mailboxes could not be read to the end: run the same command again later", err=True)
-            raise typer.Exit(TRY_AGAIN)
+            raise typer.Exit(output.TRY_AGAIN)
         if found.held_deletions and not dry_run:
             raise typer.Exit(FAILED)
 
@@ -187,7 +186,7 @@ def audit(
             raise typer.Exit(FAILED)
         if found.stale:
             typer.echo("the mirror is too old: run leakwatch mirror, then leakwatch audit again", err=True)
-            raise typer.Exit(TRY_AGAIN)
+            raise typer.Exit(output.TRY_AGAIN)
         if fail_on and any(_at_least(finding.severity.value, fail_on) for finding in open_findings(parts)):
             raise typer.Exit(FINDINGS_FOUND)
 
@@ -267,7 +266,7 @@ def act(config: Config = None, dry_run: DryRun = False, as_json: AsJson = False,
             )
             raise typer.Exit(FAILED)
         if found.unsent and not found.dry_run:
-            raise typer.Exit(TRY_AGAIN)
+            raise typer.Exit(output.TRY_AGAIN)
 
 
 def report(

@@ -12,7 +12,6 @@ from leakwatch.cli.options import AsJson, Config, opened
 
 FAILED = 1  # a part could not be done, and trying again alone will not mend it
 NOTHING_THERE = 1  # for a part of what was asked
-TRY_AGAIN = 75  # a part could not be done for now
 
 quarantine_app = typer.Typer(no_args_is_help=True, help="Mails and alerts that are set aside.")
 
@@ -59,7 +58,7 @@ def undo(
             raise typer.Exit(FAILED)
         if found.waiting:
             typer.echo("some could not be taken back for now: run the same command again later", err=True)
-            raise typer.Exit(TRY_AGAIN)
+            raise typer.Exit(output.TRY_AGAIN)
 
 
 @quarantine_app.command("list")

@@ -18,6 +18,8 @@ import typer
 from leakwatch.errors import AuthError, ConfigError, LeakwatchError, RecordError, TransientError
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+TRY_AGAIN = 75  # EX_TEMPFAIL of sysexits.h: a part could not be done for now
+MOST_LINES = 40  # of one list; --json has all
 
 SAID = ("Nothing was", "nothing was", "Nothing of", "nothing of this")  # words by which an error says what it left
 
@@ -158,3 +160,15 @@ def progress(*, quiet: bool = False) -> Progress:
         sys.stderr.flush()
 
     return show
+
+
+def counts(values: Mapping[str, int]) -> str:
+    """Return `values` as `name 1,234, other 5`, without what is zero."""
+    return ", ".join(f"{name} {count:,}" for name, count in sorted(values.items()) if count) or "none"
+
+
+def some(lines: list[str]) -> list[str]:
+    """Return `lines`, or the first of them and how many more there are."""
+    if len(lines) <= MOST_LINES:
+        return lines
+    return [*lines[:MOST_LINES], f"  ... and {len(lines) - MOST_LINES} more (--json lists all)"]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any
 
-from leakwatch.cli.output import table
+from leakwatch.cli.output import MOST_LINES, counts, some, table
 from leakwatch.core.spans import in_words
 from leakwatch.model import people_in
 
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from leakwatch.rule_engine.testing import TestResult
     from leakwatch.store.capture_status import Coverage
 
-MOST_LINES = 40
-
 
 def capture_lines(found: CaptureReport) -> list[str]:
     """Return what a sync did."""
@@ -35,24 +33,24 @@ def capture_lines(found: CaptureReport) -> list[str]:
     seen = "mails and events seen" if calendars else "mails seen"
     lines = [
         f"mailboxes {head}: {found.mailboxes_read}; {seen}: {found.items_seen}; captured: {found.captured}",
-        f"skipped: {_counts(found.skipped)}",
-        f"matched: {_counts(found.matched)}; unmatched: {found.unmatched}; held: {found.held}",
+        f"skipped: {counts(found.skipped)}",
+        f"matched: {counts(found.matched)}; unmatched: {found.unmatched}; held: {found.held}",
     ]
     if calendars:
         lines.insert(1, f"calendars {head}: {found.calendars_read}")
     if found.dry_run:
-        lines.append(f"would write: {_counts(found.planned)}")
-        lines += _some([f"  {_operation(op)}: {op.reason}" for op in found.operations])
+        lines.append(f"would write: {counts(found.planned)}")
+        lines += some([f"  {_operation(op)}: {op.reason}" for op in found.operations])
         if any(op.sobject == "EmailMessage" for op in found.operations):
             lines.append("  then the Task that Salesforce makes for each EmailMessage would be given to the mail's rep")
     else:
         lines.append(
-            f"written: {_counts(found.written)}; already there: {found.already_there}; "
+            f"written: {counts(found.written)}; already there: {found.already_there}; "
             f"Tasks given to their rep: {found.owners_given}; waiting: {found.waiting}"
         )
     lines += _beside_writing(found)
     if found.quarantined:
-        lines.append(f"! quarantined: {_counts(found.quarantined)}; see leakwatch quarantine list")
+        lines.append(f"! quarantined: {counts(found.quarantined)}; see leakwatch quarantine list")
     if found.reconciled:
         lines.append(f"reconciled: {found.reconciled} mailboxes whose change log had expired")
     if found.mailboxes_parked:
@@ -75,7 +73,7 @@ def capture_lines(found: CaptureReport) -> list[str]:
             "settings name nobody. Nothing was read or written, what was read before is kept; see leakwatch doctor"
         )
     if found.units:
-        lines.append(f"quota units: {_counts(found.units)}")
+        lines.append(f"quota units: {counts(found.units)}")
     return lines
 
 
@@ -83,13 +81,13 @@ def _beside_writing(found: CaptureReport) -> list[str]:
     lines: list[str] = []
     if found.held_deletions:
         lines.append(f"! held back: {found.held_why}")
-        lines += _some([f"  not deleted: {op.sobject} {op.record_id}: {op.reason}" for op in found.held_deletions])
+        lines += some([f"  not deleted: {op.sobject} {op.record_id}: {op.reason}" for op in found.held_deletions])
     if found.rematched:
         lines.append(f"matched anew, now that Salesforce knows more: {found.rematched}")
     if found.adopted:
         head = "would be adopted" if found.dry_run else "adopted"
         lines.append(f"already there by another tool, {head}: {len(found.adopted)}")
-        lines += _some([f"  {op.sobject} {op.record_id}: {op.reason}" for op in found.adopted]) if found.dry_run else []
+        lines += some([f"  {op.sobject} {op.record_id}: {op.reason}" for op in found.adopted]) if found.dry_run else []
     return [*lines, f"! {found.loop}"] if found.loop else lines
 
 
@@ -153,7 +151,7 @@ def act_lines(found: ActReport, names: Mapping[str, str]) -> list[str]:
         lines = [f"would write {len(found.ops)} times:" if found.ops else "nothing would be written"]
         messages = {delivery.key: delivery for delivery in found.deliveries}
         said = [(op, messages[op.op_id]) for op in found.ops if op.op_id in messages]
-        lines += _some([f"  {op.verb.value} {op.sobject}: {op.reason}; {_to(one, names)}" for op, one in said])
+        lines += some([f"  {op.verb.value} {op.sobject}: {op.reason}; {_to(one, names)}" for op, one in said])
     else:
         made = f"Tasks made: {found.tasks_made}; posts made: {found.posts_made}"
         lines = [f"{made}; Tasks closed: {found.tasks_closed}; lines added: {found.lines_added}"]
@@ -161,7 +159,7 @@ def act_lines(found: ActReport, names: Mapping[str, str]) -> list[str]:
         reasons: dict[str, int] = {}
         for waiting in found.waiting:
             reasons[waiting.reason] = reasons.get(waiting.reason, 0) + 1
-        lines.append(f"not told yet: {_counts(reasons)}")
+        lines.append(f"not told yet: {counts(reasons)}")
     if found.unsent:
         lines.append(f"! {found.unsent} could not be sent; the next run tries again")
     lines += [f"! {failure.kind} {failure.key}: {failure.code}: {failure.reason}" for failure in found.failed]
@@ -198,7 +196,7 @@ def plan_lines(plan: Plan) -> list[str]:
     """Return a plan as a person reviews it."""
     many = len(plan.writes)
     lines = [f"{many} write{'' if many == 1 else 's'} planned for the org {plan.org_id}{':' if many else ''}"]
-    lines += _some([f"  {_planned_write(write)}: {write.reason}{_planned_for(write)}" for write in plan.writes])
+    lines += some([f"  {_planned_write(write)}: {write.reason}{_planned_for(write)}" for write in plan.writes])
     return lines + [f"note: {note}" for note in plan.notes]
 
 
@@ -243,10 +241,10 @@ def status_lines(found: Status, jobs: Sequence[JobStatus], *, zone: ZoneInfo, no
         for one in found.mailboxes
     ]
     lines.append(table(["mailbox", "read from", "read to", "state"], rows) or "no mailbox was read yet")
-    lines.append(f"activities: {_counts(found.activities)}")
+    lines.append(f"activities: {counts(found.activities)}")
     lines.append(_mirror_state(found, now))
     held = f"; of these held, because the last audit could not judge them: {found.held:,}" if found.held else ""
-    lines.append(f"findings: {_counts(found.findings)}{held}")
+    lines.append(f"findings: {counts(found.findings)}{held}")
     lines += [_note(rule_id, note) for rule_id, note in sorted(found.rule_notes.items())]
     lines.append(f"quarantined: {found.quarantined}; messages not sent yet: {found.undelivered}")
     if found.held_deletions:
@@ -358,7 +356,7 @@ def run_lines(found: RunShown) -> list[str]:
     lines = [
         f"{run.run_id}: {run.flow}{', dry run' if run.dry_run else ''}",
         f"started {run.started_at:%Y-%m-%d %H:%M:%S} UTC; ended {ended}; complete: {'yes' if run.complete else 'no'}",
-        f"counts: {_counts(run.counts)}",
+        f"counts: {counts(run.counts)}",
     ]
     if run.error:
         lines.append(f"! {run.error}")
@@ -392,13 +390,3 @@ def rule_test_lines(results: Sequence[TestResult]) -> list[str]:
     failed = sum(1 for result in results if result.problems)
     lines.append(f"{len(results) - failed} passed, {failed} failed")
     return lines
-
-
-def _counts(values: Mapping[str, int]) -> str:
-    return ", ".join(f"{name} {count:,}" for name, count in sorted(values.items()) if count) or "none"
-
-
-def _some(lines: list[str]) -> list[str]:
-    if len(lines) <= MOST_LINES:
-        return lines
-    return [*lines[:MOST_LINES], f"  ... and {len(lines) - MOST_LINES} more (--json lists all)"]

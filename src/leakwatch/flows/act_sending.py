@@ -20,7 +20,6 @@ from leakwatch.model import Delivery, Finding, Run, Verb, WriteOp, WriteResult, 
 from leakwatch.ports import Action, FindingStore, Writer
 
 MOST_TRIES = 6  # runs; as many as a locked row is tried within one
-LANDED = (WriteStatus.DONE, WriteStatus.ALREADY_THERE)
 INACTIVE = "INACTIVE_OWNER_OR_USER"
 GONE = frozenset({"ENTITY_IS_DELETED", "NOT_FOUND"})
 _log = log.get(__name__)
@@ -145,7 +144,7 @@ class Sender:
                 self._unsent += 1  # nothing was tried: no failure, and no try is counted
             elif result is None or result.status in (WriteStatus.RETRY, WriteStatus.UNKNOWN):
                 self._leave(delivery, result)
-            elif result.status in LANDED:
+            elif result.status.landed:
                 self._sent(delivery, result)
             elif result.code in GONE and delivery.kind in UPDATE_KINDS:
                 self._left_alone += 1

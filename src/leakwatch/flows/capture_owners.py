@@ -12,7 +12,6 @@ from leakwatch.model import Match, WriteOp, WriteResult, WriteStatus
 from leakwatch.ports import RecordFetcher, Writer
 
 TASK_PREFIX = "00T"  # of a Task's id (Object Reference v63, "Task")
-_AGAIN = frozenset({WriteStatus.RETRY, WriteStatus.UNKNOWN, WriteStatus.HELD})
 
 _log = log.get(__name__)
 
@@ -95,7 +94,7 @@ class Owning:
         }
 
     def _is_settled(self, key: str, result: WriteResult | None, tally: Tally) -> bool:
-        if result is None or result.status in _AGAIN:
+        if result is None or result.status.waits:
             return False
         if result.status is WriteStatus.REFUSED:
             # The mail is in Salesforce; only its Task stays with the integration user. Trying again would not help.

@@ -19,7 +19,6 @@ from leakwatch.ports import Journal, RecordFetcher, Writer
 
 ADDRESSES_A_QUERY = 100  # of up to 100 characters or so: a URI takes 16,384 bytes
 _AT_ONCE = 5_000  # strangers looked up at a time
-_LANDED = frozenset({WriteStatus.DONE, WriteStatus.ALREADY_THERE})
 
 _log = log.get(__name__)
 
@@ -84,7 +83,7 @@ class Creating:
             if result is None:
                 continue
             tally.planned[op.sobject] += 1
-            if result.status in _LANDED and result.record_id:
+            if result.status.landed and result.record_id:
                 tally.written[op.sobject] += result.status is WriteStatus.DONE
                 self._know(op, result.record_id)
             elif result.status is WriteStatus.REFUSED:

@@ -12,7 +12,6 @@ from leakwatch.model import Match, WriteOp, WriteStatus, Written
 from leakwatch.ports import RecordFetcher, Writer
 
 MAIL_PREFIX = "02s"  # of an EmailMessage's id (Object Reference v63, "EmailMessage")
-_AGAIN = frozenset({WriteStatus.RETRY, WriteStatus.UNKNOWN, WriteStatus.HELD})
 
 _log = log.get(__name__)
 
@@ -82,7 +81,7 @@ class Relating:
         for key, some in wanted.items():
             for op in some:
                 result = results.get(op.op_id)
-                if result is None or result.status in _AGAIN:
+                if result is None or result.status.waits:
                     late.add(key)
                 elif result.status is WriteStatus.REFUSED:
                     # The mail is in Salesforce; trying again would not help.

@@ -25,7 +25,7 @@ from leakwatch.flows.capture_owners import TASK_PREFIX
 from leakwatch.flows.capture_relations import MAIL_PREFIX
 from leakwatch.flows.capture_report import Tally
 from leakwatch.flows.capture_threads import Threads, deals_of
-from leakwatch.flows.capture_write import LANDED, Writing
+from leakwatch.flows.capture_write import Writing
 from leakwatch.model import (
     Activity,
     ActivityKind,
@@ -257,7 +257,7 @@ class Rematching:
             key = case.activity.key
             ends = [results.get(op.op_id) for op in case.ops]
             refused = next((one for one in ends if one is not None and one.status is WriteStatus.REFUSED), None)
-            if refused is None and not all(one is not None and one.status in LANDED for one in ends):
+            if refused is None and not all(one is not None and one.status.landed for one in ends):
                 tally.waiting += 1  # found again by the next run
                 continue
             matches[key] = case.match

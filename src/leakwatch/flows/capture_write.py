@@ -43,7 +43,6 @@ from leakwatch.model import (
 )
 from leakwatch.ports import Journal, RecordFetcher, Writer
 
-LANDED = frozenset({WriteStatus.DONE, WriteStatus.ALREADY_THERE})
 CLOCK_SKEW = timedelta(minutes=2)  # between the mail servers and us
 WRITTEN_BEFORE = "It was written before it was excluded: the record stays, nothing more is done about it."
 # A record that the match names was deleted, merged or converted since the mirror saw it, or a user was deactivated
@@ -362,7 +361,7 @@ class Writing:
         landed: dict[str, str] = {}
         for op in pending.ops:
             key, result = op.key or "", results.get(op.op_id)
-            if result is not None and result.status in LANDED and result.record_id:
+            if result is not None and result.status.landed and result.record_id:
                 landed[key] = result.record_id
                 if result.status is WriteStatus.DONE:
                     tally.written[_kind(op)] += 1

@@ -29,7 +29,6 @@ from leakwatch.core.undo import (
 from leakwatch.model import Outcome, WriteOp, WriteResult, WriteStatus, Written
 from leakwatch.ports import RecordFetcher, Writer
 
-_LANDED = frozenset({WriteStatus.DONE, WriteStatus.ALREADY_THERE})
 NOT_REMOVED = "Taking it back was refused: "
 
 
@@ -218,7 +217,7 @@ def _refused(report: UndoReport, plan: Undoing, result: WriteResult | None, door
 
 
 def _landed(result: WriteResult | None) -> bool:
-    return result is not None and result.status in _LANDED
+    return result is not None and result.status.landed
 
 
 def _count(report: UndoReport, plan: Undoing) -> None:

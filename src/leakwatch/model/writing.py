@@ -94,6 +94,16 @@ class WriteStatus(StrEnum):
     HELD = "held"  # not sent, on purpose: nothing was tried, and a later run sends it
     UNDONE = "undone"  # it landed, and an undo took it back: it may be sent again
 
+    @property
+    def landed(self) -> bool:
+        """Whether the record is in Salesforce as wanted."""
+        return self in (WriteStatus.DONE, WriteStatus.ALREADY_THERE)
+
+    @property
+    def waits(self) -> bool:
+        """Whether a later run is to send it, or to look what became of it."""
+        return self in (WriteStatus.UNKNOWN, WriteStatus.RETRY, WriteStatus.HELD)
+
 
 @dataclass(frozen=True, slots=True)
 class WriteResult:

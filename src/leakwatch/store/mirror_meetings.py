@@ -82,12 +82,12 @@ def _list_touches(build: Build, now: str) -> None:
         f" ({' UNION ALL '.join(parts)}) AS t WHERE t.at > {now} - INTERVAL {REACH_DAYS} DAY"
         " AND t.record_id IN (SELECT record_id FROM lw_with)"
     )
-    for table, english, turkish in (("sf_task", "Task", "Task"), ("sf_email_message", "EmailMessage", "EmailMessage")):
+    for table, name in (("sf_task", "Task"), ("sf_email_message", "EmailMessage")):
         if not build.has(table):
             build.assume(
                 "lw_meeting", f"no_follow_up_by_{table}",
-                f"{english} not in the data: follow-ups of that kind are not seen.",
-                f"{turkish} veride yok: bu tür takipler görülmedi.",
+                f"{name} not in the data: follow-ups of that kind are not seen.",
+                f"{name} veride yok: bu tür takipler görülmedi.",
                 warning=True,
             )  # fmt: skip
 
