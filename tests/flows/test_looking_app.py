@@ -17,6 +17,7 @@ from leakwatch.app.looking import explain_term, status_of
 from leakwatch.app.planning import Plan, planned_messages
 from leakwatch.app.quarantine import quarantined
 from leakwatch.cli.words import act_lines, explanation_lines, plan_lines, status_lines
+from leakwatch.config import Writes
 from leakwatch.core.fingerprint import owner_key
 from leakwatch.core.notice_policy import Recipient
 from leakwatch.flows.act_sending import ActReport
@@ -38,7 +39,7 @@ class Desk:
         self.parts: Any = SimpleNamespace(
             newest_snapshot=lambda: None,  # nothing mirrored yet
             settings=SimpleNamespace(
-                writes=SimpleNamespace(capture=False, salesforce_task=True, chatter_post=False),
+                writes=Writes(salesforce_task=True),
                 audit=SimpleNamespace(stale_after_hours=24),
             ),
             clock=SimpleNamespace(now=lambda: MONDAY),
