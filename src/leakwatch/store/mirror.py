@@ -25,10 +25,13 @@ from leakwatch.store.address_book import address_book
 from leakwatch.store.mirror_derive import DeriveSettings, build_derived, org_time_zone
 from leakwatch.store.mirror_ingest import failure, literal, prepare_connection
 from leakwatch.store.mirror_marks import LIVE_FILE, open_live
+from leakwatch.store.mirror_reuse import Reuse
 from leakwatch.store.mirror_tables import LiveTables
-from leakwatch.store.snapshots import described, latest_snapshot, prune, snapshot_folder
+from leakwatch.store.snapshots import described, latest_snapshot, newest_file, prune, snapshot_folder
 
 MEMORY_LIMIT = "512MB"  # of DuckDB's buffers; beyond it spills to disk (a million deals took no longer than with 1 GB)
+# Of a smaller mirror most time goes into planning, and threads cost a sixth more CPU than they save (measured).
+SMALL_BYTES = 64_000_000
 
 
 class Mirror(LiveTables):
@@ -41,6 +44,8 @@ class Mirror(LiveTables):
     def __init__(self, folder: Path, config: MirrorConfig, *, memory_limit: str = MEMORY_LIMIT) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         connection = open_live(folder / LIVE_FILE)
+        if (folder / LIVE_FILE).stat().st_size < SMALL_BYTES:
+            connection.execute("SET threads=1")
         prepare_connection(connection, memory_limit=memory_limit, temp_folder=folder / "spill")
         super().__init__(connection, config, folder / "staging")
         self._folder = folder
@@ -79,7 +84,10 @@ class Mirror(LiveTables):
         self._connection.execute(f"ATTACH {literal(str(self._next))} AS next")
         self._attached = True
         try:
-            notes = build_derived(self._connection, self._config, settings, now=now, folder=self._staging)
+            with Reuse(self._connection, newest_file(self._folder), self.versions()) as reuse:
+                notes = build_derived(
+                    self._connection, self._config, settings, now=now, folder=self._staging, reuse=reuse
+                )
         except BaseException as error:
             self._let_go_of_next()
             if isinstance(error, duckdb.Error):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
+from typing import Literal
 
 import duckdb
 
@@ -14,6 +15,7 @@ from leakwatch.core.report_inputs import Note
 from leakwatch.core.tables import MirrorConfig
 from leakwatch.model import Text
 from leakwatch.store.mirror_ingest import literal, quoted
+from leakwatch.store.mirror_reuse import Reuse
 
 ROWS_AT_ONCE = 200  # of one INSERT: ten times faster than one by one, and more rows in one gain no more
 
@@ -33,6 +35,7 @@ class Build:
     now: datetime  # aware; touches after it don't count
     folder: Path  # for temporary files
     zone = "UTC"  # IANA name; local dates are days there
+    reuse: Reuse  # what the last snapshot has that is as good as new
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, config: MirrorConfig) -> None:
         self.connection = connection
@@ -68,6 +71,17 @@ class Build:
         """Remember an assumption about `table` or one of its columns, to be told to their readers."""
         level = "warning" if warning else "assumption"
         self.notes.append(TableNote(table, column, Note(code, Text(en=en, tr=tr), level)))
+
+    def take(self, recipe: str | None, *tables: str) -> bool:
+        """Copy tables from the last snapshot, with what it noted of them, if they are as good as new there."""
+        if not self.reuse.take(recipe, tables):
+            return False
+        told = {(item.table, item.note.code) for item in self.notes}
+        for table, column, code, level, en, tr in chain.from_iterable(map(self.reuse.notes, tables)):
+            if (table, code) not in told:
+                kind: Literal["assumption", "warning"] = "warning" if level == "warning" else "assumption"
+                self.notes.append(TableNote(table, column, Note(code, Text(en=en, tr=tr), kind)))
+        return True
 
     def map_table(self, name: str, columns: str, rows: Iterable[tuple[object, ...]]) -> None:
         """Make a temporary table of a few rows worked out in Python."""

@@ -22,7 +22,8 @@ from leakwatch.store import mirror_meanings as meanings
 from leakwatch.store.mirror_build import Build
 from leakwatch.store.mirror_ingest import CsvSource, literal, quoted
 from leakwatch.store.mirror_meetings import build_meetings
-from leakwatch.store.mirror_people import build_people
+from leakwatch.store.mirror_people import PEOPLE_READ, PEOPLE_TABLES, build_people
+from leakwatch.store.mirror_reuse import Reuse
 from leakwatch.store.mirror_touch import build_touches
 
 # Blanks that people and web forms leave: every space of Unicode, the zero-width space and the BOM, which show nothing.
@@ -48,20 +49,27 @@ def build_derived(
     *,
     now: datetime,
     folder: Path,
+    reuse: Reuse,
 ) -> tuple[Note, ...]:
-    """Fill the attached database `next` from the live tables; return the assumptions made on the way."""
+    """Fill the attached database `next` from the live tables; return the assumptions made on the way.
+
+    `reuse` (entered) says what can be taken over from the last snapshot.
+    """
     build = Build(connection, config)
     build.now = now
     build.folder = folder
+    build.reuse = reuse
     build.zone = _zone(build, settings)
     currency = _default_currency(build, settings)
     for spec in config.objects:
         if spec.table in build.columns:
             _build_table(build, spec, currency)
     build_touches(build)
-    build_people(build)
+    if not build.take(reuse.recipe(PEOPLE_READ, repr(config)), *PEOPLE_TABLES):
+        build_people(build)
     meetings = build_meetings(build, settings.working)
     _build_bookkeeping(build, currency, meetings=meetings)
+    reuse.write_down()
     return tuple(item.note for item in build.notes)
 
 
@@ -140,6 +148,9 @@ def currency_sql(build: Build, table: str, default: str | None, alias: str = "t"
 
 def _build_table(build: Build, spec: ObjectSpec, currency: str | None) -> None:
     table = spec.table
+    words = (repr(build.config), build.zone, currency or "", *([_today(build)] if spec.name in DAILY else []))
+    if build.take(build.reuse.recipe((table, *READS.get(spec.name, ())), *words), table):
+        return
     present = build.columns[table]
     extra: dict[str, str] = {}
     for item in spec.fields:
@@ -184,6 +195,11 @@ def _add_key(build: Build, table: str, column: str, joins: list[str]) -> str:
     return f"NULLIF({name}.folded, '')"
 
 
+def _today(build: Build) -> str:
+    """Return the present day in the org's time zone, as ISO 8601 writes it."""
+    return build.now.astimezone(ZoneInfo(build.zone)).date().isoformat()
+
+
 def _derive_opportunity(build: Build, currency: str | None, joins: list[str]) -> dict[str, str]:
     table = "sf_opportunity"
     extra = {"currency": currency_sql(build, table, currency)}
@@ -208,7 +224,7 @@ def _derive_opportunity(build: Build, currency: str | None, joins: list[str]) ->
     if any(build.has(table, name) for name in ("last_stage_change_date", "close_date", "last_modified_date")):
         closed = f"COALESCE({build.column(table, 'is_closed', 'BOOLEAN')}, {meaning} IN ('won', 'lost'))"
         # A close date still to come is no stage change to come: that was at the latest when the deal was last changed.
-        today = literal(build.now.astimezone(ZoneInfo(build.zone)).date().isoformat())
+        today = literal(_today(build))
         day = build.column(table, "close_date", "DATE")
         close_date = f"CASE WHEN {day} > DATE {today} THEN LEAST({day}, {changed[1]}) ELSE {day} END"
         extra["stage_changed_on"] = f"COALESCE({changed[0]}, CASE WHEN {closed} THEN {close_date} END, {changed[1]})"
@@ -289,6 +305,14 @@ _DERIVATIONS = {
     "OpportunityHistory": _derive_history,
     "Task": _derive_task,
 }
+# Beside its own: the live tables that a derivation reads. Those of DAILY also go by the present day.
+READS = {
+    "Opportunity": ("sf_opportunity_stage",),
+    "Lead": ("sf_lead_status", "sf_group"),
+    "OpportunityLineItem": ("sf_pricebook_entry",),
+    "Task": ("sf_task_status",),
+}
+DAILY = frozenset({"Opportunity"})
 
 
 def _build_bookkeeping(build: Build, currency: str | None, *, meetings: bool) -> None:

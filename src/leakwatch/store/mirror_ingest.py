@@ -7,6 +7,7 @@ DuckDB's own casts are not trusted where they lose meaning: casting a text with 
 from __future__ import annotations
 
 import csv
+import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -192,6 +193,12 @@ def write_rows(path: Path, rows: Iterable[Mapping[str, Any]], fields: Iterable[s
             writer.writerow([_as_text(row.get(name)) for name in names])
             count += 1
     return count
+
+
+def content_version(path: Path) -> str:
+    """Return what stands for the content of a file, whenever it was written."""
+    with path.open("rb") as file:
+        return f"content {hashlib.file_digest(file, 'sha256').hexdigest()}"
 
 
 def _as_text(value: Any) -> str:

@@ -17,6 +17,7 @@ LIVE_FILE = "live.duckdb"
 BOOKKEEPING = (
     "CREATE TABLE IF NOT EXISTS lw_tables (sobject VARCHAR, table_name VARCHAR, watermark TIMESTAMP)",
     "ALTER TABLE lw_tables ADD COLUMN IF NOT EXISTS deletions_until TIMESTAMP",  # files of 0.1.0 lack it
+    "ALTER TABLE lw_tables ADD COLUMN IF NOT EXISTS version VARCHAR",  # and this
     "CREATE TABLE IF NOT EXISTS lw_columns (table_name VARCHAR, column_name VARCHAR, field VARCHAR, type VARCHAR)",
 )
 
@@ -27,6 +28,7 @@ class _Mark:
 
     watermark: datetime | None = None
     deletions_until: datetime | None = None
+    version: str | None = None  # another one whenever rows or columns changed; None: who knows
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +65,16 @@ class MirrorMarks:
         mark = self._marks.tables.get(sobject)
         return mark.deletions_until.replace(tzinfo=UTC) if mark and mark.deletions_until else None
 
+    def versions(self) -> dict[str, str | None]:
+        """Return by table what changes with every change of its rows or columns; None where that is not known."""
+        return {self._spec(name).table: mark.version for name, mark in self._marks.tables.items()}
+
     @property
     def _marks(self) -> _Marks:
         if self._remembered is None:
             run = self._connection.execute
-            rows = run("SELECT sobject, watermark, deletions_until FROM lw_tables").fetchall()
-            found = _Marks({name: _Mark(watermark, until) for name, watermark, until in rows}, {})
+            rows = run("SELECT sobject, watermark, deletions_until, version FROM lw_tables").fetchall()
+            found = _Marks({name: _Mark(*mark) for name, *mark in rows}, {})
             for table, *column in run("SELECT table_name, column_name, field, type FROM lw_columns").fetchall():
                 name, api_name, kind = column
                 found.columns.setdefault(table, {})[name] = (api_name, kind)

@@ -15,6 +15,13 @@ from leakwatch.store.mirror_meanings import STANDARD_USER
 # As `core.match_domains.website_domain`, which is asked about names with letters beyond ASCII.
 _HOST = r"^(?:[a-z][a-z0-9+.-]*://)?(?:[^/@]*@)?(?:www\.)?([^/:?#]+)"
 
+PEOPLE_TABLES = ("lw_address", "lw_open_opportunity", "lw_deal_contact", "lw_deal_user", "lw_company", "lw_domain")
+# The live tables that they are made of, by way of the snapshot's own.
+PEOPLE_READ = (
+    "sf_contact", "sf_lead", "sf_user", "sf_account", "sf_opportunity", "sf_opportunity_stage",
+    "sf_opportunity_contact_role", "sf_opportunity_team_member",
+)  # fmt: skip
+
 
 def build_people(build: Build) -> None:
     """Make `lw_address`, `lw_open_opportunity`, `lw_deal_contact`, `lw_deal_user`, `lw_company` and `lw_domain`."""

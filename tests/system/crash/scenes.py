@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from system.crash.images import Image, photographed
 from system.crash.theatre import Facts, Leak, Theatre, difference
 
 # Day 0 logs the backfill and finds the baseline, of which nobody is told. Day 3 has new mail and new leaks: Tasks and a
@@ -30,6 +31,7 @@ class Scene:
     labels: dict[str, str]
     org: Facts
     facts: Facts
+    images: list[Image]
 
     @property
     def title(self) -> str:
@@ -69,15 +71,20 @@ def live_through(theatre: Theatre) -> Story:
         theatre.day(day)
         for step in COMMANDS:
             killed = step in KILLED.get(day, ())
+            title = title_of(day, step)
+            images: list[Image] = []
             if killed:
-                theatre.save(title_of(day, step))
-            ended = theatre.well(step.split()[0])
+                theatre.save(title)
+                ended, images = photographed(theatre, step.split()[0], title)
+            else:
+                ended = theatre.run(step.split()[0])
+            assert ended.exit == 0, f"{title} ended with {ended.exit or ended.signal}: {ended.words}"
             if step == "audit":
                 story.seen[day], story.planted[day] = theatre.leaks_seen(), theatre.leaks_planted()
             if killed:
                 org, labels = theatre.org()
                 facts = theatre.facts(labels, mirror=step.startswith("mirror"))
-                story.scenes.append(Scene(day, step, ended.points, ended.result, labels, org, facts))
+                story.scenes.append(Scene(day, step, ended.points, ended.result, labels, org, facts, images))
     return story
 
 

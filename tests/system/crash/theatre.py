@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -10,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -43,7 +45,7 @@ PASSING = {
     "writes": {"run_id", "status", "created", "code", "message", "attempts", "begun_at", "finished_at"},
 }
 IGNORED_TABLES = {"runs"}  # one row per attempt, on purpose
-PASSING_SNAPSHOT = {"lw_snapshot"}  # its id
+PASSING_SNAPSHOT = {"lw_snapshot", "lw_recipes"}  # its id, and versions, which are drawn by chance
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,7 @@ class Theatre:
                 text=True,
                 env=os.environ | {"PYTHONPATH": str(SOURCE)},
             )
-            self._hear()
+            self._rehearse()
         except BaseException:
             self.__exit__(None, None, None)
             raise
@@ -106,17 +108,36 @@ class Theatre:
 
     # --- playing ---
 
+    def _rehearse(self) -> None:
+        """Have the warm parent run everything once, on the first day, and undo it."""
+        self.save_org("fresh")
+        self.day(0)
+        self._say(self.now.isoformat())
+        self._hear()
+        self.control("POST", "/restore", {"name": "fresh"})
+        shutil.rmtree(self.state)
+        self.state.mkdir(mode=0o700)
+
     def _hear(self) -> dict[str, Any]:
         line = self._warm.stdout.readline()  # pyright: ignore[reportOptionalMemberAccess]
         assert line, "the warm parent ended"
         return json.loads(line)
 
-    def run(self, command: str, *, kill_at: int | None = None) -> Ended:
-        """Run a command in a fork, and kill it at its `kill_at`-th fault point if that is given."""
-        order = {"command": command, "now": self.now.isoformat(), "kill_at": kill_at}
-        self._warm.stdin.write(json.dumps(order) + "\n")  # pyright: ignore[reportOptionalMemberAccess]
+    def _say(self, line: str) -> None:
+        self._warm.stdin.write(line + "\n")  # pyright: ignore[reportOptionalMemberAccess]
         self._warm.stdin.flush()  # pyright: ignore[reportOptionalMemberAccess]
-        told = self._hear()
+
+    def run(self, command: str, *, kill_at: int | None = None, watch: Callable[[str], object] | None = None) -> Ended:
+        """Run a command in a fork, and kill it at its `kill_at`-th fault point if that is given.
+
+        `watch` is called with the name of each fault point, while the command stands still there.
+        """
+        order = {"command": command, "now": self.now.isoformat(), "kill_at": kill_at, "watched": watch is not None}
+        self._say(json.dumps(order))
+        while "reached" in (told := self._hear()):
+            assert watch is not None
+            watch(told["reached"])
+            self._say("go on")
         known = {name: told[name] for name in ("result", "error", "words") if name in told}
         return Ended(told.get("exit"), told.get("signal"), told.get("points", []), **known)
 
@@ -135,19 +156,40 @@ class Theatre:
 
     def save(self, name: str) -> None:
         """Keep org, mailboxes, clock and the state folder under a name."""
+        self.save_org(name)
+        self.keep_state(name)
+
+    def save_org(self, name: str) -> None:
+        """Keep org, mailboxes and clock under a name."""
         self.control("POST", "/save", {"name": name})
+
+    def keep_state(self, name: str) -> None:
+        """Keep the state folder, as it is on the disk, under a name."""
         kept = self.folder / "kept" / name
         shutil.rmtree(kept, ignore_errors=True)
         _copy(self.state, kept)
         (self.folder / f"{name}.now").write_text(self.now.isoformat())
 
-    def restore(self, name: str, *, org: bool = True) -> None:
-        """Go back to a state; the org can be left out when nothing was written to it since."""
-        if org:
-            self.control("POST", "/restore", {"name": name})
+    def restore(self, name: str, *, org: str | None) -> None:
+        """Go back to the state folder of that name, and to the org of the name `org`.
+
+        The org can be left out when nothing was written to it since.
+        """
+        if org is not None:
+            self.control("POST", "/restore", {"name": org})
         shutil.rmtree(self.state, ignore_errors=True)
         _copy(self.folder / "kept" / name, self.state)
         self.now = datetime.fromisoformat((self.folder / f"{name}.now").read_text())
+
+    def state_digest(self) -> str:
+        """Return a digest of every file of the state folder but SQLite's shared memory, which is made anew."""
+        digest = hashlib.blake2b()
+        for path in sorted(self.state.rglob("*")):
+            if path.is_file() and not path.name.endswith("-shm"):
+                digest.update(f"{path.relative_to(self.state)} {path.stat().st_size}\n".encode())
+                if "/snapshots/" not in str(path):  # a published one is never changed
+                    digest.update(path.read_bytes())
+        return digest.hexdigest()
 
     # --- looking ---
 

@@ -2,7 +2,8 @@
 
 A process of its own, because a fork is only sound where one thread runs; a test runner has more. Speaks JSON lines:
 a command on standard input, what became of it on standard output. A fork that is to be killed sends itself SIGKILL at
-the k-th fault point it reaches: nothing is flushed, closed or rolled back, as when the kernel kills it.
+the k-th fault point it reaches: nothing is flushed, closed or rolled back, as when the kernel kills it. A fork that is
+to be watched tells of each fault point and stands still there until it hears a line.
 """
 
 from __future__ import annotations
@@ -26,10 +27,11 @@ import babel.localedata
 import leakwatch.actions
 from leakwatch import config, faultpoints, log
 from leakwatch.app import auditing, capturing, mirroring
-from leakwatch.app.building import Parts
+from leakwatch.app.building import STATE_FILE, Parts
 from leakwatch.app.google_parts import GoogleParts
 from leakwatch.clock import SettableClock, SystemClock
 from leakwatch.errors import LeakwatchError
+from leakwatch.store import schema
 
 # Imported late by the program; here once, for all forks.
 HEAVY = (
@@ -76,11 +78,31 @@ class Warm:
         log.configure(level="CRITICAL")
         self.clock = SettableClock(datetime.fromisoformat("2026-01-01T00:00:00+00:00"))
         self.wall = TirelessClock()
-        self.parts = Parts(config.load(settings_file), clock=self.clock, wall=self.wall)
+        self.settings = config.load(settings_file)
+        self.people = people
+        self._make_parts()
+
+    def _make_parts(self) -> None:
+        self.parts = Parts(self.settings, clock=self.clock, wall=self.wall)
         self.parts._durable = False  # a killed process loses nothing that the kernel has
         self.google = GoogleParts(self.parts)
         _ = self.parts.loaded_rules, self.parts.zone, self.google.gmail
-        self._meet(people)
+
+    def practise(self, now: str) -> None:
+        """Run every command once in this very process, so that no fork compiles a statement or parses a list again.
+
+        Whoever asked for it empties the state folder and the org afterwards. Nothing learned is kept but that: parts
+        are made anew, with the engine, which is where statements are remembered; its connections are closed.
+        """
+        self.clock.move_to(datetime.fromisoformat(now))
+        for command in ("mirror", "capture", "mirror", "audit", "act"):
+            self.command(command)
+        engine = self.parts.engine
+        self.parts.close()
+        self.google.client.close()
+        self._make_parts()
+        self.parts.__dict__["engine"] = engine
+        self._meet(self.people)
         assert one_thread()
 
     def _meet(self, people: list[str]) -> None:
@@ -110,20 +132,28 @@ class Warm:
             case _:
                 raise ValueError(name)
 
-    def child(self, order: dict[str, Any], answers: int) -> None:
+    def child(self, order: dict[str, Any], answers: int, leave: int) -> None:
         """Run in the fork; never returns."""
         points: list[str] = []
+
+        def tell(words: dict[str, Any]) -> None:
+            os.write(answers, json.dumps(words, default=str).encode() + b"\n")
 
         def hook(point: str) -> None:
             points.append(point)
             if len(points) == order.get("kill_at"):
-                os.write(answers, json.dumps({"points": points}).encode())
+                tell({"points": points})
                 os.kill(os.getpid(), signal.SIGKILL)
+            if order.get("watched"):
+                tell({"reached": point})
+                os.read(leave, 1)
 
         told: dict[str, Any] = {}
         code = 0
         try:
             self.clock.move_to(datetime.fromisoformat(order["now"]))
+            if not (self.settings.store.folder / STATE_FILE).exists():
+                schema.upgrade(self.parts.engine)
             faultpoints.install(hook)
             told["result"] = dict(self.command(order["command"]))
             self.parts.close()
@@ -131,21 +161,30 @@ class Warm:
             told["error"], told["words"], code = type(error).__name__, str(error), error.exit_code
         except BaseException:
             told["error"], told["words"], code = "crash", traceback.format_exc(), 70
-        os.write(answers, json.dumps({"points": points, **told}, default=str).encode())
+        tell({"points": points, **told})
         os._exit(code)
 
     def run(self, order: dict[str, Any]) -> dict[str, Any]:
         """Fork, wait, and return how the fork ended: `exit` or `signal`, with what it told."""
         assert one_thread()
         reading, writing = os.pipe()
+        leave, go_on = os.pipe()
         child = os.fork()
         if child == 0:
             os.close(reading)
             signal.alarm(LONGEST_S)
-            self.child(order, writing)
+            self.child(order, writing, leave)
         os.close(writing)
+        told: dict[str, Any] = {}
         with os.fdopen(reading, "rb") as answers:
-            told = json.loads(answers.read() or b"{}")
+            for line in answers:
+                told = json.loads(line)
+                if "reached" in told:
+                    say(told)
+                    sys.stdin.readline()
+                    os.write(go_on, b".")
+        os.close(leave)
+        os.close(go_on)
         _, status = os.waitpid(child, 0)
         if os.WIFSIGNALED(status):
             return {"signal": os.WTERMSIG(status), **told}
@@ -154,11 +193,16 @@ class Warm:
 
 def main() -> None:
     warm = Warm(Path(sys.argv[1]), sys.argv[2:])
-    sys.stdout.write('{"ready": true}\n')
+    warm.practise(sys.stdin.readline().strip())
+    say({"ready": True})
+    while line := sys.stdin.readline():
+        say(warm.run(json.loads(line)))
+
+
+def say(words: dict[str, Any]) -> None:
+    """Write one line to whoever gave the order."""
+    sys.stdout.write(json.dumps(words) + "\n")
     sys.stdout.flush()
-    for line in sys.stdin:
-        sys.stdout.write(json.dumps(warm.run(json.loads(line))) + "\n")
-        sys.stdout.flush()
 
 
 if __name__ == "__main__":
