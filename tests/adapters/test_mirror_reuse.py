@@ -123,11 +123,11 @@ CHANGES: dict[str, Callable[[Mirror], object]] = {
 
 # Told at which moment, and of which settings, beside what changed in the org.
 MOMENTS: dict[str, tuple[datetime, DeriveSettings]] = {
+    "another zone": (NOON, replace(ISTANBUL, time_zone="America/New_York")),
+    "another currency": (NOON, replace(ISTANBUL, default_currency="EUR")),
     "an hour later": (NOON + timedelta(hours=1), ISTANBUL),
     "a day later": (NOON + timedelta(days=1), ISTANBUL),
     "after the close date": (NOON + timedelta(days=3), ISTANBUL),
-    "another zone": (NOON, replace(ISTANBUL, time_zone="America/New_York")),
-    "another currency": (NOON, replace(ISTANBUL, default_currency="EUR")),
 }
 
 
