@@ -197,6 +197,15 @@ def test_reading_the_same_whole_table_again_changes_nothing(mirror: Mirror) -> N
     assert mirror.ids("OpportunityStage") == {"01J000000000002AAA"}
 
 
+def test_a_row_that_is_read_again_as_it_is_changes_nothing(mirror: Mirror) -> None:
+    before = mirror.versions()
+    store(mirror, "Contact", START["Contact"][0])
+    assert mirror.versions() == before
+    store(mirror, "Contact", START["Contact"][0], contact(2))
+    assert mirror.versions()["sf_contact"] != before["sf_contact"]
+    assert mirror.ids("Contact") == {"003000000000001AAA", "003000000000002AAA"}
+
+
 def test_a_last_snapshot_that_is_damaged_or_of_an_earlier_version_is_not_used(mirror: Mirror, tmp_path: Path) -> None:
     before, _ = published(mirror)
     newest = max((tmp_path / "snapshots").glob("*.duckdb"))

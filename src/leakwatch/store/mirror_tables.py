@@ -31,12 +31,13 @@ class MergeResult:
 
     Attributes:
         rows: now in the table from it. unreadable: values per field that could not be read as their type.
-        deleted: rows it removed because they are gone from the org.
+        deleted: rows it removed because they are gone from the org. changed: whether the table has other rows now.
     """
 
     rows: int
     unreadable: Mapping[str, int] = field(default_factory=dict[str, int])
     deleted: int = 0
+    changed: bool = True
 
 
 class LiveTables(MirrorMarks):
@@ -102,7 +103,7 @@ class LiveTables(MirrorMarks):
                     result = self._load(spec, source, fields, written, whole=whole)
                 if removals is not None:
                     result = replace(result, deleted=self._remove(spec, removals))
-                if altered or whole or result.rows or result.deleted:
+                if altered or result.changed or result.deleted:
                     self._set_version(spec, version)
                 if watermark is not None:
                     known_until = removals.until if removals is not None else watermark if whole else None
@@ -120,13 +121,15 @@ class LiveTables(MirrorMarks):
     def _unchanged(self, spec: ObjectSpec) -> MergeResult:
         """Return what reading a table anew did that holds just that: typing it again would cost 30 ms of planning."""
         row = self._connection.execute(f"SELECT count(*) FROM {quoted(spec.table)}").fetchone()
-        return MergeResult(int(row[0]) if row else 0)
+        return MergeResult(int(row[0]) if row else 0, changed=False)
 
     def _load(
         self, spec: ObjectSpec, source: CsvSource, fields: Mapping[str, FieldSpec], written: int, *, whole: bool
     ) -> MergeResult:
         if not written and not whole:
-            return MergeResult(0)  # most tables on most days: typing no rows would still cost 30 ms of planning
+            return MergeResult(
+                0, changed=False
+            )  # most tables on most days: typing no rows would still cost 30 ms of planning
         run = self._connection.execute
         typed = [(item, f"c{source.columns[name]}") for name, item in fields.items()]
         select = ", ".join(f"{cast_sql(text, item)} AS {quoted(item.column)}" for item, text in typed)
@@ -147,13 +150,24 @@ class LiveTables(MirrorMarks):
                 " WHERE id IN (SELECT id FROM lw_batch GROUP BY id HAVING count(*) > 1)) WHERE place > 1)"
             )
         table = quoted(spec.table)
-        run(f"DELETE FROM {table}" + ("" if whole else " WHERE id IN (SELECT id FROM lw_batch)"))
         names = ", ".join(quoted(item.column) for item in fields.values())
-        run(f"INSERT INTO {table} ({names}) SELECT {names} FROM lw_batch WHERE id IS NOT NULL")
+        changed = whole or self._brings_news(table, names)
+        if changed:
+            run(f"DELETE FROM {table}" + ("" if whole else " WHERE id IN (SELECT id FROM lw_batch)"))
+            run(f"INSERT INTO {table} ({names}) SELECT {names} FROM lw_batch WHERE id IS NOT NULL")
         run("DROP TABLE lw_batch")
         lost = zip((item.name for item, _ in typed), had[1:], has, strict=True)
         unreadable = {name: int(before - after) for name, before, after in lost if before > after}
-        return MergeResult(int(kinds), unreadable)
+        return MergeResult(int(kinds), unreadable, changed=changed)
+
+    def _brings_news(self, table: str, names: str) -> bool:
+        """Return whether a batch holds a row that the table has not got just so.
+
+        Windows overlap, so most batches of a frequent refresh bring what was merged a little while ago.
+        """
+        there = f"SELECT {names} FROM {table} WHERE id IN (SELECT id FROM lw_batch)"
+        sql = f"SELECT 1 FROM (SELECT {names} FROM lw_batch WHERE id IS NOT NULL EXCEPT {there}) LIMIT 1"
+        return bool(self._connection.execute(sql).fetchall())
 
     def _ensure(self, spec: ObjectSpec, fields: Mapping[str, FieldSpec]) -> bool:
         """Give the table exactly the columns of `fields`; return whether that changed it."""
