@@ -104,10 +104,20 @@ class MeetingWorld(World):
         self.event_org = EventOrg(self.org)
         self.options = replace(self.options, meetings=True)
 
-    def sync(self, *, now: datetime = NOW, **options: Any) -> CaptureReport:
+    @property
+    def now(self) -> datetime:
+        """When a sync takes place if nobody says when."""
+        return NOW
+
+    def sources(self, now: datetime) -> list[Any]:
+        """Return what is read at `now`."""
         calendars = GoogleCalendarSource(self.calendars, known=self.journal.ids_under)  # type: ignore[arg-type]
-        doors = CaptureDoors(
-            sources=[GmailSource(self.gmail, known=self.journal.known_ids), calendars] if self.mail else [calendars],
+        return [GmailSource(self.gmail, known=self.journal.known_ids), calendars] if self.mail else [calendars]
+
+    def doors(self, now: datetime) -> CaptureDoors:
+        """Return what a sync at `now` works through; other worlds put their own in the place of some."""
+        return CaptureDoors(
+            sources=self.sources(now),
             journal=self.journal,
             address_book=self.book,
             writer=LoggedWriter(self.event_org, self.log),  # type: ignore[arg-type]
@@ -116,7 +126,10 @@ class MeetingWorld(World):
             history=self.log.history,
             refusals=self.log.refusals,
         )
-        return capture(self.roster, doors, self.options, run_id="run", now=now, **options)
+
+    def sync(self, *, now: datetime | None = None, **options: Any) -> CaptureReport:
+        moment = now or self.now
+        return capture(self.roster, self.doors(moment), self.options, run_id="run", now=moment, **options)
 
     @property
     def event(self) -> dict[str, Any]:

@@ -11,18 +11,15 @@ from typing import Any
 import pytest
 
 from capture_samples import ANN, BOB
-from flows.capture_world import NOW, LoggedWriter
+from flows.capture_world import NOW
 from flows.meeting_world import TOMORROW, EventOrg, MeetingWorld
 from leakwatch import faultpoints
 from leakwatch.cli.words import capture_lines
 from leakwatch.core.record_ids import long_id
 from leakwatch.errors import RecordError
-from leakwatch.flows.capture import CaptureDoors, capture
+from leakwatch.flows.capture import CaptureDoors
 from leakwatch.flows.capture_adopt import LEFT, LOOP
-from leakwatch.flows.capture_report import CaptureReport
 from leakwatch.model import KEY_FIELD, DomainAccount, Verb, WriteOp, WriteResult
-from leakwatch.sources.gmail import GmailSource
-from leakwatch.sources.google_calendar import GoogleCalendarSource
 from leakwatch.store.capture_status import CaptureStatus
 
 THEIRS = "00UTOOL00000001AAA"
@@ -78,23 +75,8 @@ class SharedWorld(MeetingWorld):
         self.event_org = Ids(self.org)
         self.tools = Tools(self)
 
-    def sync(self, *, now: datetime = NOW, **options: Any) -> CaptureReport:
-        doors = CaptureDoors(
-            sources=[
-                GmailSource(self.gmail, known=self.journal.known_ids),
-                GoogleCalendarSource(self.calendars, known=self.journal.ids_under),  # type: ignore[arg-type]
-            ],
-            journal=self.journal,
-            address_book=self.book,
-            writer=LoggedWriter(self.event_org, self.log),  # type: ignore[arg-type]
-            records=self.event_org,
-            landed=self.log.done,
-            history=self.log.history,
-            people_state=lambda: self.state,
-            neighbours=self.tools,
-            adoptions=self.log,
-        )
-        return capture(self.roster, doors, self.options, run_id="run", now=now, **options)
+    def doors(self, now: datetime) -> CaptureDoors:
+        return replace(super().doors(now), people_state=lambda: self.state, neighbours=self.tools, adoptions=self.log)
 
     def explain(self, term: str) -> list[tuple[str, str, tuple[str, ...]]]:
         return [(one.outcome, one.reason, one.record_ids) for one in CaptureStatus(self.engine).explain(term)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +12,13 @@ import pytest
 
 from flows.capture_world import LoggedWriter
 from flows.test_meetings_on_sandbox import REPS, Company
-from leakwatch.clients.google_calendar import CalendarClient
-from leakwatch.core.google_events import FIELDS
-from leakwatch.flows.capture import CaptureDoors, capture
+from leakwatch.flows.capture import CaptureDoors
 from leakwatch.flows.capture_adopt import LOOP
 from leakwatch.flows.capture_report import CaptureReport
 from leakwatch.model import KEY_FIELD, Person, Verb, WriteOp, WriteResult, WriteStatus
 from leakwatch.salesforce.neighbours import OrgNeighbours
 from leakwatch.sandbox.event_sync import EventSync
 from leakwatch.sandbox.org.facade import Org
-from leakwatch.sources.google_calendar import GoogleCalendarSource
 from sandbox.google.calendar_desk import ANN, BOB, CUSTOMER
 
 PROJECT = Path(__file__).parents[2] / "salesforce"
@@ -85,24 +83,17 @@ class LoopedCompany(Company):
             ANN: (Person(users[ANN], "User", "Ann"),),
             BOB: (Person(users[BOB], "User", "Bob"),),
         }
-        self.reps = [replace(one, salesforce_user_id=users[one.address]) for one in REPS]
+        self.roster = [replace(one, salesforce_user_id=users[one.address]) for one in REPS]
         self.guarded = True
 
-    def sync(self, **options: Any) -> CaptureReport:  # type: ignore[override]
-        now = self.desk.clock.now()
-        calendars = CalendarClient(self.wire, fields=FIELDS)  # type: ignore[arg-type]
-        doors = CaptureDoors(
-            sources=[GoogleCalendarSource(calendars, now=lambda: now, known=self.journal.ids_under)],
-            journal=self.journal,
-            address_book=self.book,
+    def doors(self, now: datetime) -> CaptureDoors:
+        return replace(
+            super().doors(now),
             writer=LoggedWriter(self.real, self.log),  # type: ignore[arg-type]
             records=self.real,
-            landed=self.log.done,
-            history=self.log.history,
             neighbours=OrgNeighbours(self.real, lambda _: {}, None) if self.guarded else None,  # type: ignore[arg-type]
             adoptions=self.log,
         )
-        return capture(self.reps, doors, self.options, run_id="run", now=now, **options)
 
     def hour(self) -> CaptureReport:
         """Leakwatch reads and writes, the other tool has its round, and an hour goes by."""
@@ -183,7 +174,7 @@ def test_a_meeting_that_a_rep_put_into_salesforce_by_hand_is_adopted_when_the_to
     company: LoopedCompany,
 ):
     company.tool.change({"direction": "both", "marks": True})
-    ann, (contact,) = company.reps[0].salesforce_user_id or "", company.people[CUSTOMER]
+    ann, (contact,) = company.roster[0].salesforce_user_id or "", company.people[CUSTOMER]
     times = {"StartDateTime": "2026-03-10T07:00:00Z", "EndDateTime": "2026-03-10T08:00:00Z"}
     by_hand = company.org.create(
         "Event", {"Subject": "Ziyaret", "OwnerId": ann, "WhoId": contact.record_id, **times}, user_id=ann

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,13 +13,10 @@ from urllib.parse import urlsplit
 import orjson
 import pytest
 
-from flows.capture_world import LoggedWriter
 from flows.meeting_world import MeetingWorld
 from leakwatch.clients.google_calendar import CalendarClient
 from leakwatch.clients.google_errors import classify
 from leakwatch.core.google_events import FIELDS
-from leakwatch.flows.capture import CaptureDoors, capture
-from leakwatch.flows.capture_report import CaptureReport
 from leakwatch.model import Person, Principal
 from leakwatch.sandbox.google.tokens import Grant
 from leakwatch.sources.google_calendar import GoogleCalendarSource
@@ -60,6 +57,7 @@ class Company(MeetingWorld):
         super().__init__(folder)
         self.desk = Desk(folder)
         self.wire = Wire(self.desk)
+        self.roster = REPS
         self.options = replace(self.options, company_domains=("acme.example",), backfill=timedelta(days=30))
         self.people = {
             CUSTOMER: (Person("003ZEYNEP", "Contact", "Zeynep", "001MUSTERI"),),
@@ -67,24 +65,13 @@ class Company(MeetingWorld):
             BOB: (Person("005BOB", "User", "Bob"),),
         }
 
-    def sync(self, **options: Any) -> CaptureReport:  # type: ignore[override]
-        now = self.desk.clock.now()
-        source = GoogleCalendarSource(
-            CalendarClient(self.wire, fields=FIELDS),  # type: ignore[arg-type]
-            now=lambda: now,
-            known=self.journal.ids_under,
-        )
-        doors = CaptureDoors(
-            sources=[source],
-            journal=self.journal,
-            address_book=self.book,
-            writer=LoggedWriter(self.event_org, self.log),  # type: ignore[arg-type]
-            records=self.event_org,
-            landed=self.log.done,
-            history=self.log.history,
-            refusals=self.log.refusals,
-        )
-        return capture(REPS, doors, self.options, run_id="run", now=now, **options)
+    @property
+    def now(self) -> datetime:
+        return self.desk.clock.now()
+
+    def sources(self, now: datetime) -> list[Any]:
+        calendars = CalendarClient(self.wire, fields=FIELDS)  # type: ignore[arg-type]
+        return [GoogleCalendarSource(calendars, now=lambda: now, known=self.journal.ids_under)]
 
     @property
     def starts(self) -> Sequence[str]:
