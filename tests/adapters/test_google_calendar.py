@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from capture_samples import ANN
+from leakwatch.clients.google_calendar import CalendarClient
 from leakwatch.errors import TransientError
 from leakwatch.model import CursorPhase
 from leakwatch.sources.google_calendar import GoogleCalendarSource
@@ -113,3 +116,27 @@ def test_what_begins_beyond_the_horizon_waits_until_the_horizon_has_come_so_far(
     after = later.fetch_page(ANN, rolled.next_cursor)
     assert (after.next_cursor.token, after.has_more) == ("s2", False)
     assert calendar.asked[-1] == ("s1", None)
+
+
+def test_each_later_call_has_the_parameters_of_the_first_and_a_token_and_asks_for_pages_of_2500():
+    asked: list[dict[str, list[str]]] = []
+
+    def answer(_subject: str, _scopes: Any, uri: str, **_: Any) -> dict[str, Any]:
+        asked.append(parse_qs(urlsplit(uri).query))
+        return {}
+
+    wire = SimpleNamespace(connection=SimpleNamespace(calendar_url="https://google.invalid"), json=answer)
+    client = CalendarClient(wire, fields="id")  # type: ignore[arg-type]
+    client.changes(ANN.address, sync_token=None)
+    client.changes(ANN.address, sync_token=None, page_token="p")
+    client.changes(ANN.address, sync_token="s")
+    client.changes(ANN.address, sync_token="s", page_token="q")
+    first_call, *later = asked
+    assert first_call["maxResults"] == ["2500"]
+    assert first_call["singleEvents"] == ["false"]
+    assert "timeMin" not in first_call
+    assert later == [
+        first_call | {"pageToken": ["p"]},
+        first_call | {"syncToken": ["s"]},
+        first_call | {"syncToken": ["s"], "pageToken": ["q"]},
+    ]

@@ -88,6 +88,9 @@ def test_an_all_day_event_keeps_its_dates_in_every_zone_and_ends_on_its_last_day
         ({"recurrence": ["RRULE:FREQ=DAILY"]}, "series"),
         ({"eventType": "outOfOffice"}, "not_a_meeting"),
         ({"eventType": "birthday"}, "not_a_meeting"),
+        ({"eventType": "focusTime"}, "not_a_meeting"),
+        ({"eventType": "workingLocation"}, "not_a_meeting"),
+        ({"eventType": "fromGmail"}, "not_a_meeting"),
         ({"iCalUID": None}, "unreadable"),
         ({"start": {"dateTime": "soon"}}, "unreadable"),
         ({"start": {"dateTime": "2026-07-01T12:00:00", "timeZone": "Mars/Olympus"}}, "unreadable"),
@@ -142,6 +145,17 @@ def test_a_guest_who_deletes_their_copy_or_declines_does_not_call_the_meeting_of
     anns, bobs = meeting(ANN), meeting(BOB)
     assert not merge_meeting([anns, withdrawn(bobs)]).cancelled
     assert merge_meeting([withdrawn(anns), bobs]).cancelled
+
+
+def test_a_meeting_handed_on_to_another_organizer_lives_although_the_former_one_keeps_a_cancelled_copy():
+    stub, handed_on = withdrawn(meeting(ANN)), {"organizer": {"email": "bob@ourco.com"}}
+    bobs = meeting(BOB, **handed_on)
+    carls = replace(meeting(BOB, **handed_on), refs=(SourceRef("google_calendar", "carl@ourco.com", "ev1"),),
+                    organizers=False)  # fmt: skip
+    merged = {merge(order) for order in permutations((stub, bobs, carls))}
+    assert [(one.cancelled, attending(one)[0].address) for one in merged] == [(False, "bob@ourco.com")]
+    assert not merge_meeting([stub, carls]).cancelled, "also where the new organizer's calendar is not read"
+    assert merge_meeting([stub, withdrawn(bobs), carls]).cancelled, "and is called off by the new organizer"
 
 
 def test_where_the_organizers_calendar_is_not_read_it_is_off_when_all_of_ours_are_out():

@@ -186,6 +186,29 @@ def test_a_declined_meeting_of_a_customer_is_none_and_an_accepted_one_belongs_to
     assert company.sync().written == {"Event.deleted": 1}
 
 
+def test_a_meeting_that_is_handed_to_another_organizer_keeps_its_event_and_becomes_theirs(company: Company):
+    event = company.desk.meet(**ONCE)
+    company.sync()
+    company.desk.pass_time(hours=1)
+    company.desk.meetings.transfer(event, BOB)
+    company.desk.meetings.update(event, ONCE)  # without Ann: all that is left to her is a cancelled id
+    assert company.sync().written == {"Event.changed": 1}
+    assert company.event["OwnerId"] == "005BOB"
+    company.desk.pass_time(hours=1)
+    company.desk.meetings.cancel(event)
+    assert company.sync().written == {"Event.deleted": 1}
+
+
+def test_a_series_made_private_is_blanked_in_every_occurrence_that_is_written(company: Company):
+    event = company.desk.meet(**SERIES)
+    company.sync()
+    company.desk.pass_time(hours=1)
+    company.desk.meetings.update(event, {"visibility": "private"})
+    company.sync()
+    rows = company.event_org.events.values()
+    assert [(row["Subject"], row["WhoId"]) for row in rows] == [("(private appointment)", None)] * 4
+
+
 def test_an_all_day_visit_keeps_its_days(company: Company):
     company.desk.meetings.create(
         {"organizer": ANN, "summary": "Fuar", "start": {"date": "2026-03-12"}, "end": {"date": "2026-03-14"}, **ONCE}

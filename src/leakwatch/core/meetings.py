@@ -136,7 +136,8 @@ def withdrawn(copy: Activity) -> Activity:
 def merge_meeting(copies: Iterable[Activity]) -> Activity:
     """Return one meeting for its copies, the same whatever order they arrived in.
 
-    - It is cancelled if the organizer's own copy is, or, where that calendar is not read, if every copy is.
+    - It is cancelled if the organizer's own copy is, or, where that calendar is not read, if every copy is. Who handed
+      the meeting on to another organizer keeps a cancelled copy of it, too: that calls nothing off.
     - A private copy counts for nothing while an open one lives: its owner hid it in their own calendar only.
     - The organizer's copy leads, then the one that knows the most guests. Each of ours answers for themselves.
 
@@ -146,8 +147,8 @@ def merge_meeting(copies: Iterable[Activity]) -> Activity:
     ordered = sorted(copies, key=_rank)
     if not ordered:
         raise ValueError("merge needs at least one copy")
-    called_off = any(copy.organizers and copy.cancelled for copy in ordered)
     living = [copy for copy in ordered if not copy.cancelled]
+    called_off = any(copy.organizers and copy.cancelled and not _handed_on(copy, living) for copy in ordered)
     seen = [copy for copy in living if not copy.private] or living or ordered
     lead = seen[0]
     return replace(
@@ -159,6 +160,20 @@ def merge_meeting(copies: Iterable[Activity]) -> Activity:
         organizers=any(copy.organizers for copy in ordered),
         origin=next((copy.origin for copy in ordered if copy.origin), ""),
     )
+
+
+def _handed_on(copy: Activity, living: Iterable[Activity]) -> bool:
+    """Return whether one of the `living` copies names another organizer than `copy` does.
+
+    Google leaves the former organizer a cancelled event with nothing but its id (Events resource, "status"), under
+    which the copy from before is stored.
+    """
+    former = _organizer(copy)
+    return any(_organizer(one) not in (None, former) for one in living)
+
+
+def _organizer(copy: Activity) -> str | None:
+    return next((person.address for person in copy.participants if person.role is Role.ORGANIZER), None)
 
 
 def _rank(copy: Activity) -> tuple[bool, bool, int, list[tuple[str, str, str]]]:
