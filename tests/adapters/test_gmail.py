@@ -283,6 +283,11 @@ def test_a_page_without_changes_is_not_the_end():
     assert ids == ["b"]
 
 
+def test_the_untyped_messages_of_a_history_record_are_not_read():
+    box, ids, _ = changes({"messages": [{"id": "a", "threadId": "t"}], "labelsAdded": []})
+    assert (ids, box.fetched) == ([], [])
+
+
 def test_drafts_cost_no_fetch_and_are_named_as_drafts():
     box, ids, pages = changes(
         {"messagesAdded": [{"message": {"id": f"d{n}", "labelIds": ["DRAFT"]}} for n in range(5)]}

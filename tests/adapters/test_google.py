@@ -15,6 +15,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from adapters.google_fakes import JSON, Answer, FakeHttp, error, make_client, ok, private_key, write_key
+from leakwatch import log
 from leakwatch.clients import google_batch
 from leakwatch.clients.google import GoogleClient, GoogleConnection
 from leakwatch.clients.google_errors import classify
@@ -71,6 +72,18 @@ def test_for_somebody_not_on_the_roster_no_token_is_even_asked_for(tmp_path: Pat
     assert caught.value.reason == "not_on_roster"
     assert http.claims == []
     assert http.requests == []
+
+
+def test_each_token_that_is_minted_is_logged_without_the_address(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
+):
+    request.addfinalizer(lambda: log.configure(level="WARNING"))
+    log.configure(level="INFO", json=True)
+    gmail(tmp_path, FakeHttp(lambda _uri, _body: ok({"historyId": "7"}))).profile(ANN)
+    (line,) = capsys.readouterr().err.splitlines()
+    entry = json.loads(line)
+    assert (entry["event"], entry["person"]) == (log.Event.SESSION_REFRESHED, log.address_tag(ANN))
+    assert ANN not in line
 
 
 @pytest.mark.parametrize("reason", ["invalid_grant", "unauthorized_client", "invalid_scope", "access_denied"])

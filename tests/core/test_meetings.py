@@ -104,6 +104,10 @@ def test_what_is_no_meeting_or_can_not_be_read_is_said_so(changes: dict[str, Any
     assert found.reason == reason
 
 
+def test_a_meeting_during_which_its_owner_shows_as_free_is_one():
+    assert meeting(transparency="transparent") == meeting()
+
+
 def test_a_local_time_is_read_in_the_zone_beside_it_also_across_a_clock_change():
     before = meeting(start={"dateTime": "2026-03-28T09:00:00", "timeZone": "Europe/Berlin"},
                      end={"dateTime": "2026-03-28T10:00:00", "timeZone": "Europe/Berlin"})  # fmt: skip

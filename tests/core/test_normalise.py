@@ -127,6 +127,13 @@ def test_a_mail_without_message_id_gets_a_weak_key_shared_by_its_copies():
     assert one.key == two.key != other.key
 
 
+def test_two_mails_that_have_no_message_id_are_not_one_for_that():
+    one = activity(ANN, message_id=None, provider_id="a")
+    other = activity(BOB, message_id=None, provider_id="b", subject="Another offer")
+    assert one.message_id is other.message_id is None
+    assert assign_key(other, [one]) == other
+
+
 @pytest.mark.parametrize(
     ("headers", "expected"),
     [
