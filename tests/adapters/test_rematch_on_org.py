@@ -214,7 +214,8 @@ def test_an_answer_that_is_lost_enters_nobody_twice(desk: Desk) -> None:
 
 def checks(desk: Desk, *, reader: Any = None, **settings: Any) -> dict[str, Check]:
     reader, log = reader or SalesforceReader(desk.leakwatch.client), desk.leakwatch.log
-    parts = SimpleNamespace(reader=reader, settings=Settings.model_validate(settings), write_log=log)
+    model = Settings.model_validate(settings)
+    parts = SimpleNamespace(reader=reader, settings=model, write_log=log, mirror_folder=Path("no mirror yet"))
     return {check.name: check for check in people_checks(parts)}  # type: ignore[arg-type]
 
 

@@ -12,11 +12,15 @@ import pytest
 
 from capture_samples import ANN
 from flows.capture_world import NOW, World, fill
+from leakwatch.app import capturing
 from leakwatch.app.quarantine import drop, dropped, quarantined, release, show
+from leakwatch.app.quarantine_people import entering
 from leakwatch.cli.mend_words import quarantine_lines
+from leakwatch.cli.people_words import entering_line
 from leakwatch.core import set_aside
+from leakwatch.core.newcomers import CreateRules
 from leakwatch.errors import UsageError
-from leakwatch.model import Delivery, Severity
+from leakwatch.model import AddressBook, Company, Delivery, DomainAccount, Person, Severity
 from leakwatch.store.capture_status import CaptureStatus
 from leakwatch.store.findings import SqlFindingStore
 
@@ -140,3 +144,92 @@ def test_each_word_about_a_drop_leads_back_to_what_stood_there():
     assert set_aside.as_before(words) == "CODE: words; before: that"
     assert set_aside.reason_of(words) == "why, not"
     assert set_aside.as_before("CODE: words") == "CODE: words"
+
+
+class Refused:
+    """A world in which Salesforce refused to take somebody as a contact."""
+
+    def __init__(self, folder: Path) -> None:
+        self.world = world = World(folder)
+        world.domains["new.com"] = (DomainAccount("001NEW"),)
+        world.companies["001NEW"] = Company("001NEW", "New", "005OWNER")
+        world.options = replace(world.options, create=CreateRules("contact", 20, write=True))
+        ayse = '"Ayşe Işık" <ayse@new.com>'
+        world.gmail.deliver(ANN, "a@in", From=ayse)
+        world.gmail.deliver(ANN, "a@out", labels=("SENT",), From=ANN.address, To=ayse)
+        world.org.refuse["Contact"] = "DUPLICATES_DETECTED"
+        self.sync("one")
+        self.parts: Any = SimpleNamespace(
+            journal=world.journal,
+            write_log=world.log,
+            findings=SqlFindingStore(world.engine),
+            capture_status=CaptureStatus(world.engine),
+            clock=SimpleNamespace(now=lambda: NOW),
+        )
+
+    def sync(self, run_id: str) -> Any:
+        return [self.world.capture(run_id=run_id) for _ in range(2)]
+
+
+@pytest.fixture
+def known(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[Person, ...]]:
+    """Who is in the mirror by now, by address."""
+    people: dict[str, tuple[Person, ...]] = {}
+    monkeypatch.setattr(capturing, "address_book_of", lambda _parts, _addresses: AddressBook(people, {}, "s"))
+    return people
+
+
+@pytest.fixture
+def refused(tmp_path: Path, known: dict[str, tuple[Person, ...]]) -> Refused:
+    return Refused(tmp_path)
+
+
+def test_a_person_whom_salesforce_refuses_is_listed_and_shown_with_what_to_do(refused: Refused):
+    (listed,) = quarantined(refused.parts)
+    assert (listed.what, listed.code) == ("Contact ayse@new.com", "DUPLICATES_DETECTED")
+    (found,) = show(refused.parts, listed.key)
+    assert (found.fields["LastName"], found.fields["AccountId"], found.run_id) == ("Işık", "001NEW", "one")
+    words = "\n".join(quarantine_lines(found, ZoneInfo("UTC")))
+    assert "takes for the same person" in words
+    assert "talks with us: 1 received, 1 sent" in words
+
+
+def test_retry_lets_the_next_sync_enter_the_person(refused: Refused):
+    (listed,) = quarantined(refused.parts)
+    found = release(refused.parts, [listed.key, "lw1:p:nobody"])
+    assert (found.people, found.mails, found.unknown) == (1, 0, ("lw1:p:nobody",))
+    assert quarantined(refused.parts) == []
+    refused.sync("two")  # refused again
+    assert [one.key for one in quarantined(refused.parts)] == [listed.key]
+    refused.world.org.refuse.clear()
+    refused.sync("three")
+    assert refused.world.org.people == []
+    release(refused.parts, [listed.key])
+    refused.sync("four")
+    assert [row["Email"] for row in refused.world.org.people] == ["ayse@new.com"]
+    assert quarantined(refused.parts) == []
+
+
+def test_a_dropped_person_is_never_tried_again_and_explained_with_the_reason(refused: Refused):
+    (listed,) = quarantined(refused.parts)
+    found = drop(refused.parts, [listed.key], "a supplier")
+    assert (found.people, found.mails, found.unknown) == (1, 0, ())
+    assert quarantined(refused.parts) == []
+    assert [one.dropped for one in dropped(refused.parts)] == ["a supplier"]
+    refused.world.org.refuse.clear()
+    refused.sync("two")
+    assert refused.world.org.people == []
+    for term in ("Ayse@new.com", listed.key):
+        (one,) = entering(refused.parts, term)
+        assert "a supplier" in entering_line(one, ZoneInfo("UTC"))
+    assert release(refused.parts, [listed.key]).people == 1
+    refused.sync("three")
+    assert len(refused.world.org.people) == 1
+
+
+def test_whom_somebody_entered_by_hand_waits_for_nobody(refused: Refused, known: dict[str, tuple[Person, ...]]):
+    (listed,) = quarantined(refused.parts)
+    known["ayse@new.com"] = (Person("003HAND", "Contact", "Ayşe Işık", "001NEW"),)
+    assert quarantined(refused.parts) == []
+    assert show(refused.parts, listed.key) == []
+    assert release(refused.parts, [listed.key]).unknown == (listed.key,)

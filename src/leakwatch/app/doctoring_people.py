@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from leakwatch.app.building import Parts
 from leakwatch.app.doctoring_check import Check
-from leakwatch.core.newcomers import PEOPLE
+from leakwatch.app.quarantine_people import refused_people
+from leakwatch.core.set_aside import is_dropped
 from leakwatch.errors import NotFoundError, RecordError
 
 
@@ -26,11 +27,11 @@ def people_checks(parts: Parts) -> Iterator[Check]:
                     "Set writes.create_people: true once what it shows is what you want.")  # fmt: skip
     else:
         yield Check(sobject, "ok", f"up to {parts.settings.capture.create_limit} people are entered per sync")
-    refused = Counter(one.code for one in parts.write_log.refused() if one.op.sobject in PEOPLE)
+    refused = Counter(one.code for one in refused_people(parts) if not is_dropped(one.message))
     if refused:
         words = ", ".join(f"{number} by {code}" for code, number in sorted(refused.items()))
         yield Check("People refused", "note", f"Salesforce refused {words}: not tried again",
-                    "See leakwatch runs show; whom you enter by hand is matched as anybody else.")  # fmt: skip
+                    "See leakwatch quarantine list; whom you enter by hand is matched as anybody else.")  # fmt: skip
 
 
 def _may_make(parts: Parts, sobject: str) -> bool:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from leakwatch.app.building import Parts
 from leakwatch.app.mirroring import stale_after
 from leakwatch.app.quarantine import quarantined
+from leakwatch.app.quarantine_people import entering
 from leakwatch.app.streams import MAIL
 from leakwatch.core.fingerprint import KEY_PREFIX
 from leakwatch.errors import UsageError
@@ -103,11 +104,12 @@ class Told:
     hints: tuple[str, ...] = field(default_factory=tuple)
     names: Mapping[str, str] = field(default_factory=dict[str, str])  # of the people in `deliveries`, by user id
     proposals: tuple[str, ...] = ()  # what in Salesforce may belong to the address asked about
+    entering: tuple[LoggedWrite, ...] = ()  # the write that entered the person asked about, or tried to
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing is known."""
-        return not (self.items or self.findings)
+        return not (self.items or self.findings or self.entering)
 
 
 def explain_term(parts: Parts, term: str) -> Told:
@@ -135,12 +137,14 @@ def explain_term(parts: Parts, term: str) -> Told:
     transitions = [change for change in parts.findings.transitions() if change.fingerprint in marks]
     deliveries = [one for mark in sorted(marks) for one in parts.findings.deliveries(fingerprint=mark)]
     hints: tuple[str, ...] = ()
-    if not items and not findings:
+    entered = entering(parts, term)
+    if not items and not findings and not entered:
         hints = (NO_MAIL_KNOWN if by_address else NOTHING_KNOWN,)
     people = _people(parts) if deliveries else {}
     names = {one.recipient_id: people[one.recipient_id].name for one in deliveries if one.recipient_id in people}
     proposed = _proposals(parts, term) if by_address else ()
-    return Told(tuple(items), tuple(findings), tuple(transitions), tuple(deliveries), hints, names, proposed)
+    told = tuple(items), tuple(findings), tuple(transitions), tuple(deliveries)
+    return Told(*told, hints, names, proposed, tuple(entered))
 
 
 def _proposals(parts: Parts, address: str) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What the `quarantine` verbs do: refused mails, meetings and alerts, and mails that could not be had or read."""
+"""What the `quarantine` verbs do: refused mails, meetings, people and alerts, mails that could not be had or read."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from leakwatch.app.building import Parts
+from leakwatch.app.quarantine_people import is_person, refused_people, take_up
 from leakwatch.core import set_aside
 from leakwatch.core.fingerprint import KEY_PREFIX
+from leakwatch.core.newcomers import PERSON_PREFIX
 from leakwatch.core.text import clean_line
 from leakwatch.errors import UsageError
 from leakwatch.model import Delivery, Outcome, SkipReason
@@ -24,10 +26,10 @@ NOT_READ = "it is not a mail that can be read; nothing of it was written. It sta
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """One mail, meeting or alert that is not in Salesforce, and why."""
+    """One mail, meeting, person or alert that is not in Salesforce, and why."""
 
     key: str  # what `quarantine show`, `retry` and `drop` take; of a mail that was never read, its id in the mailbox
-    what: str  # the object that was to be written, or the alert's kind and subject
+    what: str  # the object that was to be written, with a person's address; or the alert's kind and subject
     code: str
     reason: str
     dropped: str = ""  # for what reason a person dropped it
@@ -69,17 +71,20 @@ class Changed:
     mails: int
     alerts: int
     unknown: tuple[str, ...]  # keys under which there is nothing to be changed
+    people: int = 0
 
     @property
     def total(self) -> int:
         """How many there were."""
-        return self.mails + self.alerts
+        return self.mails + self.alerts + self.people
 
 
 def quarantined(parts: Parts) -> Sequence[Refusal]:
-    """Return what is set aside and waits for a person, newest first: refused mails, refused alerts, unreadable mails.
+    """Return what is set aside and waits for a person, newest first: refused mails and people, refused alerts,
+    unreadable mails.
 
-    An alert that was overtaken waits for nobody, and is not among them; nor is what was dropped.
+    An alert that was overtaken waits for nobody, and is not among them; nor is who is in Salesforce by now, or what was
+    dropped.
     """
     return [one for one in _all(parts) if not one.dropped]
 
@@ -102,16 +107,18 @@ _UNREAD = (Outcome.QUARANTINED, Outcome.DROPPED)
 
 def _refused_writes(parts: Parts) -> list[LoggedWrite]:
     """Return refused writes that count: what was matched anew, written or excluded since is no matter any more."""
-    refused = [one for one in parts.write_log.refused() if not one.op.op_id.startswith(KEY_PREFIX)]
+    others = (KEY_PREFIX, PERSON_PREFIX)
+    refused = [one for one in parts.write_log.refused() if not one.op.op_id.startswith(others)]
     keys = [one.op.key for one in refused if one.op.key is not None]
     kept_out = parts.journal.withheld(keys)
     final = parts.journal.quarantined(keys) | {key for key, how in kept_out.items() if how is Outcome.DROPPED}
-    return [one for one in refused if one.op.key is None or one.op.key in final]
+    return [*(one for one in refused if one.op.key is None or one.op.key in final), *refused_people(parts)]
 
 
 def _of_write(one: LoggedWrite) -> Refusal:
     before, why = set_aside.as_before(one.message), set_aside.reason_of(one.message)
-    return Refusal(_key(one), one.op.sobject, one.code, before, why)
+    what = f"{one.op.sobject} {one.op.fields['Email']}" if is_person(one.op.op_id) else one.op.sobject
+    return Refusal(_key(one), what, one.code, before, why)
 
 
 def _key(one: LoggedWrite) -> str:
@@ -141,7 +148,10 @@ def show(parts: Parts, key: str) -> Sequence[Shown]:
 
 
 def _step(refusal: Refusal) -> str:
-    return set_aside.RETRY_DROPPED if refusal.dropped else set_aside.next_step(refusal.code)
+    if refusal.dropped:
+        return set_aside.RETRY_DROPPED
+    step = set_aside.next_step_for_person if is_person(refusal.key) else set_aside.next_step
+    return step(refusal.code)
 
 
 def _shown_write(parts: Parts, one: LoggedWrite) -> Shown:
@@ -181,15 +191,17 @@ def _shown_item(one: Explanation) -> Shown:
 
 
 def release(parts: Parts, keys: Sequence[str]) -> Changed:
-    """Let the next `sync` try these mails again, and the next `act` these alerts; also what was dropped."""
+    """Let the next `sync` try these mails and people again, the next `act` these alerts; also what was dropped."""
     wanted = list(dict.fromkeys(key.strip() for key in keys))
     for one in parts.findings.refused():
         if one.key in wanted:
             parts.findings.note_refusal(one.key, set_aside.as_before(one.error or ""))
     alerts = parts.findings.release_refused(wanted)
     _say_of_writes(parts, wanted, set_aside.as_before)
-    mails = {key: _release_mail(parts, key) for key in wanted if key not in alerts}
-    return Changed(sum(mails.values()), len(alerts), tuple(key for key, count in mails.items() if not count))
+    people = {key: take_up(parts, key) for key in wanted if is_person(key)}
+    mails = {key: _release_mail(parts, key) for key in wanted if key not in alerts and key not in people}
+    unknown = tuple(key for key, count in (mails | people).items() if not count)
+    return Changed(sum(mails.values()), len(alerts), unknown, sum(people.values()))
 
 
 def _release_mail(parts: Parts, key: str) -> int:
@@ -215,8 +227,10 @@ def drop(parts: Parts, keys: Sequence[str], why: str) -> Changed:
             parts.findings.note_refusal(one.key, set_aside.dropped(why, one.error or ""))
             alerts += 1
     mails = sum(parts.journal.drop_unread(key, why) for key in wanted)
-    mails += _drop_written(parts, [key for key in wanted if key in waiting], why)
-    return Changed(mails, alerts, tuple(key for key in wanted if key not in waiting))
+    chosen = [key for key in wanted if key in waiting]
+    people = sum(map(is_person, chosen))
+    mails += _drop_written(parts, chosen, why) - people
+    return Changed(mails, alerts, tuple(key for key in wanted if key not in waiting), people)
 
 
 def _drop_written(parts: Parts, keys: Sequence[str], why: str) -> int:

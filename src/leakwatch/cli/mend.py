@@ -13,7 +13,7 @@ from leakwatch.cli.options import AsJson, Config, opened
 FAILED = 1  # a part could not be done, and trying again alone will not mend it
 NOTHING_THERE = 1  # for a part of what was asked
 
-quarantine_app = typer.Typer(no_args_is_help=True, help="Mails and alerts that are set aside.")
+quarantine_app = typer.Typer(no_args_is_help=True, help="Mails, people and alerts that are set aside.")
 
 
 def register(app: typer.Typer) -> None:
@@ -67,7 +67,7 @@ def quarantine_list(
     dropped: Annotated[bool, typer.Option("--dropped", help="What was dropped instead, and for what reason.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List what is set aside, with its reason: refused writes and alerts, mails that can't be had or read."""
+    """List what is set aside, with its reason: refused mails, people and alerts, mails that can't be had or read."""
     with opened(config, quiet=True) as parts:
         from leakwatch.app import quarantine
 
@@ -104,7 +104,7 @@ Keys = Annotated[list[str], typer.Argument(help="Keys from `quarantine list`.", 
 
 @quarantine_app.command("retry")
 def quarantine_retry(keys: Keys, config: Config = None, as_json: AsJson = False) -> None:
-    """Let the next sync try these mails again, and the next act these alerts; also what was dropped."""
+    """Let the next sync try these mails and people again, the next act these alerts; also what was dropped."""
     with opened(config, quiet=True) as parts:
         from leakwatch.app.quarantine import release
 
@@ -113,8 +113,8 @@ def quarantine_retry(keys: Keys, config: Config = None, as_json: AsJson = False)
             output.print_json({"asked": len(keys), "released": found.total, "unknown": found.unknown})
         elif found.total:
             typer.echo(
-                f"released: {found.mails} mails, which the next sync tries again; {found.alerts} alerts, which the "
-                "next act plans anew"
+                f"released: {found.mails} mails and {found.people} people, which the next sync tries again; "
+                f"{found.alerts} alerts, which the next act plans anew"
             )
         _name_unknown(found.unknown)
 
@@ -134,7 +134,7 @@ def quarantine_drop(
         if as_json:
             output.print_json({"asked": len(keys), "dropped": found.total, "unknown": found.unknown})
         elif found.total:
-            typer.echo(f"dropped: {found.mails} mails, {found.alerts} alerts")
+            typer.echo(f"dropped: {found.mails} mails, {found.people} people, {found.alerts} alerts")
         _name_unknown(found.unknown)
 
 

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import tzinfo
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from leakwatch.cli import output
 from leakwatch.core.unmatched import UnmatchedDomain
+
+if TYPE_CHECKING:
+    from leakwatch.store.write_log import LoggedWrite
 
 
 def unmatched_lines(found: Sequence[UnmatchedDomain], *, limit: int, one: bool, zone: ZoneInfo) -> list[str]:
@@ -46,3 +51,12 @@ def _account(domain: UnmatchedDomain) -> str | None:
     if domain.is_shared:
         return "(anybody's domain)"
     return domain.account_name or domain.account_id
+
+
+def entering_line(one: LoggedWrite, zone: tzinfo) -> str:
+    """Return what became of the write that was to enter a person; times are in `zone`."""
+    name = " ".join(str(one.op.fields[part]) for part in ("FirstName", "LastName") if part in one.op.fields)
+    fate = f"{one.status} {one.code} {one.message}".rstrip()
+    record = f"{one.op.sobject} {one.op.record_id or ''}".rstrip()
+    begun = one.begun_at.astimezone(zone)
+    return f"{name} was to be entered ({begun:%Y-%m-%d %H:%M}) as {record}: {fate}. {one.op.reason}".rstrip()

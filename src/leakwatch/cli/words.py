@@ -7,6 +7,7 @@ from datetime import datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any
 
 from leakwatch.cli.output import MOST_LINES, counts, some, table
+from leakwatch.cli.people_words import entering_line
 from leakwatch.core.spans import in_words
 from leakwatch.model import people_in
 
@@ -307,6 +308,7 @@ def explanation_lines(found: Told, term: str, zone: tzinfo) -> list[str]:
         if item.who_ids or item.what_id:
             lines.append(f"  people: {', '.join(item.who_ids) or '-'}; about: {item.what_id or '-'}")
         lines += [f"  might also have been: {rival}" for rival in item.runners_up]
+    lines += [entering_line(one, zone) for one in found.entering]
     lines += [f"  perhaps: {one}" for one in found.proposals]
     if len(found.items) > MOST_LINES:
         lines.append(f"{len(found.items)} copies of mails in all (--json holds every one)")

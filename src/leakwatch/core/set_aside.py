@@ -30,6 +30,11 @@ _STEPS = {
     "unreadable": "It can't be read, so it can't be logged. Drop it to have it out of the list.",
     "unreadable_date": "It can't be read, so it can't be logged. Drop it to have it out of the list.",
 }
+_PERSON_STEPS = {
+    "DUPLICATES_DETECTED": "Give the record that Salesforce takes for the same person this address, or enter them by "
+    "hand: either is matched as anybody else. Or retry, or drop it.",
+    "INSUFFICIENT_ACCESS_OR_READONLY": _ACCESS,
+}
 OTHERWISE = "Mend what Salesforce names, then retry; or drop it."
 RETRY_DROPPED = "It is not tried again. Retry takes that back."
 
@@ -37,6 +42,11 @@ RETRY_DROPPED = "It is not tried again. Retry takes that back."
 def next_step(code: str) -> str:
     """Return what a person can do about something that was refused with `code`."""
     return _STEPS.get(code, OTHERWISE)
+
+
+def next_step_for_person(code: str) -> str:
+    """Return what can be done about somebody whom Salesforce refused to take with `code`."""
+    return _PERSON_STEPS.get(code, OTHERWISE)
 
 
 def dropped(why: str, before: str) -> str:

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Engine, RowMapping, bindparam, func, or_, select, update
+from sqlalchemy import ColumnElement, Engine, RowMapping, bindparam, func, or_, select, update
 
 from leakwatch import faultpoints
 from leakwatch.model import Verb, WriteOp, WriteResult, WriteStatus, Written
@@ -105,25 +105,13 @@ class SqlWriteLog:
 
     def done(self, op_ids: Iterable[str]) -> Mapping[str, str]:
         """Return op_id -> Salesforce id for those of `op_ids` that landed."""
-        found: dict[str, str] = {}
-        with transaction(self._engine) as connection:
-            for some in chunks(sorted(set(op_ids))):
-                query = select(writes.c.op_id, writes.c.record_id).where(
-                    writes.c.op_id.in_(some), writes.c.status.in_(LANDED)
-                )
-                found.update({row.op_id: row.record_id or "" for row in connection.execute(query)})
-        return found
+        query = select(writes.c.op_id, writes.c.record_id).where(writes.c.status.in_(LANDED))
+        return {row["op_id"]: row["record_id"] or "" for row in self._each(query, writes.c.op_id, op_ids)}
 
     def refusals(self, op_ids: Iterable[str]) -> Mapping[str, str]:
         """Return op_id -> Salesforce's error code for those of `op_ids` that it refused."""
-        found: dict[str, str] = {}
-        with transaction(self._engine) as connection:
-            for some in chunks(sorted(set(op_ids))):
-                query = select(writes.c.op_id, writes.c.code).where(
-                    writes.c.op_id.in_(some), writes.c.status == WriteStatus.REFUSED.value
-                )
-                found.update({row.op_id: row.code for row in connection.execute(query)})
-        return found
+        query = select(writes.c.op_id, writes.c.code).where(writes.c.status == WriteStatus.REFUSED.value)
+        return {row["op_id"]: row["code"] for row in self._each(query, writes.c.op_id, op_ids)}
 
     def history(self, keys: Iterable[str]) -> Mapping[str, Written]:
         """Return key -> what was written of those records of ours that were made."""
@@ -152,13 +140,8 @@ class SqlWriteLog:
 
     def adopted(self, keys: Iterable[str]) -> Mapping[str, str]:
         """Return key -> id of the record that was adopted for it."""
-        found: dict[str, str] = {}
-        with transaction(self._engine) as connection:
-            for some in chunks(sorted(set(keys))):
-                query = select(writes.c.key, writes.c.record_id)
-                query = query.where(writes.c.key.in_(some), writes.c.status == ADOPTED)
-                found.update({row.key: row.record_id for row in connection.execute(query)})
-        return found
+        query = select(writes.c.key, writes.c.record_id).where(writes.c.status == ADOPTED)
+        return {row["key"]: row["record_id"] for row in self._each(query, writes.c.key, keys)}
 
     def copies(self) -> Mapping[str, str]:
         """Return key -> reason of the activities that are copies of our own records and were never written."""
@@ -173,14 +156,9 @@ class SqlWriteLog:
 
     def keys_of(self, record_ids: Iterable[str]) -> Mapping[str, str]:
         """Return record id -> key of the activity that it was written or adopted for; ids of 18 characters."""
-        found: dict[str, str] = {}
-        with transaction(self._engine) as connection:
-            for some in chunks(sorted(set(record_ids))):
-                query = select(writes.c.record_id, writes.c.key).where(
-                    writes.c.record_id.in_(some), writes.c.status.in_((*LANDED, ADOPTED)), writes.c.key.is_not(None)
-                )
-                found.update({row.record_id: row.key for row in connection.execute(query)})
-        return found
+        query = select(writes.c.record_id, writes.c.key)
+        query = query.where(writes.c.status.in_((*LANDED, ADOPTED)), writes.c.key.is_not(None))
+        return {row["record_id"]: row["key"] for row in self._each(query, writes.c.record_id, record_ids)}
 
     def by_run(self, run_id: str) -> Sequence[LoggedWrite]:
         """Return what a run wrote or tried to, in the order it was begun."""
@@ -190,12 +168,12 @@ class SqlWriteLog:
 
     def ops(self, op_ids: Iterable[str]) -> Mapping[str, WriteOp]:
         """Return op_id -> the write, for those of `op_ids` that landed."""
-        found: dict[str, WriteOp] = {}
-        with transaction(self._engine) as connection:
-            for some in chunks(sorted(set(op_ids))):
-                query = select(writes).where(writes.c.op_id.in_(some), writes.c.status.in_(LANDED))
-                found.update({row["op_id"]: _op(row) for row in connection.execute(query).mappings()})
-        return found
+        query = select(writes).where(writes.c.status.in_(LANDED))
+        return {row["op_id"]: _op(row) for row in self._each(query, writes.c.op_id, op_ids)}
+
+    def logged(self, op_ids: Iterable[str]) -> Sequence[LoggedWrite]:
+        """Return those of `op_ids` that were ever begun, however they ended."""
+        return [_logged(row) for row in self._each(select(writes), writes.c.op_id, op_ids)]
 
     def mark_undone(self, op_ids: Iterable[str]) -> None:
         """Note that these writes, and those that followed from them, were taken back."""
@@ -211,6 +189,15 @@ class SqlWriteLog:
         statement = update(writes).where(writes.c.op_id == op_id, writes.c.status == WriteStatus.REFUSED.value)
         with transaction(self._engine) as connection:
             connection.execute(statement.values(message=message))
+
+    def forget_refusals(self, op_ids: Iterable[str]) -> int:
+        """Let the refused ones of `op_ids` be sent again by whichever run wants them; return how many there were."""
+        count = 0
+        with transaction(self._engine) as connection:
+            for some in chunks(sorted(set(op_ids))):
+                refused = update(writes).where(writes.c.op_id.in_(some), writes.c.status == WriteStatus.REFUSED.value)
+                count += connection.execute(refused.values(status=WriteStatus.RETRY.value)).rowcount
+        return count
 
     def latest(self, sobject: str, *, limit: int) -> Sequence[WriteOp]:
         """Return the last inserts of `sobject` that landed, newest first."""
@@ -232,6 +219,14 @@ class SqlWriteLog:
         )
         with transaction(self._engine) as connection:
             return [_logged(row) for row in connection.execute(query).mappings()]
+
+    def _each(self, query: Any, column: ColumnElement[Any], values: Iterable[str]) -> list[RowMapping]:
+        """Return the rows of `query`, a SELECT, in which `column` has one of `values`."""
+        found: list[RowMapping] = []
+        with transaction(self._engine) as connection:
+            for some in chunks(sorted(set(values))):
+                found += connection.execute(query.where(column.in_(some))).mappings()
+        return found
 
 
 def _step(op_id: str) -> int:
