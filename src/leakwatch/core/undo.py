@@ -7,7 +7,7 @@ as it is, and so does what leakwatch can't bring back; each with its reason.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -81,12 +81,15 @@ class OrgNow:
         tasks: EmailMessage id -> the row of the Task that Salesforce made for it, where there is one.
         history: activity key -> all that leakwatch wrote of its record, over all runs.
         begun: activity keys that an undo has begun to take back: what is missing of them, it removed.
+        people: record id -> whom it names now, of those whose people the run wrote as a list; what is not known is
+            missing.
     """
 
     rows: Mapping[str, Mapping[str, Any]]
     tasks: Mapping[str, Mapping[str, Any]]
     history: Mapping[str, Written]
     begun: Collection[str] = frozenset()
+    people: Mapping[str, Collection[str]] = field(default_factory=dict[str, Collection[str]])
 
 
 def activity_of(write: WriteOp) -> str | None:
@@ -97,6 +100,11 @@ def activity_of(write: WriteOp) -> str | None:
 def is_meeting(write: WriteOp) -> bool:
     """Return whether `write` is one of those of a meeting's record, which are numbered and follow the meeting."""
     return (write.key or "").startswith(MEETING_PREFIX)
+
+
+def lists_people(write: WriteOp) -> bool:
+    """Return whether `write` says by a list whom a record names: that is looked up apart from its fields."""
+    return bool(write.fields.keys() & _LISTS)
 
 
 def wanted_fields(sobject: str, writes: Sequence[WriteOp]) -> tuple[str, ...]:
@@ -173,7 +181,9 @@ def _removal(write: WriteOp, now: OrgNow) -> Undoing:
         return Undoing(write, Fate.KEPT, why=NOT_OURS)
     ours = written.fields if written is not None and is_meeting(write) else write.fields
     content = [name for name in _CONTENT.get(write.sobject, ()) if name in ours]
-    if _touched(row) or any(not same_value(row.get(name), ours[name]) for name in content):
+    named, known = now.people.get(record, ()), written.people if written is not None else frozenset[str]()
+    edited = any(not same_value(row.get(name), ours[name]) for name in content)
+    if _touched(row) or edited or not known.issuperset(named):
         return Undoing(write, Fate.KEPT, why=CHANGED)
     task = now.tasks.get(record)
     if task is not None and _touched(task):
@@ -206,12 +216,14 @@ def _return(writes: Sequence[WriteOp], now: OrgNow) -> Undoing:
         return Undoing(last, Fate.GONE, why=GONE)
     if after.get("Subject") == PRIVATE:
         return Undoing(last, Fate.KEPT, why=HIDDEN)
-    if after.keys() & _LISTS or any(name not in before for name in after):
+    people = now.people.get(str(last.record_id))
+    unsure = people is None or any("WhoId" in op.fields and not lists_people(op) for op in writes)
+    if any(name not in before for name in after) or (after.keys() & _LISTS and unsure):
         return Undoing(last, Fate.KEPT, why=NOT_KNOWN)
-    if all(same_value(row.get(name), before[name]) for name in after):
+    if _holds(row, people, before, after.keys()):
         begun = activity_of(last) in now.begun
         return Undoing(last, Fate.PUT_BACK if begun else Fate.GONE, why=BACK_ALREADY, op_ids=op_ids)
-    if any(not same_value(row.get(name), value) for name, value in after.items()):
+    if not _holds(row, people, after, after.keys()):
         return Undoing(last, Fate.KEPT, why=CHANGED)
     known = now.history.get(last.key or "")
     steps = known.steps if known is not None else ""
@@ -220,13 +232,24 @@ def _return(writes: Sequence[WriteOp], now: OrgNow) -> Undoing:
         sobject=last.sobject,
         verb=Verb.UPDATE,
         key=last.key,
-        fields={name: before[name] for name in after},
+        fields={name: before[name] or None if name in _LISTS else before[name] for name in after},
         reason=PUT_BACK,
         record_id=last.record_id,
         account_id=last.account_id,
         prior=after,
     )
     return Undoing(last, Fate.PUT_BACK, op, op_ids=op_ids)
+
+
+def _holds(
+    row: Mapping[str, Any], people: Collection[str] | None, values: Mapping[str, Any], names: Collection[str]
+) -> bool:
+    """Return whether a record holds `values` in its fields `names`; of a list of people the order says nothing."""
+    lists = [name for name in names if name in _LISTS]
+    if any(not same_value(row.get(name), values[name]) for name in names if name not in lists):
+        return False
+    lead = {values["WhoId"]} - {None} if "WhoId" in names else set[str]()
+    return all(set(people or ()) == {*(values[name] or ()), *lead} for name in lists)
 
 
 def _by_record(writes: Iterable[WriteOp]) -> list[list[WriteOp]]:

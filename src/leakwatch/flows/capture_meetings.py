@@ -11,10 +11,9 @@ from leakwatch.core.meeting_fields import EVENT, TASK
 from leakwatch.core.meeting_record import MeetingPlan, Standing, held, looks_at_people
 from leakwatch.core.plan import PlanRules
 from leakwatch.core.plan_meeting import kind, plan_meeting, read_back
+from leakwatch.flows.related_people import related_people
 from leakwatch.model import Activity, ActivityKind, Match, Written
 from leakwatch.ports import RecordFetcher
-
-_RELATION = ("RelationId", "IsWhat")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,22 +84,11 @@ class Meetings:
                 and looks_at_people(one, matches[one.key], standing[one.key])
             ]
             current = {key: row for key in wanted if (row := standing[key].current) is not None}
-            rows = self._relations(sobject, [str(row["Id"]) for row in current.values()]) if current else {}
+            named = related_people(self.records, sobject, current.values()) if current else {}
             for key, row in current.items():
-                people, lead = sorted(rows.get(str(row["Id"]), ())), row.get("WhoId")
-                if not lead or lead in people:  # else the relations are not shown to us whole: they are left alone
-                    first = [lead] if lead else []
-                    found[key] = replace(standing[key], people=tuple(dict.fromkeys((*first, *people))))
-        return found
-
-    def _relations(self, sobject: str, ids: Sequence[str]) -> dict[str, list[str]]:
-        """Return record id -> the contacts, or the lead, that it is related to; its invitees are others."""
-        parent = f"{sobject}Id"
-        fields = (parent, *_RELATION, *(("IsParent",) if sobject == EVENT else ()))
-        found: dict[str, list[str]] = {}
-        for row in self.records.related(f"{sobject}Relation", parent, ids, fields):
-            if not row["IsWhat"] and row.get("IsParent", True):
-                found.setdefault(str(row[parent]), []).append(str(row["RelationId"]))
+                people = named.get(str(row["Id"]))
+                if people is not None:  # else the relations are not shown to us whole: they are left alone
+                    found[key] = replace(standing[key], people=people)
         return found
 
     def _with_zones(

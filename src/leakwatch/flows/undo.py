@@ -7,12 +7,13 @@ then it is removed; then the write log says so. Begun again, it goes on with wha
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
 from leakwatch import faultpoints
+from leakwatch.core.meeting_fields import EVENT
 from leakwatch.core.undo import (
     EMAIL_MESSAGE,
     TASK,
@@ -21,11 +22,14 @@ from leakwatch.core.undo import (
     Undoing,
     activity_of,
     is_meeting,
+    lists_people,
     plan_leftovers,
     plan_undo,
     removal_id,
     wanted_fields,
 )
+from leakwatch.errors import RecordError
+from leakwatch.flows.related_people import related_people
 from leakwatch.model import Outcome, WriteOp, WriteResult, WriteStatus, Written
 from leakwatch.ports import RecordFetcher, Writer
 
@@ -175,9 +179,24 @@ def _org_now(writes: Sequence[WriteOp], doors: UndoDoors) -> OrgNow:
     return OrgNow(
         rows,
         {mail: tasks[task] for mail, task in of_mail.items() if task in tasks},
-        doors.history(op.key for op in writes if op.key and is_meeting(op)),
+        doors.history(op.key for op in writes if op.key and (is_meeting(op) or lists_people(op))),
         begun,
+        _named(writes, rows, doors),
     )
+
+
+def _named(
+    writes: Sequence[WriteOp], rows: Mapping[str, Mapping[str, Any]], doors: UndoDoors
+) -> Mapping[str, Collection[str]]:
+    """Return record id -> whom it names now, of those whose people the run wrote as a list."""
+    found: dict[str, Collection[str]] = {}
+    for sobject in (EVENT, TASK):
+        ids = {str(op.record_id) for op in writes if op.sobject == sobject and lists_people(op)}
+        try:
+            found |= related_people(doors.records, sobject, [rows[one] for one in sorted(ids) if one in rows])
+        except RecordError:
+            continue  # an org that shows no relations any more: what is not known stays
+    return found
 
 
 def _tasks(doors: UndoDoors, ids: Iterable[str]) -> Mapping[str, Mapping[str, Any]]:
