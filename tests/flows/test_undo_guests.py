@@ -24,11 +24,12 @@ YESTERDAY = {
 }
 
 
-@pytest.fixture(params=["event", "task"])
+@pytest.fixture
 def world(tmp_path: Path, request: pytest.FixtureRequest) -> MeetingWorld:
     found = MeetingWorld(tmp_path)
     found.people[ZED] = (Person("003ZED", "Contact", "Zed", "001ACME"),)
-    found.options = replace(found.options, planning=PlanRules(shared_activities=True, meetings_as=request.param))
+    kind = getattr(request, "param", "event")
+    found.options = replace(found.options, planning=PlanRules(shared_activities=True, meetings_as=kind))
     return found
 
 
@@ -47,6 +48,7 @@ def meet(world: MeetingWorld, *people: str, run: str) -> None:
     ],
     ids=["one more", "one less", "another"],
 )
+@pytest.mark.parametrize("world", ["event", "task"], indirect=True)
 def test_the_guests_are_those_of_before_the_run_until_it_is_released(
     world: MeetingWorld, before: tuple[str, ...], after: tuple[str, ...], were: list[str]
 ):
