@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Protocol
 
 from leakwatch.model import (
@@ -288,6 +288,14 @@ class Neighbours(Protocol):
 
         Raises:
             RecordError: the org does not show them. Others: see `mails`.
+        """
+        ...
+
+    def mail_tasks(self, owners: Collection[str], first: date, last: date) -> Sequence[Mapping[str, Any]]:
+        """Return the closed Tasks of the users `owners` that look like logged mails, not ours, of these days.
+
+        Rows have the fields of `core.adoption_mails.TASK_FIELDS`, as far as the org has them; none where the org does
+        not show them. Errors: see `mails`.
         """
         ...
 

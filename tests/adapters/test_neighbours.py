@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -123,3 +123,25 @@ def test_a_mirror_without_mails_or_their_message_ids_knows_none(tmp_path: Path, 
 def test_in_an_org_without_our_key_every_mail_is_somebody_elses(tmp_path: Path):
     path = snapshot(tmp_path, "CREATE TABLE sf_email_message AS SELECT '02sA' AS id, '<a@x>' AS message_identifier")
     assert foreign_mails(path, ["a@x"]) == {"a@x": "02sA"}
+
+
+def test_closed_tasks_that_look_like_mails_of_others_are_one_call_and_the_rest_is_not_asked_for(
+    org: ServedOrg, leakwatch: Leakwatch
+):
+    def put(subject: str, **fields: Any) -> str:
+        row = {"Subject": subject, "OwnerId": org.rep, "ActivityDate": "2026-01-05", "Status": "Completed", **fields}
+        return org.org.create("Task", row, user_id=org.rep)
+
+    mails = {put("Email: Offer"), put("Offer", TaskSubtype="Email"), put("[Outreach] [Email] [Out] Offer")}
+    put("Offer")
+    put("Email: Open", Status="Not Started")
+    put("Email: Ours", **{KEY_FIELD: f"lw1:m:{9:040d}"})
+    put("Email: Later", ActivityDate="2026-01-07")
+    neighbours = OrgNeighbours(leakwatch.reader, lambda _: {}, None)
+    leakwatch.reader.describe("Task")
+    before = leakwatch.client.calls
+    rows = neighbours.mail_tasks({org.rep}, date(2026, 1, 4), date(2026, 1, 6))
+    assert {row["Id"] for row in rows} == mails
+    assert leakwatch.client.calls - before == 1
+    org.fault(match="query", code="OPERATION_TOO_LARGE")
+    assert neighbours.mail_tasks({org.rep}, date(2026, 1, 4), date(2026, 1, 6)) == ()

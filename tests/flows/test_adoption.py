@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +15,10 @@ from capture_samples import ANN, BOB
 from flows.capture_world import NOW
 from flows.meeting_world import TOMORROW, EventOrg, MeetingWorld
 from leakwatch import faultpoints
+from leakwatch.app import doctoring_mails
+from leakwatch.app.doctoring_mails import mail_checks
 from leakwatch.cli.words import capture_lines
+from leakwatch.core.plan import PlanRules
 from leakwatch.core.record_ids import long_id
 from leakwatch.errors import RecordError
 from leakwatch.flows.capture import CaptureDoors
@@ -32,6 +36,7 @@ class Tools:
         self._world = world
         self.mail: dict[str, str] = {}
         self.theirs: list[dict[str, Any]] = []
+        self.tasks: list[dict[str, Any]] = []
         self.asked: list[str] = []
         self.refusal: RecordError | None = None
 
@@ -45,6 +50,11 @@ class Tools:
             raise self.refusal
         ours = [{"CreatedDate": NOW.isoformat(), **row} for row in self._world.event_org.events.values()]
         return [row for row in (*ours, *self.theirs) if row.get("OwnerId") in owners]
+
+    def mail_tasks(self, owners: Collection[str], first: date, last: date) -> Sequence[Mapping[str, Any]]:
+        self.asked.append("mail_tasks")
+        inside = [row for row in self.tasks if first.isoformat() <= row["ActivityDate"] <= last.isoformat()]
+        return [row for row in inside if row["OwnerId"] in owners]
 
     def put(self, record_id: str = THEIRS, **changes: Any) -> None:
         self.theirs.append(
@@ -145,6 +155,58 @@ def test_a_mail_that_another_tool_logged_is_adopted_by_its_message_id_and_others
     assert world.explain("there@acme.com")[0][0] == "adopted"
     world.gmail.deliver(BOB, "there@acme.com", To="ann@ourco.com, bob@ourco.com")
     assert world.sync().written == {}
+
+
+def test_where_mails_are_tasks_the_task_that_another_tool_wrote_is_adopted_and_stands_for_one_mail(world: SharedWorld):
+    world.options = replace(world.options, meetings=False, planning=PlanRules(mail_as="task"))
+    world.gmail.deliver(ANN, "there@acme.com", Subject="Offer")
+    world.gmail.deliver(ANN, "new@acme.com", Subject="Re: Offer")
+    world.tools.tasks.append(
+        {
+            "Id": "00TTOOL00000001AAA", "Subject": "Email: Offer", "TaskSubtype": "Email", "IsClosed": True,
+            "OwnerId": "005ANN", "WhoId": "003EVE", "ActivityDate": "2026-07-01", KEY_FIELD: None,
+        }
+    )  # fmt: skip
+    report = world.sync()
+    assert report.written == {"Task": 1}
+    assert [(op.sobject, op.record_id) for op in report.adopted] == [("Task", "00TTOOL00000001AAA")]
+    ((outcome, reason, records), *_) = world.explain("there@acme.com")
+    assert (outcome, records, "the Task 00TTOOL00000001AAA, not ours" in reason) == (
+        "adopted",
+        ("00TTOOL00000001AAA",),
+        True,
+    )
+    world.gmail.deliver(ANN, "again@acme.com", Subject="Offer")
+    assert world.sync().written == {"Task": 1}
+    assert world.sync().written == {}
+
+
+@pytest.mark.parametrize("mail_as", ["email_message", "task"])
+def test_doctor_names_tasks_of_another_tool_beside_mails_of_ours(
+    world: SharedWorld, monkeypatch: pytest.MonkeyPatch, mail_as: Any
+):
+    world.options = replace(world.options, meetings=False, planning=PlanRules(mail_as=mail_as))
+    for name in ("one@acme.com", "two@acme.com"):
+        world.gmail.deliver(ANN, name, Subject=name)
+    world.sync()
+    parts: Any = SimpleNamespace(write_log=world.log, journal=world.journal)
+    monkeypatch.setattr(doctoring_mails, "neighbours_of", lambda _parts: world.tools)
+    assert list(mail_checks(parts)) == []
+    world.tools.tasks.append(
+        {
+            "Id": "00TTOOL00000001AAA", "Subject": "Email: one@acme.com", "IsClosed": True, "OwnerId": "005ANN",
+            "WhoId": "003EVE", "ActivityDate": "2026-07-01", KEY_FIELD: None,
+        }
+    )  # fmt: skip
+    (check,) = mail_checks(parts)
+    assert check.words.startswith("1 of the 2 mails that we logged last stand beside another tool's Tasks")
+    assert "00TTOOL00000001AAA" in check.words
+
+
+def test_where_mails_are_email_messages_nobodys_tasks_are_asked_for(world: SharedWorld):
+    world.gmail.deliver(ANN, "new@acme.com")
+    world.sync()
+    assert "mail_tasks" not in world.tools.asked
 
 
 def test_a_copy_of_our_own_event_is_never_written_whatever_the_setting(world: SharedWorld):

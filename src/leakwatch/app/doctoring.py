@@ -9,6 +9,7 @@ from leakwatch.app.building import Parts
 from leakwatch.app.capturing import roster
 from leakwatch.app.doctoring_calendars import calendar_checks
 from leakwatch.app.doctoring_check import Check, State
+from leakwatch.app.doctoring_mails import mail_checks
 from leakwatch.app.doctoring_people import people_checks
 from leakwatch.app.google_parts import GoogleParts
 from leakwatch.app.looking import held_deletions
@@ -121,6 +122,7 @@ def _salesforce(parts: Parts, people: list[UserFact]) -> Iterator[Check]:
     if parts.settings.google.calendar:
         yield from meeting_checks(parts)
     yield from people_checks(parts)
+    yield from mail_checks(parts)
     yield from _objects(parts)
     if parts.settings.google.calendar:
         yield from calendar_checks(parts)

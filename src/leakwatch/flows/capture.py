@@ -113,11 +113,11 @@ class CaptureDoors:
     people_state: Callable[[], str] = str
     units: Callable[[], Mapping[str, int]] = dict[str, int]
 
-    def adopting(self, policy: LoopPolicy) -> Adopting | None:
+    def adopting(self, policy: LoopPolicy, *, mails_are_tasks: bool) -> Adopting | None:
         """Return what looks for other tools' records, as far as there are doors for it."""
         if self.neighbours is None or self.adoptions is None:
             return None
-        return Adopting(self.neighbours, self.adoptions, self.history, policy)
+        return Adopting(self.neighbours, self.adoptions, self.history, policy, mails_are_tasks)
 
 
 def capture(
@@ -178,7 +178,10 @@ def capture(
     read = [one.address for one in due if one.address not in tally.failed and one.address not in tally.parked]
     spans = _spans(journal, mail, read, window_start=now - options.backfill, now=now)
     # No calendar sync carries Tasks, so there is no loop to be kept out of.
-    adopting = doors.adopting("write" if options.planning.meetings_as == "task" else options.calendar_loop)
+    adopting = doors.adopting(
+        "write" if options.planning.meetings_as == "task" else options.calendar_loop,
+        mails_are_tasks=options.planning.mail_as == "task",
+    )
     book = Additions(doors.address_book)
     writing = Writing(
         journal=journal,

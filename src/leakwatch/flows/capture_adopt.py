@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Literal
 
 from leakwatch.core.adoption import Kind, people_of, recognise, span
+from leakwatch.core.adoption_mails import days_of, logged_mails, owners_of
 from leakwatch.core.meetings import skip_reason
 from leakwatch.core.origin import EVENT_ID_PREFIX
 from leakwatch.errors import RecordError
@@ -48,6 +49,10 @@ LOOP = (
     "Another tool copies Events from Salesforce into calendars, so each of ours would come back as one more. No Event "
     "is written until capture.calendar_loop says what is to be done; see leakwatch doctor."
 )
+TASKS = (
+    "Already there: the Task {record}, not ours, has its subject and day, one of its people and one of ours as owner. "
+    "Adopted: nothing of it is ours to change."
+)
 MAIL = "Already there: the EmailMessage {record}, not ours, has its Message-ID. Adopted: it is not ours to change."
 NOT_SHOWN = "The org does not show which Events are there already ({error}); the next run asks again."
 STAYS = "The calendar's item was made after our own Event like it, as others were: a copy of it, however it was moved."
@@ -71,12 +76,14 @@ class Adopting:
         neighbours: finds them. log: remembers which were adopted, and which items are copies of our Events.
         history: returns key -> what leakwatch itself wrote.
         policy: what becomes of Events where another tool syncs calendars.
+        mails_are_tasks: mails are written as Tasks, and others' are looked for among these, too.
     """
 
     neighbours: Neighbours
     log: AdoptionLog
     history: Callable[[Iterable[str]], Mapping[str, Written]]
     policy: LoopPolicy
+    mails_are_tasks: bool = False
 
     def look(self, activities: Sequence[Activity], matches: Mapping[str, Match], tally: Tally) -> Mapping[str, Known]:
         """Return key -> what becomes of those of `activities` that are not to be written. Stores and sends nothing.
@@ -90,7 +97,10 @@ class Adopting:
         adopted = self.log.adopted(one.key for one in due)
         found = {key: Known(Outcome.ADOPTED, _still(record)) for key, record in adopted.items()}
         due = [one for one in due if one.key not in found]
-        found |= self._mails([one for one in due if one.kind is not ActivityKind.MEETING], matches)
+        mails = [one for one in due if one.kind is not ActivityKind.MEETING]
+        found |= self._mails(mails, matches)
+        if self.mails_are_tasks:
+            found |= self._mail_tasks([one for one in mails if one.key not in found], matches)
         called_off = {one.key for one in activities if one.kind is ActivityKind.MEETING and one.cancelled}
         found |= self._meetings([one for one in due if one.kind is ActivityKind.MEETING], matches, called_off)
         found |= self._refused([one for one in activities if one.key not in found], ours, due, found, tally)
@@ -115,6 +125,22 @@ class Adopting:
             wanted[name].key: _known(wanted[name], Outcome.ADOPTED, record, MAIL.format(record=record), matches)
             for name, record in there.items()
         }
+
+    def _mail_tasks(self, mails: Sequence[Activity], matches: Mapping[str, Match]) -> dict[str, Known]:
+        owners = {owner for one in mails for owner in owners_of(matches[one.key])}
+        if not owners:
+            return {}
+        days = [day for one in mails for day in days_of(one.start)]
+        rows = self.neighbours.mail_tasks(owners, min(days), max(days))
+        logged = logged_mails(mails, matches, rows) if rows else {}
+        taken = self.log.keys_of(record for one in logged.values() for record in one.record_ids)
+        found: dict[str, Known] = {}
+        for one in mails:
+            records = logged[one.key].record_ids if one.key in logged else ()
+            if records and not taken.keys() & set(records):
+                reason = TASKS.format(record=" and ".join(records))
+                found[one.key] = _known(one, Outcome.ADOPTED, records[0], reason, matches, sobject="Task")
+        return found
 
     def _meetings(
         self, meetings: Sequence[Activity], matches: Mapping[str, Match], called_off: Collection[str]
@@ -204,10 +230,18 @@ def _may_be_made(activity: Activity, match: Match) -> bool:
     return activity.kind is not ActivityKind.MEETING or skip_reason(activity) is None
 
 
-def _known(activity: Activity, outcome: Outcome, record: str, reason: str, matches: Mapping[str, Match]) -> Known:
+def _known(
+    activity: Activity,
+    outcome: Outcome,
+    record: str,
+    reason: str,
+    matches: Mapping[str, Match],
+    *,
+    sobject: str | None = None,
+) -> Known:
     op = WriteOp(
         op_id=f"{activity.key}|{'adopt' if outcome is Outcome.ADOPTED else 'copy'}",
-        sobject="Event" if activity.kind is ActivityKind.MEETING else "EmailMessage",
+        sobject=sobject or ("Event" if activity.kind is ActivityKind.MEETING else "EmailMessage"),
         verb=Verb.ADOPT,
         key=activity.key,
         fields={},

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from leakwatch import log
 from leakwatch.clients.salesforce import soql
 from leakwatch.core.adoption import EVENT_FIELDS
+from leakwatch.core.adoption_mails import MAIL_SUBTYPE, SUBJECT_MARKS, TASK_FIELDS
 from leakwatch.errors import RecordError
 from leakwatch.model import KEY_FIELD
 from leakwatch.salesforce.reader import SalesforceReader
@@ -82,4 +83,31 @@ class OrgNeighbours:
             )
             for page in self.reader.query(query, all_rows=True):
                 found += page
+        return found
+
+    def mail_tasks(self, owners: Collection[str], first: date, last: date) -> Sequence[Mapping[str, Any]]:
+        """Return the closed Tasks of `owners` that look like mails logged by others. Errors: see the port."""
+        described = {entry["name"] for entry in self.reader.describe("Task")["fields"]}
+        fields = [name for name in TASK_FIELDS if name in described]
+        marks = [f"Subject LIKE '{mark}%'" for mark in SUBJECT_MARKS]
+        marks += [f"TaskSubtype = '{MAIL_SUBTYPE}'"] if "TaskSubtype" in described else []
+        theirs = f" AND {KEY_FIELD} = null" if KEY_FIELD in described else ""
+        wanted = sorted(owners)
+        found: list[Mapping[str, Any]] = []
+        for start in range(0, len(wanted), OWNERS_A_QUERY):
+            query = soql(
+                f"SELECT {', '.join(fields)} FROM Task WHERE OwnerId IN {{owners}} AND ActivityDate >= {{first}}"
+                f" AND ActivityDate <= {{last}} AND IsClosed = true AND ({' OR '.join(marks)}) AND IsDeleted = false"
+                + theirs,
+                owners=wanted[start : start + OWNERS_A_QUERY],
+                first=first,
+                last=last,
+            )
+            try:
+                for page in self.reader.query(query, all_rows=True):
+                    found += page
+            except RecordError as error:
+                # Else mail would never be written in such an org; what is doubled can be seen and mended.
+                _log.warning(log.Event.NEIGHBOURS_UNSEEN, code=error.code)
+                return ()
         return found
