@@ -85,6 +85,51 @@ def test_further_guests_count_and_their_touches_do_too(tmp_path: Path) -> None:
     assert meetings(tmp_path / "c", columns, EventRelation=gone, Task=[call]) == [(1, None)]
 
 
+def test_a_call_touches_everybody_whom_its_task_names(tmp_path: Path) -> None:
+    call = {"Id": "00T000000000001AAA", "WhoId": OTHER, "Status": "Completed", "IsClosed": True,
+            "CreatedDate": "2026-03-30T09:00:00Z", "CompletedDateTime": "2026-03-30T09:00:00Z"}  # fmt: skip
+    further = [{"Id": "0RT000000000001AAA", "TaskId": call["Id"], "RelationId": CONTACT}]
+    assert followed(tmp_path / "a", Task=[call]) is None
+    assert followed(tmp_path / "b", Task=[call], TaskRelation=further) == "task"
+    assert followed(tmp_path / "c", Task=[call], TaskRelation=[further[0] | {"IsDeleted": True}]) is None
+
+
+LOGGED = {
+    "Id": "00T000000000009AAA", "OwnerId": REP, "WhoId": CONTACT, "WhatId": DEAL, "Status": "Completed",
+    "IsClosed": True, "IsDeleted": False, "ActivityDate": "2026-03-27", "CreatedDate": "2026-03-27T12:05:00Z",
+    "CompletedDateTime": "2026-03-27T12:05:00Z", "Leakwatch_Key__c": "lw1:e:" + "0" * 40,
+}  # fmt: skip
+
+
+def logged(folder: Path, columns: str, *tasks: dict[str, Any], **tables: Any) -> list[tuple[Any, ...]]:
+    """The held meetings of an org where they are logged as Tasks."""
+    no_event = MEETING | {"WhoId": None, "WhatId": None, "Id": "00U00000000000ZAAA"}
+    return meetings(folder, columns, no_event, Task=list(tasks) or [LOGGED], **tables)
+
+
+def test_a_meeting_that_was_logged_as_a_task_is_one_and_waits_from_the_day_after(tmp_path: Path) -> None:
+    further = [{"Id": "0RT000000000001AAA", "TaskId": LOGGED["Id"], "RelationId": OTHER}]
+    columns = "record_id, owner_id, guest_name, about_id, held_on, waited_hours, guests, followed_up_by"
+    other_tasks = [LOGGED | {"Id": f"00T00000000000{number}AAA", "WhoId": None, "WhatId": None, **changes}
+                   for number, changes in enumerate([{"Leakwatch_Key__c": None}, {"IsDeleted": True}])]  # fmt: skip
+    assert logged(tmp_path, columns, LOGGED, *other_tasks, TaskRelation=further) == [
+        (LOGGED["Id"], REP, "Ayşe Işık", DEAL, date(2026, 3, 27), 12, 2, None)
+    ]
+
+
+def test_whatever_touched_its_people_on_its_own_day_may_have_followed_up_a_logged_meeting(tmp_path: Path) -> None:
+    columns = "followed_up_by"
+    assert logged(tmp_path / "a", columns, EmailMessage=[mail("2026-03-27T06:00:00Z", incoming=True)]) == [("email",)]
+    assert logged(tmp_path / "b", columns, EmailMessage=[mail("2026-03-26T06:00:00Z")]) == [(None,)]
+
+
+def test_a_logged_meeting_follows_up_an_earlier_one_and_not_itself(tmp_path: Path) -> None:
+    next_one = LOGGED | {"Id": "00T000000000008AAA", "ActivityDate": "2026-03-30",
+                         "Leakwatch_Key__c": "lw1:e:" + "1" * 40}  # fmt: skip
+    rows = logged(tmp_path, "record_id, followed_up_by", LOGGED, next_one)
+    assert rows == [(next_one["Id"], None), (LOGGED["Id"], "event")]
+
+
 def mail(at: str, *, incoming: bool = False, **more: Any) -> dict[str, Any]:
     return {
         "Id": "02s000000000001AAA",

@@ -13,6 +13,7 @@ from leakwatch.app.streams import streams
 from leakwatch.core.lifecycle import Signals
 from leakwatch.core.notice_policy import NoticePolicy, Recipient
 from leakwatch.core.rates import Rates
+from leakwatch.core.record_ids import activity_object
 from leakwatch.core.spans import in_words
 from leakwatch.core.tasks import TaskState, task_states
 from leakwatch.errors import ConfigError, NotFoundError, RecordError, SafetyError, StaleError
@@ -203,10 +204,13 @@ def _gone(parts: Parts, rule: Rule, snapshot: Snapshot) -> frozenset[str]:
     )
     from leakwatch.store.snapshot_facts import deleted_ids
 
-    spec = parts.mirror_config.object(rule.sobject)
-    if spec is None or not open_ids:
-        return frozenset()
-    return deleted_ids(snapshot, spec.table, open_ids)
+    gone: frozenset[str] = frozenset()
+    for sobject in sorted({activity_object(rule.sobject, one) for one in open_ids}):
+        spec = parts.mirror_config.object(sobject)
+        if spec is not None:
+            its = [one for one in open_ids if activity_object(rule.sobject, one) == sobject]
+            gone |= deleted_ids(snapshot, spec.table, its)
+    return gone
 
 
 def _unread_owners(parts: Parts, rule: Rule, snapshot: Snapshot, now: datetime) -> frozenset[str]:

@@ -7,7 +7,7 @@ vanished from their calendar, says only that they were not there.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -148,7 +148,8 @@ def merge_meeting(copies: Iterable[Activity]) -> Activity:
     if not ordered:
         raise ValueError("merge needs at least one copy")
     living = [copy for copy in ordered if not copy.cancelled]
-    called_off = any(copy.organizers and copy.cancelled and not _handed_on(copy, living) for copy in ordered)
+    gone = {_organizer(copy) for copy in ordered if copy.organizers and copy.cancelled}
+    called_off = bool(gone) and not _handed_on(gone, living)
     seen = [copy for copy in living if not copy.private] or living or ordered
     lead = seen[0]
     return replace(
@@ -162,14 +163,13 @@ def merge_meeting(copies: Iterable[Activity]) -> Activity:
     )
 
 
-def _handed_on(copy: Activity, living: Iterable[Activity]) -> bool:
-    """Return whether one of the `living` copies names another organizer than `copy` does.
+def _handed_on(gone: Collection[str | None], living: Iterable[Activity]) -> bool:
+    """Return whether one of the `living` copies names an organizer besides those in whose calendars it is `gone`.
 
     Google leaves the former organizer a cancelled event with nothing but its id (Events resource, "status"), under
     which the copy from before is stored.
     """
-    former = _organizer(copy)
-    return any(_organizer(one) not in (None, former) for one in living)
+    return any(_organizer(one) not in (None, *gone) for one in living)
 
 
 def _organizer(copy: Activity) -> str | None:

@@ -30,9 +30,9 @@ from leakwatch.core.meeting_record import (
 from leakwatch.core.meetings import skip_reason
 from leakwatch.core.plan import PlanRules, moment
 from leakwatch.core.plan_people import first_people
+from leakwatch.core.record_ids import TASK_PREFIX
 from leakwatch.model import KEY_FIELD, Activity, Match, MatchBasis, Outcome, WriteOp, Written
 
-TASK_PREFIX = "00T"  # of a Task's id (Object Reference v63)
 # Who changed one of these, or related it to others, has made the record theirs: it is not deleted any more.
 _GUARDED = {
     EVENT: ("Subject", *EVENT_TIMES, "WhatId", "Description"),

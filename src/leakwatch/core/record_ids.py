@@ -6,6 +6,7 @@ import re
 from urllib.parse import urlsplit
 
 QUEUE_PREFIX = "00G"  # Salesforce key prefix of Group
+TASK_PREFIX = "00T"  # and of Task
 # Salesforce key prefixes of the standard objects that mails, meetings and alerts are hung on.
 _OBJECTS = {
     "001": "Account", "003": "Contact", "006": "Opportunity", "00Q": "Lead", "500": "Case", "701": "Campaign",
@@ -24,6 +25,14 @@ def is_person(owner_id: str | None) -> bool:
 def object_of(record_id: str) -> str | None:
     """Return the standard object that a record id belongs to, None for those nothing is ever hung on here."""
     return _OBJECTS.get(record_id[:3])
+
+
+def activity_object(sobject: str, record_id: str) -> str:
+    """Return the object of a record of a rule about `sobject`: of one about Events it may be a Task.
+
+    A meeting that was logged as a Task (`capture.meetings_as`) is one all the same.
+    """
+    return "Task" if sobject == "Event" and record_id.startswith(TASK_PREFIX) else sobject
 
 
 def org_address(text: str) -> str:

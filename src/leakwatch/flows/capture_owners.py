@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 from leakwatch import faultpoints, log
 from leakwatch.core.plan import plan_owner
+from leakwatch.core.record_ids import TASK_PREFIX
 from leakwatch.flows.capture_report import Tally
 from leakwatch.model import Match, WriteOp, WriteResult, WriteStatus
 from leakwatch.ports import RecordFetcher, Writer
-
-TASK_PREFIX = "00T"  # of a Task's id (Object Reference v63, "Task")
 
 _log = log.get(__name__)
 

@@ -19,9 +19,9 @@ from leakwatch.core.normalise import merge
 from leakwatch.core.plan import plan_mail
 from leakwatch.core.plan_relations import PARENT, RELATION, RELATION_FIELDS, missing_people, plan_relations
 from leakwatch.core.plan_rematch import READ_BACK, plan_rematch
+from leakwatch.core.record_ids import TASK_PREFIX
 from leakwatch.core.rematch import DEAL_PREFIX, News, better
 from leakwatch.flows.capture_meetings import Meetings
-from leakwatch.flows.capture_owners import TASK_PREFIX
 from leakwatch.flows.capture_relations import MAIL_PREFIX
 from leakwatch.flows.capture_report import Tally
 from leakwatch.flows.capture_threads import Threads, deals_of

@@ -15,11 +15,12 @@ from leakwatch.core.match import MatchRules, Resolver, lookup_addresses
 from leakwatch.core.match_deals import with_past_deal
 from leakwatch.core.normalise import merge, sender_of
 from leakwatch.core.plan import PlanRules, plan_mail
+from leakwatch.core.record_ids import TASK_PREFIX
 from leakwatch.core.rematch import remembered
 from leakwatch.flows.capture_adopt import Adopting
 from leakwatch.flows.capture_deletions import Deletions
 from leakwatch.flows.capture_meetings import Meetings
-from leakwatch.flows.capture_owners import TASK_PREFIX, Owning
+from leakwatch.flows.capture_owners import Owning
 from leakwatch.flows.capture_relations import MAIL_PREFIX, Relating
 from leakwatch.flows.capture_report import Tally
 from leakwatch.flows.capture_threads import Threads, deals_of

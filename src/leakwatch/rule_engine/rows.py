@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from leakwatch.core.rates import Rates
+from leakwatch.core.record_ids import activity_object
 from leakwatch.model import RuleRow, Severity
 from leakwatch.rule_engine.isolated import Row
 from leakwatch.rule_engine.load import LoadedRule
@@ -69,7 +70,7 @@ def _row(loaded: LoadedRule, row: Row, values: Mapping[str, Any], people: Mappin
         rule_id=rule.id,
         business_key=tuple(str(row[name]) for name in finding.key),
         record_id=record_id,
-        sobject=rule.sobject,
+        sobject=activity_object(rule.sobject, str(record_id)),
         record_name=str(row[finding.name] or "") if finding.name else "",
         owner_id=owner_id,
         owner_name=owner.name,

@@ -328,7 +328,8 @@ def _build_bookkeeping(build: Build, currency: str | None, *, meetings: bool) ->
     )
     touching = ["sf_task", "sf_event", "sf_email_message", "sf_email_message_relation"]
     of_records = [spec.table for spec in build.config.objects if spec.name in build.config.last_touch_objects]
-    for name, sources in (("lw_last_touch", touching + of_records), ("lw_meeting", [*touching, "sf_event_relation"])):
+    of_meetings = [*touching, "sf_event_relation", "sf_task_relation"]
+    for name, sources in (("lw_last_touch", touching + of_records), ("lw_meeting", of_meetings)):
         stamps = [watermarks.get(table) for table in sources if table in build.columns]
         watermarks[name] = min((s for s in stamps if isinstance(s, datetime)), default=None) if all(stamps) else None
     build.insert(

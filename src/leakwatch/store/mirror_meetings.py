@@ -17,9 +17,9 @@ from leakwatch.store.mirror_touch import event_times, is_no_alert, sent_mails
 
 REACH_DAYS = 400  # older meetings are nobody's follow-up any more; rules look back over a year at most
 _OUTSIDE = ("003", "00Q")  # key prefixes of Contact and Lead
-_WRITTEN = (
-    "lw1:"  # Leakwatch_Key__c of what we wrote ourselves: its Task was made when it was captured, not when it was
-)
+# Leakwatch_Key__c of what we wrote ourselves: its Task was made when it was captured, not when it was.
+_WRITTEN = "lw1:"
+_MEETING = "lw1:e:"  # and of a meeting
 
 
 def build_meetings(build: Build, working: WorkingTime) -> bool:
@@ -39,38 +39,86 @@ def build_meetings(build: Build, working: WorkingTime) -> bool:
 
 
 def _list_meetings(build: Build, now: str) -> None:
-    """Make `lw_held` (events with their moments, those to come included) and `lw_with` (who and what each is with)."""
-    times = event_times(build)
-    local = f"AT TIME ZONE {literal(build.zone)} AT TIME ZONE 'UTC'"
-    next_day = "CAST({} AS TIMESTAMP) " + local
-    began = f"CASE WHEN {times.all_day} THEN {next_day.format(times.first_day)} ELSE {times.start} END"
-    ended = f"CASE WHEN {times.all_day} THEN {next_day.format(f'({times.last_day} + 1)')} ELSE {times.end} END"
-    deleted, child = (build.column("sf_event", name, "BOOLEAN") for name in ("is_deleted", "is_child"))
-    what = build.column("sf_event", "what_id", "VARCHAR")
+    """Make `lw_held` (meetings with their moments, those to come included) and `lw_with` (who and what each is with).
+
+    A meeting follows up another at `touch_at`; what touches its people from `since` on may follow it up. Of an event
+    that is its end, and for a mail of ours its beginning.
+    """
+    every = " UNION ALL ".join([_events(build), *_tasks(build)])
     build.run(
-        "CREATE OR REPLACE TEMP TABLE lw_held AS SELECT * FROM (SELECT t.id,"
-        f" {build.column('sf_event', 'owner_id', 'VARCHAR')} AS owner_id, NULLIF(t.who_id, '') AS who_id,"
-        f" NULLIF({what}, '') AS what_id, {began} AS began, {ended} AS ended FROM next.main.sf_event AS t"
-        f" WHERE NOT COALESCE({deleted}, FALSE) AND NOT COALESCE({child}, FALSE) AND {is_no_alert(build, 'sf_event')})"
+        f"CREATE OR REPLACE TEMP TABLE lw_held AS SELECT * FROM ({every})"
         f" WHERE ended > {now} - INTERVAL {REACH_DAYS} DAY"
     )
-    relation = ""
-    if build.has("sf_event_relation", "event_id", "relation_id"):
-        gone = build.column("sf_event_relation", "is_deleted", "BOOLEAN", "r")
-        relation = (
-            " UNION SELECT h.id, r.relation_id FROM lw_held AS h JOIN next.main.sf_event_relation AS r"
-            f" ON r.event_id = h.id WHERE NOT COALESCE({gone}, FALSE) AND left(r.relation_id, 3) IN {_OUTSIDE}"
-        )
+    relations = "".join(f" UNION {one}" for one in (_related(build, "event"), _related(build, "task")) if one)
     build.run(
         "CREATE OR REPLACE TEMP TABLE lw_with AS SELECT id AS event_id, who_id AS record_id FROM lw_held"
-        f" WHERE who_id IS NOT NULL UNION SELECT id, what_id FROM lw_held WHERE what_id IS NOT NULL{relation}"
+        f" WHERE who_id IS NOT NULL UNION SELECT id, what_id FROM lw_held WHERE what_id IS NOT NULL{relations}"
+    )
+
+
+def _next_day(build: Build, day: str) -> str:
+    """Return SQL for when a day begins, in UTC."""
+    return f"CAST({day} AS TIMESTAMP) AT TIME ZONE {literal(build.zone)} AT TIME ZONE 'UTC'"
+
+
+def _events(build: Build) -> str:
+    table, times = "sf_event", event_times(build)
+    began = f"CASE WHEN {times.all_day} THEN {_next_day(build, times.first_day)} ELSE {times.start} END"
+    ended = f"CASE WHEN {times.all_day} THEN {_next_day(build, f'({times.last_day} + 1)')} ELSE {times.end} END"
+    deleted, child = (build.column(table, name, "BOOLEAN") for name in ("is_deleted", "is_child"))
+    return (
+        f"SELECT *, began AS touch_at, ended AS since FROM (SELECT t.id, {_who_and_what(build, table)},"
+        f" {began} AS began, {ended} AS ended FROM next.main.{table} AS t"
+        f" WHERE NOT COALESCE({deleted}, FALSE) AND NOT COALESCE({child}, FALSE) AND {is_no_alert(build, table)})"
+    )
+
+
+def _tasks(build: Build) -> list[str]:
+    """Return the meetings that we logged as Tasks (`capture.meetings_as: task`), of which only the day is known.
+
+    Whatever happened on that day may have been after it: in doubt it was followed up.
+    """
+    table = "sf_task"
+    if not build.has(table, "id", "activity_date", "leakwatch_key__c") or not _knows_done(build):
+        return []
+    begins, ends = (_next_day(build, day) for day in ("t.activity_date", "(t.activity_date + 1)"))
+    query = (
+        f"SELECT t.id, {_who_and_what(build, table)}, {begins} AS began, {ends} AS ended, {ends} AS touch_at,"
+        f" {begins} AS since FROM next.main.{table} AS t WHERE {_is_meeting(build)} AND t.is_done"
+        f" AND NOT COALESCE({build.column(table, 'is_deleted', 'BOOLEAN')}, FALSE)"
+    )
+    return [query]
+
+
+def _is_meeting(build: Build) -> str:
+    return f"starts_with(COALESCE({build.column('sf_task', 'leakwatch_key__c', 'VARCHAR')}, ''), {literal(_MEETING)})"
+
+
+def _knows_done(build: Build) -> bool:
+    return build.has("sf_task", "status") or build.has("sf_task", "is_closed")
+
+
+def _who_and_what(build: Build, table: str) -> str:
+    owner, who, what = (build.column(table, name, "VARCHAR") for name in ("owner_id", "who_id", "what_id"))
+    return f"{owner} AS owner_id, NULLIF({who}, '') AS who_id, NULLIF({what}, '') AS what_id"
+
+
+def _related(build: Build, kind: str) -> str:
+    """Return the further people of meetings that are events, or tasks; empty where the data do not have them."""
+    table = f"sf_{kind}_relation"
+    if not build.has(table, f"{kind}_id", "relation_id"):
+        return ""
+    gone = build.column(table, "is_deleted", "BOOLEAN", "r")
+    return (
+        f"SELECT h.id, r.relation_id FROM lw_held AS h JOIN next.main.{table} AS r ON r.{kind}_id = h.id"
+        f" WHERE NOT COALESCE({gone}, FALSE) AND left(r.relation_id, 3) IN {_OUTSIDE}"
     )
 
 
 def _list_touches(build: Build, now: str) -> None:
     """Make `lw_touch_at`: who or what was touched when, by what, and whether by a mail of ours."""
     meetings = "lw_with AS w JOIN lw_held AS h ON h.id = w.event_id"
-    parts = [f"SELECT w.record_id, h.began AS at, 'event' AS kind, FALSE AS ours, h.id AS event_id FROM {meetings}"]
+    parts = [f"SELECT w.record_id, h.touch_at AS at, 'event' AS kind, FALSE AS ours, h.id AS event_id FROM {meetings}"]
     ours = f"NOT COALESCE({build.column('sf_email_message', 'incoming', 'BOOLEAN')}, TRUE)"
     parts += [
         f"SELECT {record}, t.message_date, 'email', {ours}, NULL FROM {origin} WHERE {where}"
@@ -95,29 +143,35 @@ def _list_touches(build: Build, now: str) -> None:
 def _task_parts(build: Build) -> list[str]:
     """Return the tasks made or done at a moment.
 
-    The Task of a mail is left out, for it was made when the mail was logged. Of a mail or meeting that was logged as a
-    Task, and of one done at an unknown moment, only the day is known, so it counts at the end of that.
+    The Task of a mail is left out, for it was made when the mail was logged; that of a meeting is a meeting. Of a mail
+    that was logged as a Task, and of one done at an unknown moment, only the day is known, so it counts at the end of
+    that. With Shared Activities a task touches everybody whom it names.
     """
     table = "sf_task"
     if not build.has(table, "created_date"):
         return []
     key = build.column(table, "leakwatch_key__c", "VARCHAR")
     day = build.column(table, "activity_date", "DATE")
-    end_of_day = f"CAST(({day} + 1) AS TIMESTAMP) AT TIME ZONE {literal(build.zone)} AT TIME ZONE 'UTC'"
+    end_of_day = _next_day(build, f"({day} + 1)")
     done = build.column(table, "completed_date_time", "TIMESTAMP")
-    finished = "t.is_done" if build.has(table, "status") or build.has(table, "is_closed") else "FALSE"
+    finished = "t.is_done" if _knows_done(build) else "FALSE"
     at = (
         f"CASE WHEN starts_with(COALESCE({key}, ''), {literal(_WRITTEN)}) THEN {end_of_day}"
         f" ELSE GREATEST(t.created_date, {done}, CASE WHEN {done} IS NULL AND {finished} THEN {end_of_day} END) END"
     )
-    where = f"NOT COALESCE({build.column(table, 'is_deleted', 'BOOLEAN')}, FALSE) AND {is_no_alert(build, table)}"
+    where = (
+        f"NOT COALESCE({build.column(table, 'is_deleted', 'BOOLEAN')}, FALSE) AND {is_no_alert(build, table)}"
+        f" AND NOT {_is_meeting(build)}"
+    )
     if build.has("sf_email_message", "activity_id"):
         where += " AND t.id NOT IN (SELECT activity_id FROM next.main.sf_email_message WHERE activity_id IS NOT NULL)"
-    return [
-        f"SELECT t.{column}, {at}, 'task', FALSE, NULL FROM next.main.sf_task AS t WHERE {where}"
-        for column in ("who_id", "what_id")
-        if build.has(table, column)
-    ]
+    tasks = "next.main.sf_task AS t"
+    found = [(f"t.{column}", tasks) for column in ("who_id", "what_id") if build.has(table, column)]
+    if build.has("sf_task_relation", "task_id", "relation_id"):
+        gone = build.column("sf_task_relation", "is_deleted", "BOOLEAN", "r")
+        others = f"JOIN next.main.sf_task_relation AS r ON r.task_id = t.id AND NOT COALESCE({gone}, FALSE)"
+        found.append(("r.relation_id", f"{tasks} {others} AND left(r.relation_id, 3) IN {_OUTSIDE}"))
+    return [f"SELECT {record}, {at}, 'task', FALSE, NULL FROM {origin} WHERE {where}" for record, origin in found]
 
 
 def _list_hours(build: Build, working: WorkingTime) -> None:
@@ -145,7 +199,7 @@ def _meetings(build: Build, now: str) -> str:
         f" kind, MIN(t.at) FILTER (t.at > {now} AND t.kind = 'event') AS planned FROM lw_held AS h"
         " JOIN lw_with AS w ON w.event_id = h.id JOIN lw_touch_at AS t ON t.record_id = w.record_id"
         f" WHERE h.ended <= {now} AND t.event_id IS DISTINCT FROM h.id"
-        " AND t.at >= CASE WHEN t.ours THEN h.began ELSE h.ended END GROUP BY h.id"
+        " AND t.at >= CASE WHEN t.ours THEN h.began ELSE h.since END GROUP BY h.id"
     )
     guests = (
         "SELECT event_id, COUNT(*) AS number, MIN(record_id) AS first FROM lw_with"
