@@ -118,15 +118,30 @@ def test_what_begins_beyond_the_horizon_waits_until_the_horizon_has_come_so_far(
     assert calendar.asked[-1] == ("s1", None)
 
 
-def test_each_later_call_has_the_parameters_of_the_first_and_a_token_and_asks_for_pages_of_2500():
+def calendar_client() -> tuple[CalendarClient, list[dict[str, list[str]]], set[tuple[str, ...]]]:
+    """Return a client, what it asks, and the scopes that it asks for."""
     asked: list[dict[str, list[str]]] = []
+    wanted: set[tuple[str, ...]] = set()
 
-    def answer(_subject: str, _scopes: Any, uri: str, **_: Any) -> dict[str, Any]:
+    def answer(_subject: str, scopes: tuple[str, ...], uri: str, **_: Any) -> dict[str, Any]:
         asked.append(parse_qs(urlsplit(uri).query))
+        wanted.add(scopes)
         return {}
 
     wire = SimpleNamespace(connection=SimpleNamespace(calendar_url="https://google.invalid"), json=answer)
-    client = CalendarClient(wire, fields="id")  # type: ignore[arg-type]
+    return CalendarClient(wire, fields="id"), asked, wanted  # type: ignore[arg-type]
+
+
+def test_the_calendar_is_read_with_the_narrow_scope_alone():
+    client, _, scopes = calendar_client()
+    client.changes(ANN.address, sync_token=None)
+    client.between(ANN.address, START, NOW)
+    client.instances(ANN.address, "series", START, NOW)
+    assert scopes == {("https://www.googleapis.com/auth/calendar.events.readonly",)}
+
+
+def test_each_later_call_has_the_parameters_of_the_first_and_a_token_and_asks_for_pages_of_2500():
+    client, asked, _ = calendar_client()
     client.changes(ANN.address, sync_token=None)
     client.changes(ANN.address, sync_token=None, page_token="p")
     client.changes(ANN.address, sync_token="s")
