@@ -40,15 +40,16 @@ def meet(world: MeetingWorld, *people: str, run: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "were"),
+    ("world", "before", "after", "were"),
     [
-        ((EVE,), (EVE, ZED), ["003EVE"]),
-        ((EVE, ZED), (ZED,), ["003EVE", "003ZED"]),
-        ((EVE,), (ZED,), ["003EVE"]),
+        ("event", (EVE,), (EVE, ZED), ["003EVE"]),
+        ("event", (EVE, ZED), (ZED,), ["003EVE", "003ZED"]),
+        ("event", (EVE,), (ZED,), ["003EVE"]),
+        ("task", (EVE,), (ZED,), ["003EVE"]),
     ],
-    ids=["one more", "one less", "another"],
+    ids=["one more", "one less", "another", "another on a task"],
+    indirect=["world"],
 )
-@pytest.mark.parametrize("world", ["event", "task"], indirect=True)
 def test_the_guests_are_those_of_before_the_run_until_it_is_released(
     world: MeetingWorld, before: tuple[str, ...], after: tuple[str, ...], were: list[str]
 ):
