@@ -140,6 +140,16 @@ def summary(raw: bytes) -> tuple[str, str]:
     return first.replace("&#x27;", "&#39;"), tree.get_content_type()
 
 
+def body_texts(tree: Message) -> tuple[str, str]:
+    """(plain, HTML): the first body of each kind that is no attachment; empty where there is none."""
+    found = {"plain": "", "html": ""}
+    for part in tree.walk():
+        kind = part.get_content_subtype()
+        if part.get_content_maintype() == "text" and kind in found and not found[kind] and not _filename(part):
+            found[kind] = _payload_text(part)
+    return found["plain"], found["html"]
+
+
 def b64url(data: bytes) -> str:
     """base64url with padding, as the Gmail API writes bodies."""
     return base64.urlsafe_b64encode(data).decode("ascii")

@@ -185,7 +185,7 @@ class MailStore:
             self.db.execute(
                 "INSERT INTO message VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
                 (
-                    mailbox, message, thread, moment, self._blob(raw), prefix,
+                    mailbox, message, thread, moment, self.keep_raw(raw), prefix,
                     json.dumps(envelope.headers, ensure_ascii=False), len(prefix) + len(raw),
                     envelope.message_id, envelope.subject_key, envelope.from_text.lower(),
                     envelope.to_text.lower(), envelope.cc_text.lower(), envelope.bcc_text.lower(),
@@ -196,7 +196,8 @@ class MailStore:
             self._log(mailbox, "messageAdded", message)
         return message
 
-    def _blob(self, raw: bytes) -> int:
+    def keep_raw(self, raw: bytes) -> int:
+        """Keep a message's bytes, once however many mailboxes have it; returns their number."""
         digest = hashlib.blake2b(raw, digest_size=16).digest()
         found = self.db.execute("SELECT id FROM blob WHERE digest = ?", (digest,)).fetchone()
         if found:
