@@ -13,7 +13,7 @@ from leakwatch.cli import output
 
 _MAX_PORT = 65_535
 _PORT = "0: the port of before, or a free one."
-sandbox_app = typer.Typer(no_args_is_help=True, help="The emulated Salesforce org and Google Workspace.")
+sandbox_app = typer.Typer(no_args_is_help=True, help="The emulated Salesforce org, Google Workspace and Microsoft 365.")
 
 
 def register(app: typer.Typer) -> None:
@@ -72,12 +72,18 @@ def serve(  # noqa: PLR0913, PLR0917  each is an option of the command line
     scale: Annotated[
         float, typer.Option(help="Share of a generated world: --world million --scale 0.01 has 10,000 deals.")
     ] = 1.0,
+    mailboxes: Annotated[
+        Literal["google", "microsoft", "both"], typer.Option(help="Whose mailboxes a generated world has.")
+    ] = "google",
     mail: Annotated[Path | None, typer.Option(help="Import an mbox file into one more mailbox.")] = None,
     salesforce_port: Annotated[
         int, typer.Option("--port", "--salesforce-port", help=f"The org's port. {_PORT}", min=0, max=_MAX_PORT)
     ] = 0,
     login_port: Annotated[int, typer.Option(help=f"The login host's port. {_PORT}", min=0, max=_MAX_PORT)] = 0,
     google_port: Annotated[int, typer.Option(help=_PORT, min=0, max=_MAX_PORT)] = 0,
+    microsoft_port: Annotated[
+        int, typer.Option(help=f"Of Microsoft Graph and Entra's token endpoint. {_PORT}", min=0, max=_MAX_PORT)
+    ] = 0,
     control_port: Annotated[int, typer.Option(help=_PORT, min=0, max=_MAX_PORT)] = 0,
     proxy_port: Annotated[
         int | None,
@@ -88,7 +94,9 @@ def serve(  # noqa: PLR0913, PLR0917  each is an option of the command line
             max=_MAX_PORT,
         ),
     ] = None,
-    google: Annotated[bool, typer.Option(help="Serve Google Workspace too, or the org alone.")] = True,
+    google: Annotated[
+        bool, typer.Option(help="Serve Google Workspace and Microsoft 365 too, or the org alone.")
+    ] = True,
     insecure_http: Annotated[
         bool, typer.Option("--insecure-http", help="Plain HTTP, for tools that can't be given a CA.")
     ] = False,
@@ -97,7 +105,7 @@ def serve(  # noqa: PLR0913, PLR0917  each is an option of the command line
     ] = None,
     deploy: Annotated[bool, typer.Option(help="Deploy leakwatch's own fields, or leave them out.")] = True,
     quota: Annotated[
-        Literal["real", "legacy", "generous", "off"], typer.Option(help="Gmail's and Calendar's quota.")
+        Literal["real", "legacy", "generous", "off"], typer.Option(help="Quota of Gmail, Calendar and Graph.")
     ] = "generous",
     reset: Annotated[bool, typer.Option("--reset", help="Forget the folder's state; keep its keys and ports.")] = False,
     as_json: Annotated[
@@ -110,8 +118,10 @@ def serve(  # noqa: PLR0913, PLR0917  each is an option of the command line
     arguments += [] if seed is None else ["--seed", str(seed)]
     arguments += [] if scale == 1.0 else ["--scale", str(scale)]
     ports = {"salesforce": salesforce_port, "login": login_port, "google": google_port, "control": control_port}
+    ports |= {"microsoft": microsoft_port} if microsoft_port else {}
     ports |= {} if proxy_port is None else {"proxy": proxy_port}
     arguments += [word for name, port in ports.items() for word in (f"--{name}-port", str(port))]
+    arguments += [] if mailboxes == "google" else ["--mailboxes", mailboxes]
     arguments += [] if google else ["--no-google"]
     arguments += ["--insecure-http"] if insecure_http else []
     arguments += ["--info", str(info)] if info is not None else []

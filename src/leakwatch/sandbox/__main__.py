@@ -16,7 +16,7 @@ from leakwatch.sandbox.wire import PortError
 from leakwatch.sandbox.world.builder import SIZES
 from leakwatch.sandbox.world.check import WorldError
 from leakwatch.sandbox.world.million import NAME as MILLION
-from leakwatch.sandbox.world.model import World
+from leakwatch.sandbox.world.model import PROVIDERS, World
 
 #: Exit codes as in the rest of the program: 1 failure, 2 usage, 3 what was asked for can't be (a world file, a
 #: port), 75 another process is at it.
@@ -44,7 +44,7 @@ def _port(text: str) -> int:
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     top = argparse.ArgumentParser(
-        prog="leakwatch sandbox", description="An emulated Salesforce org and Google Workspace."
+        prog="leakwatch sandbox", description="An emulated Salesforce org, Google Workspace and Microsoft 365."
     )
     verbs = top.add_subparsers(dest="verb", required=True)
     run = verbs.add_parser("serve", help="serve until SIGTERM or Ctrl-C")
@@ -55,8 +55,12 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--port", "--salesforce-port", type=_port, default=0, dest="salesforce_port", help="of the org")
     run.add_argument("--login-port", type=_port, default=0, help="of the login host")
     run.add_argument("--google-port", type=_port, default=0)
+    run.add_argument("--microsoft-port", type=_port, default=0)
     run.add_argument("--control-port", type=_port, default=0)
     run.add_argument("--proxy-port", type=_port, help="serve a proxy for Salesforce's own host names (0: a free port)")
+    run.add_argument(
+        "--mailboxes", choices=PROVIDERS, default=PROVIDERS[0], help="whose mailboxes a generated world has"
+    )
     run.add_argument("--no-google", action="store_true", help="serve the org alone")
     run.add_argument("--mail", type=Path, metavar="MBOX", help="import real mail into one more mailbox")
     run.add_argument("--deploy", type=Path, metavar="SFDX_FOLDER", help="deploy its objects and fields (default: ours)")
@@ -64,12 +68,13 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--insecure-http", action="store_true", help="plain HTTP, for clients without a CA option")
     run.add_argument("--info", type=Path, metavar="FILE", help="write sandbox.json here as well")
     run.add_argument("--reset", action="store_true", help="forget the folder's state, keep its keys")
-    run.add_argument("--quota", choices=list(PROFILES), default="generous", help="Gmail's and Calendar's quota")
+    run.add_argument("--quota", choices=list(PROFILES), default="generous", help="quota of Gmail, Calendar and Graph")
     run.add_argument("--json", action="store_true", help="say what is served as JSON")
     make = verbs.add_parser("world", help="write a generated world as a file")
     make.add_argument("size", choices=(*SIZES, MILLION))
     make.add_argument("--seed", type=int, default=7)
     make.add_argument("--scale", type=float, default=1.0, help="share of it (default 1; million: 0.02 at most)")
+    make.add_argument("--mailboxes", choices=PROVIDERS, default=PROVIDERS[0], help="whose mailboxes it has")
     make.add_argument("-o", "--output", type=Path, required=True)
     check = verbs.add_parser("check", help="check a world file")
     check.add_argument("file", type=Path)
@@ -101,7 +106,7 @@ def main(arguments: list[str] | None = None) -> int:
         if given.verb == "world":
             from leakwatch.sandbox.world.generate import generate
 
-            body = generate(given.size, given.seed, scale=given.scale).as_json()
+            body = generate(given.size, given.seed, scale=given.scale, mailboxes=given.mailboxes).as_json()
             given.output.write_text(json.dumps(body, ensure_ascii=False, indent=1), encoding="utf-8")
             return 0
         if given.verb == "check":
@@ -120,6 +125,8 @@ def main(arguments: list[str] | None = None) -> int:
                 salesforce_port=given.salesforce_port,
                 login_port=given.login_port,
                 google_port=given.google_port,
+                microsoft_port=given.microsoft_port,
+                mailboxes=given.mailboxes,
                 control_port=given.control_port,
                 proxy_port=given.proxy_port,
                 google=not given.no_google,

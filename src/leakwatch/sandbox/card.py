@@ -9,6 +9,7 @@ from typing import Any
 
 from leakwatch.sandbox.clock import format_instant
 from leakwatch.sandbox.keys import Keys, write_private
+from leakwatch.sandbox.microsoft.consent import CLIENT_ID, TENANT_ID
 from leakwatch.sandbox.org.identity.hosts import MY_DOMAIN, PRODUCTION_LOGIN
 from leakwatch.sandbox.proxy import NAMES
 from leakwatch.sandbox.stage import Stage
@@ -25,7 +26,7 @@ def card(stage: Stage, salesforce: dict[str, Any], keys: Keys, urls: dict[str, s
         stage: What is served.
         salesforce: `SalesforceSide.card`.
         keys: The folder's keys.
-        urls: Base URL by server: salesforce, login, control, and google and proxy where they are served.
+        urls: Base URL by server: salesforce, login, control, and google, microsoft and proxy where they are served.
         token: The control API's bearer token.
     """
     world = stage.world
@@ -33,6 +34,7 @@ def card(stage: Stage, salesforce: dict[str, Any], keys: Keys, urls: dict[str, s
         "ca_file": str(keys.ca),
         "salesforce": salesforce,
         "google": _google(stage, keys, urls["google"]) if "google" in urls else None,
+        "microsoft": _microsoft(stage, keys, urls["microsoft"]) if "microsoft" in urls else None,
         "proxy": _proxy(urls["proxy"]) if "proxy" in urls else None,
         "control": {"url": urls["control"], "token": token},
         "world": {
@@ -65,6 +67,24 @@ def _google(stage: Stage, keys: Keys, url: str) -> dict[str, Any]:
     }
 
 
+def _microsoft(stage: Stage, keys: Keys, url: str) -> dict[str, Any]:
+    """The tenant and its one application; the certificate is the one that Salesforce's connected app knows."""
+    world = stage.world
+    return {
+        "graph_url": f"{url}/v1.0",
+        "authority": f"{url}/{TENANT_ID}",
+        "tenant_id": TENANT_ID,
+        "client_id": CLIENT_ID,
+        "client_secret": keys.secret("microsoft-client"),
+        "private_key_file": str(keys.client_key),
+        "certificate_file": str(keys.client_certificate),
+        "scope": "https://graph.microsoft.com/.default",
+        "domain": world.company["domains"][0],
+        "domains": world.company["domains"],
+        "mailboxes": [user["email"] for user in world.users if user.get("microsoft") is not None],
+    }
+
+
 def _proxy(url: str) -> dict[str, Any]:
     """The addresses that are good behind the proxy."""
     login = f"https://{PRODUCTION_LOGIN}"
@@ -91,6 +111,7 @@ def served(content: dict[str, Any], info: Path) -> dict[str, Any]:
     org = content["salesforce"]
     places = {"salesforce": org["instance_url"], "login": org["login_url"]}
     places |= {"google": content["google"]["api_url"]} if content["google"] else {}
+    places |= {"microsoft": content["microsoft"]["graph_url"]} if content["microsoft"] else {}
     places |= {"control": content["control"]["url"]}
     places |= {"proxy": content["proxy"]["url"]} if content["proxy"] else {}
     return {
@@ -109,7 +130,9 @@ def words(content: dict[str, Any], info: Path) -> str:
     world, org, told = content["world"], content["salesforce"], served(content, info)
     lines = [f"sandbox ready: world {world['name']} (seed {world['seed']}), clock {world['now']}"]
     lines += [
-        f"{name:<12}{told[name]}" for name in ("salesforce", "login", "google", "control", "proxy") if name in told
+        f"{name:<12}{told[name]}"
+        for name in ("salesforce", "login", "google", "microsoft", "control", "proxy")
+        if name in told
     ]
     if org["instance_url"].startswith("https://"):
         lines.append(f"{'CA file':<12}{told['ca_file']}")
@@ -117,6 +140,9 @@ def words(content: dict[str, Any], info: Path) -> str:
     shown, rest = told["users"][:_USERS_SHOWN], len(told["users"]) - _USERS_SHOWN
     lines.append(f"{'users':<12}{', '.join(shown)}{f' and {rest} more' if rest > 0 else ''}")
     lines.append(f"{'client id':<12}{org['client_id']}")
+    tenant = content["microsoft"]
+    if tenant and tenant["mailboxes"]:
+        lines.append(f"{'tenant':<12}{tenant['tenant_id']}, application {tenant['client_id']}")
     lines.append(f"{'token':<12}{org['access_token']}")
     lines.append(f"{'info':<12}{told['info']} (client secret, refresh token, keys; for your eyes only)")
     return "\n".join(lines)

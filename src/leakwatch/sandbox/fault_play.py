@@ -17,6 +17,8 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Any]
 Send = Callable[[Message], Any]
 
+LONGEST_FOLDER_NAME = 30
+"""Well-known names of folders are shorter, ids are longer."""
 AFTERWARDS = frozenset({"truncate", "cut_chunks", "damage_gzip", "drip", "short_list"})
 """Deeds that need the right answer: the call is always processed."""
 
@@ -37,12 +39,7 @@ class FaultMiddleware:
             await self.app(scope, receive, send)
             return
         path = str(scope["path"])
-        endpoint = (
-            salesforce_endpoint(scope["method"], path)
-            if self.service == "salesforce"
-            else _google_endpoint(scope["method"], path)
-        )
-        self.ledger.request(self.service, endpoint)
+        self.ledger.request(self.service, _ENDPOINTS[self.service](scope["method"], path))
         query = bytes(scope["query_string"]).decode("latin-1")
         call = f"{scope['method']} {path}" + (f"?{query}" if query else "")
         rule = self.book.take(self.service, call) if self.book.rules else None
@@ -53,7 +50,7 @@ class FaultMiddleware:
         await self._play(rule, scope, receive, send)
 
     async def _play(self, rule: Rule, scope: Scope, receive: Receive, send: Send) -> None:
-        if rule.do in {"delay", "empty_page", "no_limit_info"}:
+        if rule.do in {"delay", "empty_page", "replay", "repeat", "no_limit_info"}:
             await asyncio.sleep(rule.delay_ms / 1000)
             scope["sandbox.behaviour"] = rule.do
             await self.app(scope, receive, send)
@@ -175,6 +172,26 @@ def _google_endpoint(method: str, path: str) -> str:
         if len(parts) > 6:
             parts[6] = "{id}"
     return f"{method} {'/'.join(parts)}"
+
+
+def _microsoft_endpoint(method: str, path: str) -> str:
+    """The path with its keys left out; a folder's well-known name stays."""
+    parts = path.split("/")
+    for at in range(len(parts) - 1):
+        if parts[at].lower() in {"users", "messages"} and parts[at + 1] not in {"$count", "delta", "delta()"}:
+            parts[at + 1] = "{id}"
+        if parts[at].lower() == "mailfolders" and len(parts[at + 1]) > LONGEST_FOLDER_NAME:
+            parts[at + 1] = "{id}"
+    if path.endswith(("/token", "/openid-configuration")):
+        parts[1] = "{tenant}"
+    return f"{method} {'/'.join(parts)}"
+
+
+_ENDPOINTS: dict[str, Callable[[str, str], str]] = {
+    "salesforce": salesforce_endpoint,
+    "google": _google_endpoint,
+    "microsoft": _microsoft_endpoint,
+}
 
 
 def _collector(taken: list[Message]) -> Send:

@@ -2,9 +2,9 @@
 
 A rule is a JSON object:
 
-    service       "salesforce" | "google"
+    service       "salesforce" | "google" | "microsoft"
     match         a regular expression searched in `METHOD /path?query`; default: every call
-    do            what happens; default "answer". On the network, for either service (played by `fault_play`):
+    do            what happens; default "answer". On the network, for each service (played by `fault_play`):
         answer        an answer instead of the right one: `status`, `code`, `body`
         html          the same with a web page as its body, as proxies and login pages answer; `status` is 200 then
         reset         the connection is torn
@@ -16,7 +16,9 @@ A rule is a JSON object:
         delay         the answer comes `delay_ms` later
         short_list    (Salesforce) the last result is missing from a list of results, Composite's too
         no_limit_info (Salesforce) the usage header is missing
-        empty_page    (Google) a page without items that names a next one
+        empty_page    (Google, Microsoft) a page without items that names a next one
+        replay        (Microsoft) a round of change tracking begins with changes that the last one gave already
+        repeat        (Microsoft) every item of a page comes twice
                   Inside the org (see `org/trouble`):
         lock_row, row_error            a row is refused: locked by somebody else, or by `code`, or as `body` says
         late_commit                    a row and all that follows from it are seen `seconds` later, with their stamps
@@ -31,7 +33,7 @@ A rule is a JSON object:
     message       another text for it: "ConcurrentPerOrgLongTxn Limit exceeded." is the other REQUEST_LIMIT_EXCEEDED
     body          an answer's JSON body, or a string sent as it is
     headers       an answer's headers; a Retry-After that makes no sense is given here
-    retry_after   seconds; Salesforce: a Retry-After header; Google: the instant in Gmail's text, no header
+    retry_after   seconds; Salesforce, Microsoft: a Retry-After header; Google: the instant in Gmail's text, no header
     retry_form    "seconds" (default) | "date": how Salesforce's header says it
     delay_ms      for "delay" and "drip"
     bytes         for "drip", default 1
@@ -42,8 +44,8 @@ A rule is a JSON object:
     probability   of those, take this share (by the book's seed)
     times         end after this many
 
-The first rule that takes a call wins. Parts of a Google batch are looked up one by one as well. What was played is
-counted in the ledger.
+The first rule that takes a call wins. Parts of a batch of Google or Graph are looked up one by one as well. What was
+played is counted in the ledger.
 
 What happens inside the org is matched against one line of text that each point has (`org/trouble.POINTS`), such
 as `update Opportunity 006... 001... 005...` for a row with all ids it refers to: a rule with "match": "001..."
@@ -56,6 +58,7 @@ import json
 import random
 import re
 import threading
+import uuid
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -70,13 +73,17 @@ from leakwatch.sandbox.clock import wall_seconds
 from leakwatch.sandbox.google import calendar_errors, errors
 from leakwatch.sandbox.google.calendar_service import ROOT as CALENDAR_ROOT
 from leakwatch.sandbox.google.service import Reply
+from leakwatch.sandbox.microsoft import errors as graph_errors
+from leakwatch.sandbox.microsoft.call import Reply as GraphReply
 from leakwatch.sandbox.org import trouble
 from leakwatch.sandbox.org.known_errors import CALL_ERRORS, ROW_ERRORS
 
 DEEDS = (
     *("answer", "html", "reset", "hang", "truncate", "cut_chunks", "damage_gzip", "drip", "delay"),
-    *("short_list", "no_limit_info", "empty_page"),
+    *("short_list", "no_limit_info", "empty_page", "replay", "repeat"),
 )
+SERVICES = ("salesforce", "google", "microsoft")
+OF_MICROSOFT = ("replay", "repeat")
 OF_SALESFORCE = (*trouble.DEEDS, "short_list", "no_limit_info")
 
 #: status -> the errorCode it usually comes with; others come without a body, as Salesforce's edge answers
@@ -135,8 +142,10 @@ class Rule:
 
     def _check(self) -> None:
         """Refuse what makes no sense whatever the call."""
-        if self.service not in {"salesforce", "google"}:
-            raise FaultError("service must be 'salesforce' or 'google'")
+        if self.service not in SERVICES:
+            raise FaultError("service must be 'salesforce', 'google' or 'microsoft'")
+        if self.do in OF_MICROSOFT and self.service != "microsoft":
+            raise FaultError(f"{self.do} is of service 'microsoft'")
         if self.do not in (*DEEDS, *trouble.DEEDS):
             raise FaultError(f"do must be one of {', '.join((*DEEDS, *trouble.DEEDS))}")
         if self.effect not in {"before", "after"}:
@@ -185,7 +194,7 @@ class Rule:
         status = self.status or (200 if self.do == "html" else known.status if known and self.code else 503)
         if self.do == "html":
             headers["Content-Type"] = "text/html;charset=UTF-8"
-        if self.retry_after is not None and self.service == "salesforce":
+        if self.retry_after is not None and self.service != "google":
             headers["Retry-After"] = self._retry_after(self.retry_after)
         headers |= self.headers
         if self.do == "html":
@@ -197,6 +206,8 @@ class Rule:
         if self.service == "google":
             error = google_error(status, self.retry_after, call)
             return status, headers | error.headers, orjson.dumps(error.body)
+        if self.service == "microsoft":
+            return microsoft_answer(status, self.retry_after, call, headers)
         if known is None:  # as the edge answers
             headers.pop("Content-Type", None)
             return status, headers, b""
@@ -207,6 +218,21 @@ class Rule:
         if self.retry_form == "date":
             return formatdate(wall_seconds() + seconds, usegmt=True)
         return str(round(seconds))
+
+
+def microsoft_answer(
+    status: int, retry_after: float | None, call: str, headers: dict[str, str]
+) -> tuple[int, dict[str, str], bytes]:
+    """The usual answer of Graph or, for its paths, of Entra's token endpoint."""
+    request_id, now = str(uuid.uuid4()), wall_seconds()
+    if "/oauth2/" in call or "openid-configuration" in call:
+        text = "A transient error has occurred. Please try again."
+        refused = graph_errors.TokenError(status, "temporarily_unavailable", 90033, text)
+        wait = {} if retry_after is None else {"Retry-After": str(round(retry_after))}
+        return status, headers | wait, orjson.dumps(refused.body(now, request_id, request_id))
+    error = graph_errors.of_status(status, retry_after)
+    ids = {"request-id": request_id, "client-request-id": request_id}
+    return status, ids | error.headers | headers, orjson.dumps(error.body(now, request_id, request_id))
 
 
 def google_error(status: int, retry_after: float | None, call: str = "") -> errors.GoogleError:
@@ -296,3 +322,11 @@ class FaultBook:
         status, headers, body = rule.reply(f"{method} {target}")
         headers.pop("Content-Type", None)
         return Reply(status, orjson.loads(body) if body else {}, headers)
+
+    def graph_part_fault(self, method: str, target: str) -> GraphReply | str | None:
+        """The same for one part of a Graph batch."""
+        rule = self.take("microsoft", f"{method} {target}") if self.rules else None
+        if rule is None or rule.do != "answer":
+            return None if rule is None else rule.do
+        status, headers, body = rule.reply(f"{method} {target}")
+        return GraphReply(status, orjson.loads(body) if body else None, headers)

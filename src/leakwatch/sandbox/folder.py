@@ -20,6 +20,10 @@ from leakwatch.sandbox.google.directory import Directory
 from leakwatch.sandbox.google.meetings import Meetings
 from leakwatch.sandbox.google.post import PostOffice
 from leakwatch.sandbox.google.store import MailStore
+from leakwatch.sandbox.mail_room import MailRoom
+from leakwatch.sandbox.microsoft.exchange import Exchange
+from leakwatch.sandbox.microsoft.store import Mailboxes
+from leakwatch.sandbox.microsoft.tenant import Tenant
 from leakwatch.sandbox.salesforce import SalesforceSide, open_org
 from leakwatch.sandbox.stage import REFS_FILE, SEEDED, Stage, load_stage, read_kept_world, resume_stage
 from leakwatch.sandbox.world.builder import SIZES
@@ -95,7 +99,7 @@ def _choose_world(options: Options) -> tuple[World, Million | None]:
     if chosen in SIZES:
         from leakwatch.sandbox.world.generate import generate
 
-        return generate(chosen, seed, scale=options.scale), None
+        return generate(chosen, seed, scale=options.scale, mailboxes=options.mailboxes), None
     path = Path(chosen)
     if not path.is_file():
         raise ServeError(f"--world must be {', '.join(SIZES)}, {MILLION} or a file; there is no file {chosen}")
@@ -168,7 +172,8 @@ def _stage(options: Options, world: World, million: Million | None, *, fresh: bo
     side = open_org(folder / "org", clock, world, fresh=fresh, deploy=options.deploy)
     store = MailStore(folder / "google.sqlite", clock)
     directory = Directory(store)
-    post = PostOffice(store, directory)
+    mailboxes = Mailboxes(store)
+    post = MailRoom(PostOffice(store, directory), Exchange(mailboxes, Tenant(mailboxes)))
     meetings = Meetings(CalendarStore(store, str(world.company["time_zone"])), directory)
     player = Player(world, side.org, post, meetings, clock)
     sync = EventSync(side.org, meetings)

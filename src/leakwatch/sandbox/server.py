@@ -1,4 +1,7 @@
-"""Serving a sandbox: one process, HTTPS servers on loopback (login host, org, Google, control), told apart by port."""
+"""Serving a sandbox: one process with HTTPS servers on loopback, told apart by port.
+
+The login host, the org, Google, Microsoft (Entra and Graph), and control.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +31,11 @@ from leakwatch.sandbox.google.service import GoogleService
 from leakwatch.sandbox.google.tokens import ServiceAccount, TokenOffice
 from leakwatch.sandbox.keys import SERVICE_ACCOUNT_EMAIL, SERVICE_ACCOUNT_ID, Keys
 from leakwatch.sandbox.ledger import Ledger
+from leakwatch.sandbox.microsoft.app import build_app as build_microsoft
+from leakwatch.sandbox.microsoft.consent import Consent
+from leakwatch.sandbox.microsoft.limits import Limits
+from leakwatch.sandbox.microsoft.service import GraphService
+from leakwatch.sandbox.microsoft.service import build as build_service
 from leakwatch.sandbox.proxy import ConnectProxy, Targets
 from leakwatch.sandbox.salesforce import SalesforceSide
 from leakwatch.sandbox.stage import Stage
@@ -54,11 +62,14 @@ class Options:
     salesforce_port: int = 0
     login_port: int = 0
     google_port: int = 0
+    microsoft_port: int = 0
     control_port: int = 0
     proxy_port: int | None = None
     """None: no proxy; 0: on the port of before, or a free one."""
     google: bool = True
-    """Whether Google Workspace is served too."""
+    """Whether mail is served too: Google Workspace and Microsoft 365."""
+    mailboxes: str = "google"
+    """Whose mailboxes a generated world has: google, microsoft or both."""
     mail: Path | None = None
     deploy: Path | None = None
     insecure_http: bool = False
@@ -90,6 +101,19 @@ def _google_service(stage: Stage, keys: Keys, ledger: Ledger, options: Options, 
     )
 
 
+def _graph_service(stage: Stage, keys: Keys, ledger: Ledger, options: Options) -> GraphService:
+    exchange = stage.post.microsoft
+    consent = Consent(stage.store, keys.secret("microsoft-client"), keys.client_certificate.read_bytes())
+    return build_service(
+        exchange,
+        consent=consent,
+        domains=list(stage.world.company["domains"]),
+        key=keys.secret("microsoft-tokens").encode(),
+        limits=Limits.profile(options.quota),
+        counted=lambda name: ledger.method(f"graph {name}"),
+    )
+
+
 def serve(options: Options) -> int:
     """Serve until told to stop; the exit code."""
     if options.insecure_http and options.proxy_port is not None:
@@ -117,7 +141,7 @@ def asked_ports(options: Options) -> dict[str, int]:
     """The servers that were asked for, with their ports (0: the one of before, or a free one)."""
     asked = {"salesforce": options.salesforce_port, "login": options.login_port, "control": options.control_port}
     if options.google:
-        asked["google"] = options.google_port
+        asked |= {"google": options.google_port, "microsoft": options.microsoft_port}
     if options.proxy_port is not None:
         asked["proxy"] = options.proxy_port
     return asked
@@ -177,7 +201,8 @@ async def _run(
     if options.google:
         keys.write_service_account(token_uri)
     google = _google_service(stage, keys, ledger, options, token_uri)
-    desk = Desk(stage, google, book, ledger, keys.secret("control"))
+    graph = _graph_service(stage, keys, ledger, options)
+    desk = Desk(stage, google, graph, book, ledger, keys.secret("control"))
     stage.org.trouble.ask = _counted(book, ledger)
     stage.org.agenda.watch()
     org_app = FaultMiddleware(
@@ -187,6 +212,8 @@ async def _run(
     if options.google:
         google_app = build_google(google, book.part_fault)
         apps["google"] = FaultMiddleware(google_app, "google", book, ledger, drop_connection)
+        graph_app = build_microsoft(graph, book.graph_part_fault)
+        apps["microsoft"] = FaultMiddleware(graph_app, "microsoft", book, ledger, drop_connection)
     servers = {name: https_server(app, None if options.insecure_http else keys.server) for name, app in apps.items()}
     proxy = await _proxy(sockets)
     loop = asyncio.get_running_loop()

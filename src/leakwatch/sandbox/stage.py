@@ -16,8 +16,8 @@ from leakwatch.sandbox.clock import VirtualClock, as_utc, format_instant, parse_
 from leakwatch.sandbox.event_sync import EventSync
 from leakwatch.sandbox.google.directory import Directory
 from leakwatch.sandbox.google.meetings import Meetings
-from leakwatch.sandbox.google.post import PostOffice
 from leakwatch.sandbox.google.store import MailStore
+from leakwatch.sandbox.mail_room import MailRoom
 from leakwatch.sandbox.world import mbox, seed
 from leakwatch.sandbox.world.meetings import seed_meetings
 from leakwatch.sandbox.world.million import Million
@@ -46,7 +46,7 @@ class Stage:
     org: Any
     store: MailStore
     directory: Directory
-    post: PostOffice
+    post: MailRoom
     meetings: Meetings
     player: Player
     event_sync: EventSync
@@ -117,6 +117,7 @@ class Stage:
         self.org.restore(source / "org")
         self.store.restore(source / "google.sqlite")
         self.directory.forget()
+        self.post.microsoft.tenant.forget()
         self.player.take_state(state)
         self.mail_import = state.get("mail_import")
         self.clock.reset_to(parse_instant(state["clock"]))
@@ -146,9 +147,9 @@ def load_stage(stage: Stage, mail: Path | None, tell: Callable[[str], None]) -> 
     else:
         filling.fill(stage.org, world, stage.million, refs, tell)
     seed.declare_rules(world, stage.org)
-    seed.seed_google(world, stage.post)
+    seed.seed_mailboxes(world, stage.post)
     seed_meetings(world, stage.meetings)
-    seed.suspend_accounts(world, stage.directory)
+    seed.suspend_accounts(world, stage.post)
     if mail is not None:
         stage.mail_import = mbox.import_mbox(mail, stage)
     stage.keep()

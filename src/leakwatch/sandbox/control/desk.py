@@ -9,6 +9,7 @@ from typing import Any
 from leakwatch.sandbox.faults import FaultBook
 from leakwatch.sandbox.google.service import GoogleService
 from leakwatch.sandbox.ledger import Ledger
+from leakwatch.sandbox.microsoft.service import GraphService
 from leakwatch.sandbox.stage import Stage
 
 Body = dict[str, Any]
@@ -20,6 +21,7 @@ class Desk:
 
     stage: Stage
     google: GoogleService
+    graph: GraphService
     book: FaultBook
     ledger: Ledger
     token: str

@@ -63,6 +63,8 @@ def get_ledger(desk: Desk, _call: Call) -> Any:
         "google_units": dict(sorted(desk.google.quota.units.items())),
         "calendar_requests": dict(sorted(desk.google.calendar.quota.requests.items())),
         "google_tokens_minted": dict(sorted(desk.google.tokens.minted.items())),
+        "graph_requests": dict(sorted(desk.graph.throttle.requests.items())),
+        "entra_tokens_minted": dict(sorted(desk.graph.entra.minted.items())),
     }
 
 
@@ -73,6 +75,8 @@ def delete_ledger(desk: Desk, _call: Call) -> Any:
     desk.google.quota.reset()
     desk.google.calendar.quota.reset()
     desk.google.tokens.minted.clear()
+    desk.graph.throttle.reset()
+    desk.graph.entra.minted.clear()
     return {}
 
 

@@ -23,6 +23,10 @@ class MeetingError(ValueError):
     """Something was asked of a meeting that makes no sense."""
 
 
+class NoCalendarError(MeetingError):
+    """None of those who take part has a calendar here."""
+
+
 def checked(given: Json, zone: str) -> Json:
     """The fields as they are kept; unknown ones are refused with the nearest known one.
 

@@ -15,7 +15,7 @@ from typing import Any
 from leakwatch.sandbox.google import meeting_fields
 from leakwatch.sandbox.google.calendar_store import CalendarStore, Row
 from leakwatch.sandbox.google.directory import Directory
-from leakwatch.sandbox.google.meeting_fields import MeetingError
+from leakwatch.sandbox.google.meeting_fields import MeetingError, NoCalendarError
 from leakwatch.sandbox.google.recurrence import EXPANSION, instance, key_of, occurrence_at, until_before
 
 Json = dict[str, Any]
@@ -66,7 +66,7 @@ class Meetings:
         with self.store.mail.writing():
             calendars = self._spread(body, {})
         if not calendars:
-            raise MeetingError("nobody who takes part has a calendar here")
+            raise NoCalendarError("nobody who takes part has a calendar here")
         return {"id": body["id"], "iCalUID": body["iCalUID"], "calendars": calendars}
 
     def _new_id(self, body: Json) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import format_datetime
@@ -71,6 +71,19 @@ class PostOffice:
         with self.store.writing():
             self.store.delete(mailbox, draft)
             return self.deliver(letter, at)
+
+    def find(self, mailbox: str, message_id: str) -> list[str]:
+        """Ids of the messages with this Message-ID, oldest first."""
+        return self.store.find(mailbox, message_id)
+
+    def relabel(self, mailbox: str, message: str, add: Iterable[str], remove: Iterable[str]) -> None:
+        """Add and remove labels by name."""
+        named = [[self.store.create_label(mailbox, name) for name in names] for names in (add, remove)]
+        self.store.change_labels(mailbox, message, add=named[0], remove=named[1])
+
+    def suspend(self, address: str, *, suspended: bool) -> None:
+        """Suspend an account or let it back in."""
+        self.directory.suspend(address, suspended=suspended)
 
     def move(self, mailbox: str, message: str, verb: str) -> None:
         """Do with a message what its owner does: see `MOVES` for the verbs."""

@@ -36,8 +36,8 @@ class Exchange:
         self.tenant = tenant
 
     def has(self, mailbox: str) -> bool:
-        """Whether this mailbox is here."""
-        return self.mailboxes.has(mailbox.lower())
+        """Whether this address is a user's of the tenant."""
+        return self.tenant.by_address(mailbox) is not None
 
     def deliver(self, letter: Post, at: datetime) -> dict[str, str]:
         """Put copies where they belong; returns the number of the message by mailbox, as text."""
@@ -143,8 +143,11 @@ class Exchange:
         self.mailboxes.change(mailbox, int(message), ["categories"], categories=text)
 
     def suspend(self, address: str, *, suspended: bool) -> None:
-        """Block a user's sign-in or let it back in; the mailbox stays readable for applications, as it does."""
-        self.tenant.change(address, {"accountEnabled": not suspended})
+        """Block a user's sign-in and take the licence, or give both back: without it the mailbox can't be read.
+
+        A blocked sign-in alone keeps no application out of a mailbox; the control API can do that too.
+        """
+        self.tenant.change(address, {"accountEnabled": not suspended, "mailbox": "none" if suspended else "cloud"})
 
 
 def _wanted(letter: Post, mailbox: str) -> bool:

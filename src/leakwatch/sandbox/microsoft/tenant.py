@@ -103,7 +103,8 @@ class Tenant:
             raise ValueError(f"not known of a user: {', '.join(unknown) or changes['mailbox']}")
         after = body | changes
         mailbox = after.pop("mailbox")
-        after["assignedLicenses"] = after["assignedLicenses"] if mailbox != "none" else []
+        if "mailbox" in changes:
+            after["assignedLicenses"] = [{"disabledPlans": [], "skuId": SKU}] if mailbox == "cloud" else []
         with self.store.writing():
             row = (json.dumps(after, ensure_ascii=False), mailbox, body["id"])
             self.db.execute("UPDATE ms_user SET body = ?, mailbox = ? WHERE id = ?", row)

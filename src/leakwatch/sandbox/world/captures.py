@@ -12,7 +12,7 @@ from email.utils import parseaddr
 from typing import Any
 
 from leakwatch.sandbox.world.letters import message_id
-from leakwatch.sandbox.world.model import Json, World, instant
+from leakwatch.sandbox.world.model import Json, World, account_of, instant
 
 #: Labels that keep a copy out, with the reason.
 LABEL_REASONS = {"DRAFT": "draft", "SCHEDULED": "scheduled", "SPAM": "spam", "TRASH": "trash", "CHAT": "chat"}
@@ -28,7 +28,7 @@ class Judge:
         self.now = now
         self.owners: dict[str, Json] = {}
         for user in world.users:
-            for address in [user["email"], *((user.get("google") or {}).get("aliases", []))]:
+            for address in [user["email"], *((account_of(user) or {}).get("aliases", []))]:
                 self.owners[address.lower()] = user
         self.contacts: dict[str, Json] = {}
         self.leads: dict[str, Json] = {}
@@ -86,9 +86,9 @@ class Judge:
         """Why no copy may be read, if none may: any readable copy in a good place lets the mail pass."""
         reasons: list[str] = []
         for user in {user["email"]: user for user in map(self.user_of, people) if user}.values():
-            google = user.get("google")
+            account = account_of(user)
             only = mail.get("only")
-            if google is None or google.get("suspended") or (only is not None and user["email"] not in only):
+            if account is None or account.get("suspended") or (only is not None and user["email"] not in only):
                 continue
             if not user.get("notice_date"):
                 reasons.append("no_notice")

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from email.utils import parseaddr
 
 from leakwatch.sandbox.world.letters import message_id
-from leakwatch.sandbox.world.model import Json, World, instant
+from leakwatch.sandbox.world.model import Json, World, account_of, instant
 from leakwatch.sandbox.world.state import State, audits, event_times
 
 RULE = "meeting_without_follow_up"
@@ -53,7 +53,7 @@ class FollowUps:
         self.world = world
         mails = {message_id(mail, world): mail for mail in world.mails}
         ours = {user["email"].lower() for user in world.users}
-        ours |= {alias.lower() for user in world.users for alias in (user.get("google") or {}).get("aliases", [])}
+        ours |= {alias.lower() for user in world.users for alias in (account_of(user) or {}).get("aliases", [])}
         self.mails = [
             (item, instant(mails[item["message_id"]]["at"]), parseaddr(mails[item["message_id"]]["from"])[1] in ours)
             for item in world.truth.get("captures", [])

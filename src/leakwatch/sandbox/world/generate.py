@@ -7,15 +7,27 @@ import random
 from leakwatch.sandbox.world import appointment_cases, deals, follow_ups, million, oddmail, people, prospects
 from leakwatch.sandbox.world.builder import DAYS, SIZES, Builder
 from leakwatch.sandbox.world.mailing import LEAD_REACH, REACH, Mailing
-from leakwatch.sandbox.world.model import DEFAULT_DELEGATION, Json, World
+from leakwatch.sandbox.world.model import DEFAULT_DELEGATION, PROVIDERS, Json, World, at_microsoft
 from leakwatch.sandbox.world.reader import parse_world
 
 
-def generate(size: str, seed: int, *, scale: float = 1.0) -> World:
+def generate(size: str, seed: int, *, scale: float = 1.0, mailboxes: str = PROVIDERS[0]) -> World:
     """A world of this size (`small`, `medium`, `large`, `million`), or that share of everything in it but its people.
 
-    Raises WorldError for more of `million` than memory should hold.
+    `mailboxes`: one of PROVIDERS; it changes nothing else in the world. Raises WorldError for more of `million` than
+    memory should hold.
     """
+    world = _generated(size, seed, scale)
+    if mailboxes == PROVIDERS[0]:
+        return world
+    users = [
+        user if mailboxes == "both" and number % 2 == 0 else at_microsoft(user)
+        for number, user in enumerate(world.users)
+    ]
+    return parse_world(world.as_json() | {"users": users})
+
+
+def _generated(size: str, seed: int, scale: float) -> World:
     if size == million.NAME:
         return parse_world(million.of_scale(scale, seed).whole().as_json())
     build = Builder(SIZES[size].scaled(scale), seed, random.Random(f"{size}:{seed}"))

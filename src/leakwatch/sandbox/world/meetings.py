@@ -6,7 +6,7 @@ import base64
 import hashlib
 from collections.abc import Iterable
 
-from leakwatch.sandbox.google.meeting_fields import FIELDS
+from leakwatch.sandbox.google.meeting_fields import FIELDS, NoCalendarError
 from leakwatch.sandbox.google.meetings import Meetings, foreign_id, split_mark
 from leakwatch.sandbox.world.check import Node
 from leakwatch.sandbox.world.model import ACTS, MEETING_SKIPS, MEETING_STATES, Json, World, instant
@@ -62,11 +62,16 @@ def act(meetings: Meetings, event: str, given: Json) -> Json:
 
 
 def seed_meetings(world: World, meetings: Meetings) -> None:
-    """All meetings that people were invited to before the start."""
+    """All meetings that people were invited to before the start, of those that concern a calendar at Google."""
+    elsewhere = any(user.get("microsoft") is not None for user in world.users)
     with meetings.store.mail.writing():
         for meeting in sorted(world.meetings, key=lambda meeting: instant(meeting["at"])):
             if instant(meeting["at"]) <= world.start:
-                invite(meeting, world, meetings)
+                try:
+                    invite(meeting, world, meetings)
+                except NoCalendarError:
+                    if not elsewhere:
+                        raise
 
 
 # -- checking -------------------------------------------------------------------------------------------

@@ -12,6 +12,9 @@ from leakwatch.sandbox.clock import parse_instant
 FORMAT = "leakwatch-world/1"
 Json = dict[str, Any]
 
+#: Who has the mailboxes of a generated world; `both`: every second user is at Microsoft.
+PROVIDERS = ("google", "microsoft", "both")
+
 ROLES = ("rep", "manager", "revops", "admin", "integration")
 USER_TYPES = ("Standard", "PowerPartner", "PowerCustomerSuccess", "CustomerSuccess", "CSPLitePortal", "CsnOnly")
 STAGE_MEANINGS = ("open", "won", "lost", "suspended", "abandoned")
@@ -133,6 +136,24 @@ class World:
         body |= {"meetings": self.meetings} if self.meetings else {}
         body |= {"timeline": self.timeline}
         return body | {"truth": self.truth}
+
+
+def account_of(user: Json) -> Json | None:
+    """What the file says of a user's account at Google or Microsoft; None for a user with neither."""
+    google = user.get("google")
+    return google if google is not None else user.get("microsoft")
+
+
+def at_microsoft(user: Json) -> Json:
+    """The same user with the account at Microsoft instead of Google; without one, the user as it is."""
+    google = user.get("google")
+    if google is None:
+        return user
+    aliases = [*google.get("aliases", []), *google.get("non_editable_aliases", [])]
+    body: Json = {"aliases": aliases} | {key: google[key] for key in ("suspended", "created") if key in google}
+    if not google.get("gmail", True):
+        body["mailbox"] = "none"
+    return {key: value for key, value in user.items() if key != "google"} | {"microsoft": body}
 
 
 DEFAULT_DELEGATION = (

@@ -9,7 +9,7 @@ from typing import Any
 
 from leakwatch.sandbox.clock import VirtualClock, format_instant
 from leakwatch.sandbox.google.meetings import Meetings
-from leakwatch.sandbox.google.post import PostOffice
+from leakwatch.sandbox.mail_room import MailRoom
 from leakwatch.sandbox.world import letters
 from leakwatch.sandbox.world import meetings as world_meetings
 from leakwatch.sandbox.world.model import Json, World, instant
@@ -25,7 +25,7 @@ class Player:
 
     world: World
     org: OrgLike
-    post: PostOffice
+    post: MailRoom
     meetings: Meetings
     clock: VirtualClock
     refs: ChainMap[str, str] = field(default_factory=ChainMap[str, str])
@@ -148,7 +148,8 @@ class Player:
         letter = letters.build(self.world.mail(event["mail"]), self.world)
         former = self.drafts.get(event["draft"])
         at = instant(event["at"])
-        self.drafts[event["draft"]] = self.post.save_draft(event["mailbox"], letter.raw_own, at, former)
+        mailbox = str(event["mailbox"])
+        self.drafts[event["draft"]] = self.post.of(mailbox).save_draft(mailbox, letter.raw_own, at, former)
         return self.drafts[event["draft"]]
 
     def _do_send_draft(self, event: Json) -> dict[str, str]:
@@ -158,16 +159,17 @@ class Player:
 
     def _message(self, event: Json) -> str:
         key = letters.message_id(self.world.mail(event["mail"]), self.world)
-        return self.post.store.find(event["mailbox"], key)[-1]
+        mailbox = str(event["mailbox"])
+        return self.post.of(mailbox).find(mailbox, key)[-1]
 
     def _do_move(self, event: Json) -> None:
-        self.post.move(event["mailbox"], self._message(event), event["to"])
+        mailbox = str(event["mailbox"])
+        self.post.of(mailbox).move(mailbox, self._message(event), event["to"])
 
     def _do_label(self, event: Json) -> None:
-        store, mailbox = self.post.store, str(event["mailbox"])
-        add = [store.create_label(mailbox, name) for name in event.get("add", [])]
-        remove = [store.create_label(mailbox, name) for name in event.get("remove", [])]
-        store.change_labels(mailbox, self._message(event), add=add, remove=remove)
+        mailbox = str(event["mailbox"])
+        names = [list(event.get(key, [])) for key in ("add", "remove")]
+        self.post.of(mailbox).relabel(mailbox, self._message(event), names[0], names[1])
 
     # -- meetings ----------------------------------------------------------------------------------
 
@@ -188,7 +190,8 @@ class Player:
 
     def _suspend(self, event: Json, *, suspended: bool) -> None:
         user = self.world.user(event["user"])
-        self.post.directory.suspend(user["email"].lower(), suspended=suspended)
+        address = user["email"].lower()
+        self.post.of(address).suspend(address, suspended=suspended)
 
     # -- state -------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from leakwatch.sandbox.microsoft.tenant import PLACES
 from leakwatch.sandbox.world.check import REFERENCE, Node, WorldError, nearest
 from leakwatch.sandbox.world.letters import message_id
 from leakwatch.sandbox.world.meetings import check_act, check_meetings, check_truth, split_uid, uid
@@ -148,7 +149,10 @@ def _users(root: Node) -> set[str]:
     for node in root.items("users"):
         node.keys(
             ("ref", "first_name", "last_name", "email", "role"),
-            ("username", "title", "manager", "active", "user_type", "notice_date", "google", "language", "currency"),
+            (
+                *("username", "title", "manager", "active", "user_type", "notice_date", "google", "microsoft"),
+                *("language", "currency"),
+            ),
         )
         _claim(node.child("ref"), references)
         node.child("role").text(choices=ROLES)
@@ -161,6 +165,7 @@ def _users(root: Node) -> set[str]:
             node.child("google").keys(
                 (), ("aliases", "non_editable_aliases", "admin", "suspended", "gmail", "created", "labels")
             )
+        _microsoft(node)
     for node in root.items("users"):
         if node.child("manager").value is not None:
             node.child("manager").reference(references)
@@ -170,6 +175,17 @@ def _users(root: Node) -> set[str]:
         for member in node.items("members"):
             member.reference(references)
     return references
+
+
+def _microsoft(user: Node) -> None:
+    node = user.child("microsoft")
+    if node.value is None:
+        return
+    if user.child("google").value is not None:
+        node.problem("a user has an account at Google or at Microsoft, not at both")
+    node.keys((), ("aliases", "folders", "upn", "mailbox", "guest", "suspended", "created"))
+    if node.child("mailbox").value is not None:
+        node.child("mailbox").text(choices=PLACES)
 
 
 def _claim(node: Node, references: set[str]) -> None:

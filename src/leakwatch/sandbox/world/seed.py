@@ -9,10 +9,12 @@ from typing import Any, Protocol
 
 from leakwatch.sandbox.clock import format_instant
 from leakwatch.sandbox.google.directory import Account, Directory
-from leakwatch.sandbox.google.post import PostOffice
+from leakwatch.sandbox.mail_room import MailRoom
+from leakwatch.sandbox.microsoft.exchange import Exchange
+from leakwatch.sandbox.microsoft.tenant import Person
 from leakwatch.sandbox.world import letters
 from leakwatch.sandbox.world.check import REFERENCE, WorldError
-from leakwatch.sandbox.world.model import Json, World, instant
+from leakwatch.sandbox.world.model import Json, World, account_of, instant
 
 #: Google's id of the sandbox's one Workspace customer.
 CUSTOMER = "C0sandbox1"
@@ -202,18 +204,45 @@ def _record_row(record: Json, refs: dict[str, str], world: World) -> Json:
     return row | resolve_fields(record["fields"], refs)
 
 
-def seed_google(world: World, post: PostOffice) -> None:
-    """Accounts, labels, and all mail from before the start."""
-    with post.store.writing():
+def seed_mailboxes(world: World, post: MailRoom) -> None:
+    """Accounts at either provider, labels and folders, and all mail from before the start."""
+    with post.google.store.writing():
         for user in world.users:
             google = user.get("google")
             if google is not None:
-                put_account(world, post.directory, user)
+                put_account(world, post.google.directory, user)
                 for label in google.get("labels", []):
-                    post.store.create_label(user["email"].lower(), label)
+                    post.google.store.create_label(user["email"].lower(), label)
+            if user.get("microsoft") is not None:
+                _put_person(world, post.microsoft, user)
         for mail in sorted(world.mails, key=lambda mail: instant(mail["at"])):
             if instant(mail["at"]) <= world.start and not mail.get("held"):
                 post.deliver(letters.build(mail, world), instant(mail["at"]))
+
+
+def _put_person(world: World, exchange: Exchange, user: Json) -> None:
+    """One user of the Microsoft tenant, with the folders of the mailbox."""
+    account: Json = user["microsoft"]
+    created = account.get("created")
+    mailbox = account.get("mailbox", "cloud")
+    address = user["email"].lower()
+    exchange.tenant.put(
+        Person(
+            address=address,
+            given_name=user["first_name"],
+            surname=user["last_name"],
+            aliases=tuple(account.get("aliases", [])),
+            upn=account.get("upn"),
+            title=user.get("title"),
+            mailbox=mailbox,
+            guest=account.get("guest", False),
+            time_zone=world.company["time_zone"],
+            language=user.get("language", world.company.get("language", "en-US")),
+            created=instant(created) if created else datetime.combine(_hired(world), time(8), UTC),
+        )
+    )
+    for path in account.get("folders", []) if mailbox == "cloud" else []:
+        exchange.mailboxes.make_folder(address, path)
 
 
 def put_account(world: World, directory: Directory, user: Json) -> None:
@@ -236,8 +265,9 @@ def put_account(world: World, directory: Directory, user: Json) -> None:
     )
 
 
-def suspend_accounts(world: World, directory: Directory) -> None:
+def suspend_accounts(world: World, post: MailRoom) -> None:
     """Suspend who is suspended from the start (after their old mail was delivered)."""
     for user in world.users:
-        if (user.get("google") or {}).get("suspended"):
-            directory.suspend(user["email"].lower(), suspended=True)
+        if (account_of(user) or {}).get("suspended"):
+            address = user["email"].lower()
+            post.of(address).suspend(address, suspended=True)
