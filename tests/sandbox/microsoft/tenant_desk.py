@@ -77,7 +77,7 @@ class TenantDesk:
             assert f"{parts.scheme}://{parts.netloc}" == ORIGIN
             target = f"{parts.path}?{parts.query}"
         else:
-            target = "/v1.0" + quote(target, safe="/?&=$()'@:,%+;")
+            target = "/v1.0" + quote(target, safe="/?&=$()'@:,%;")
         given = {"authorization": self.bearer} | {name.lower().replace("_", "-"): v for name, v in headers.items()}
         data = b"" if body is None else json.dumps(body).encode()
         return self.graph.answer(GraphRequest(method, target, given, data, ORIGIN, behaviour))
