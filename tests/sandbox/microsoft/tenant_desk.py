@@ -110,7 +110,7 @@ class TenantDesk:
             link = page.get("@odata.deltaLink", "")
         return found, link
 
-    def batch(self, requests: list[dict[str, Any]]) -> Reply:
+    def batch(self, requests: list[dict[str, Any]], part_fault: Any = no_fault) -> Reply:
         """A `$batch`, as the application answers it."""
         body = json.dumps({"requests": requests}).encode()
         outer = GraphRequest("POST", "/v1.0/$batch", {"authorization": self.bearer}, body, ORIGIN)
@@ -118,7 +118,7 @@ class TenantDesk:
         async def no_pause() -> None:
             return None
 
-        return asyncio.run(batch.play(self.graph, outer, no_fault, no_pause))
+        return asyncio.run(batch.play(self.graph, outer, part_fault, no_pause))
 
     # -- what happens ------------------------------------------------------------------------------
 

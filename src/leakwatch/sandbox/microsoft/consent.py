@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -91,8 +90,3 @@ def guid(*parts: str) -> str:
     """A GUID that follows from names, so that the same world has the same ids."""
     digits = hashlib.sha256("\x00".join(parts).encode()).hexdigest()
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:32]}"
-
-
-def lower(addresses: Iterable[str]) -> list[str]:
-    """Addresses as they are compared."""
-    return [address.lower() for address in addresses]

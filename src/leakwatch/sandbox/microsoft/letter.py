@@ -44,8 +44,6 @@ class Letter:
     importance: str = "normal"
     read_receipt: bool = False
     delivery_receipt: bool = False
-    report: bool = False
-    """A delivery report or a read receipt (multipart/report): REPORT.* of Exchange."""
     invitation: dict[str, Any] | None = None
     """What an iCalendar part asks for or answers; see `Invitation`."""
 
@@ -84,7 +82,6 @@ def read_letter(raw: bytes) -> Letter:
         importance=_importance(texts),
         read_receipt="disposition-notification-to" in texts,
         delivery_receipt="return-receipt-to" in texts,
-        report=tree.get_content_type() == "multipart/report",
         invitation=asdict(found) if found else None,
     )
 
