@@ -19,6 +19,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -44,6 +45,8 @@ class Client:
     name: str
     script: str
     proxied: bool
+    mail: bool = False
+    """Whether it needs mailboxes too, at Microsoft."""
 
     @property
     def is_node(self) -> bool:
@@ -66,8 +69,31 @@ CLIENTS = {
         Client("jsforce", "jsforce_client.mjs", proxied=False),
         Client("aiosalesforce", "aiosalesforce_client.py", proxied=True),
         Client("tap_salesforce", "tap_salesforce_client.py", proxied=True),
+        Client("msal", "msal_client.py", proxied=False, mail=True),
     )
 }
+
+
+#: Graph v1.0 described by itself (CSDL), of August 2026.
+GRAPH_CSDL = (
+    "https://raw.githubusercontent.com/microsoftgraph/msgraph-metadata/f54f11b60956ea7b185ca0447b2b80805836ec7b/"
+    "clean_v10_metadata/cleanMetadata.xml"
+)
+
+
+def graph_csdl() -> Path:
+    """The description of Graph: the file that GRAPH_CSDL names, or fetched once from where it is published."""
+    given = os.environ.get("GRAPH_CSDL")
+    path = Path(given) if given else WORK / "graph-v1.0.xml"
+    if not path.exists():
+        WORK.mkdir(parents=True, exist_ok=True)
+        try:
+            with urllib.request.urlopen(GRAPH_CSDL, timeout=60) as answer:
+                data = answer.read()
+        except OSError as error:
+            raise SetupError(f"{GRAPH_CSDL}: {error}; name a copy of it by GRAPH_CSDL=FILE") from error
+        path.write_bytes(data)
+    return path
 
 
 def install(client: Client) -> list[str]:
@@ -101,15 +127,16 @@ def install(client: Client) -> list[str]:
 
 
 @contextlib.contextmanager
-def sandbox(name: str) -> Iterator[Path]:
+def sandbox(client: Client) -> Iterator[Path]:
     """Serve a fresh world; where its sandbox.json is."""
-    folder = WORK / "sandbox" / name
+    folder = WORK / "sandbox" / client.name
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     info, log = folder / "sandbox.json", folder / "served.log"
     command = [sys.executable, "-m", "leakwatch", "sandbox", "serve", "--world", "small", "--dir", str(folder)]
+    command += ["--mailboxes", "microsoft"] if client.mail else ["--no-google"]
     with log.open("wb") as out:
-        process = subprocess.Popen([*command, "--no-google", "--proxy-port", "0"], stdout=out, stderr=out)
+        process = subprocess.Popen([*command, "--proxy-port", "0"], stdout=out, stderr=out)
     try:
         until = time.monotonic() + _STARTS_WITHIN
         while not info.exists():
@@ -134,13 +161,14 @@ def environment(client: Client, info: Path) -> dict[str, str]:
     trusted = dict.fromkeys(("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"), card["ca_file"])
     given = {"SANDBOX_INFO": str(info), "NODE_PACKAGES": str(WORK / client.name), "PYTHONIOENCODING": "utf-8"}
     proxy = {"HTTPS_PROXY": card["proxy"]["url"], "NO_PROXY": "localhost"} if client.proxied else {}
-    return kept | trusted | given | proxy
+    described = {"GRAPH_CSDL": str(graph_csdl())} if client.mail else {}
+    return kept | trusted | given | proxy | described
 
 
 def run(client: Client) -> list[dict[str, Any]]:
     """All checks of a client, each with how it ended. A client that breaks off has one more, failed."""
     command = install(client)
-    with sandbox(client.name) as info:
+    with sandbox(client) as info:
         try:
             done = subprocess.run(
                 command, env=environment(client, info), capture_output=True, encoding="utf-8", errors="replace",

@@ -35,9 +35,16 @@ def test_a_path_may_be_written_as_segments_or_with_keys_in_brackets_and_in_any_c
 
 
 def test_what_the_sandbox_does_not_emulate_says_so(desk: TenantDesk) -> None:
-    assert desk.refused("/me/messages") == (501, "SandboxNotEmulated")
+    assert desk.refused("/groups") == (501, "SandboxNotEmulated")
+    assert desk.refused("/users/delta") == (501, "SandboxNotEmulated")
     assert desk.refused(f"/users/{ANN}/contacts/x") == (501, "SandboxNotEmulated")
     assert desk.ask(f"/users/{ANN}/messages/x", "DELETE").status == 501
+
+
+def test_an_application_has_no_me(desk: TenantDesk) -> None:
+    reply = desk.ask("/me/messages")
+    said = "/me request is only valid with delegated authentication flow."
+    assert (reply.status, reply.body["error"]["message"]) == (400, said)
 
 
 def test_each_service_refuses_in_its_own_words(desk: TenantDesk) -> None:

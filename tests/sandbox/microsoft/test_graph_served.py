@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -93,6 +94,10 @@ def test_msal_hands_on_what_entra_refuses(served: Served) -> None:
     assert refused["correlation_id"]
 
 
+def trusted(served: Served) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=str(served.keys.ca))
+
+
 class _Tokens(AccessTokenProvider):
     def __init__(self, token: str) -> None:
         self.token = token
@@ -109,7 +114,7 @@ def with_sdk(served: Served, work: Callable[[GraphServiceClient], Awaitable[Any]
     token = served.token()["access_token"]
 
     async def run() -> Any:
-        async with httpx.AsyncClient(verify=str(served.keys.ca), trust_env=False) as client:
+        async with httpx.AsyncClient(verify=trusted(served), trust_env=False) as client:
             provider = BaseBearerTokenAuthenticationProvider(_Tokens(token))
             adapter = GraphRequestAdapter(provider, client=client)
             adapter.base_url = f"{served.url}/v1.0"
@@ -185,7 +190,7 @@ def test_over_the_wire_the_fifth_request_at_once_in_a_mailbox_is_throttled(serve
     headers = {"Authorization": f"Bearer {served.token()['access_token']}"}
 
     async def run() -> list[int]:
-        async with httpx.AsyncClient(verify=str(served.keys.ca), trust_env=False, headers=headers) as client:
+        async with httpx.AsyncClient(verify=trusted(served), trust_env=False, headers=headers) as client:
             url = f"{served.url}/v1.0/users/{BOB}/messages"
             answers = await asyncio.gather(*(client.get(url, timeout=30) for _ in range(5)))
             return sorted(answer.status_code for answer in answers)

@@ -130,6 +130,11 @@ def no_segment(name: str) -> GraphError:
     return GraphError(400, "BadRequest", f"Resource not found for the segment '{name}'.")
 
 
+def no_signed_in_user() -> GraphError:
+    """400: an application has no `/me`."""
+    return GraphError(400, "BadRequest", "/me request is only valid with delegated authentication flow.")
+
+
 def not_emulated(what: str) -> GraphError:
     """501: Graph has it, the sandbox does not."""
     return GraphError(501, "SandboxNotEmulated", f"The sandbox does not emulate {what}.")

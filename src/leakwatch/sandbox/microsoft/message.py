@@ -129,10 +129,12 @@ def _one(listing: list[dict[str, str]]) -> dict[str, Any] | None:
     return {"emailAddress": dict(listing[0])} if listing else None
 
 
-def _index(_view: View, item: Item) -> str:
-    replies = [item.sent] if item.letter.parents else []
-    began = item.sent - 3_600_000 if replies else item.sent
-    return base64.b64encode(ids.conversation_index(item.thread, began, replies)).decode("ascii")
+def _index(view: View, item: Item) -> str:
+    """The conversation's beginning as far as the mailbox knows it, and each reply on the way to this message."""
+    replies = view.mailboxes.sent_of(item.mailbox, list(dict.fromkeys(reversed(item.letter.parents))))
+    began, *between = [*replies, item.sent]
+    index = ids.conversation_index(item.thread, began, between)
+    return base64.b64encode(index).decode("ascii")
 
 
 _MAKERS: dict[str, Callable[[View, Item], Any]] = {

@@ -34,7 +34,7 @@ ROOT = "/v1.0"
 
 #: First segments that Graph has and the sandbox has not.
 _OTHERS = frozenset(
-    ("me", "groups", "sites", "drives", "subscriptions", "communications", "chats", "teams", "directory",
+    ("groups", "sites", "drives", "subscriptions", "communications", "chats", "teams", "directory",
      "organization", "applications", "serviceprincipals", "reports", "security", "auditlogs", "places", "contacts")
 )  # fmt: skip
 
@@ -108,7 +108,11 @@ class GraphService:
         return reply
 
     def _route(self, method: str, path: str) -> tuple[Route, list[str]]:
-        segments = segments_of(path)
+        segments = [one for one in segments_of(path) if one]
+        if not segments or segments[0].lower() == "me":
+            raise errors.no_signed_in_user() if segments else errors.no_segment("")
+        if segments[-1].lower() == "delta" and len(segments) == 2:
+            raise errors.not_emulated(f"change tracking of {segments[0]}")
         fitting = [(route, keys) for route in self.routes if (keys := route.match(segments)) is not None]
         # A named segment is meant before a key: users/$count is no user.
         fitting.sort(key=lambda pair: pair[0].pattern.count("{}"))

@@ -163,6 +163,12 @@ class Mailboxes:
         query = "SELECT id FROM ms_item WHERE mailbox = ? AND message_id = ? ORDER BY id"
         return [row[0] for row in self.db.execute(query, (mailbox, f"<{message_id.strip('<>')}>"))]
 
+    def sent_of(self, mailbox: str, message_ids: list[str]) -> list[int]:
+        """When these messages were sent, in milliseconds since the epoch; those that the mailbox has."""
+        query = "SELECT min(sent) FROM ms_item WHERE mailbox = ? AND message_id = ?"
+        rows = [self.db.execute(query, (mailbox, f"<{one}>")).fetchone() for one in message_ids]
+        return [int(row[0]) for row in rows if row[0] is not None]
+
     def where(self, mailbox: str, condition: str, values: list[Any], tail: str = "") -> list[Item]:
         """The messages that a condition in SQL is true of; `tail`: order and limit."""
         query = f"SELECT {ITEM} FROM ms_item WHERE mailbox = ? AND ({condition}) {tail}"
