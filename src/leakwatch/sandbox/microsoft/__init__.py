@@ -13,7 +13,8 @@ Where things are:
     batch        `$batch`; `app`: all of it as an ASGI application
     tenant       users as Entra keeps them (tables `ms_user`); `users`: `/users` over them
     ids          ids of folders and items, mutable and immutable, and change keys
-    store        mailboxes (tables `ms_*` in the sandbox's one file of mailboxes), with the log that delta reads
+    store        mailboxes (tables `ms_*` in the sandbox's one file of mailboxes), with the log that delta reads;
+                 `rows`: those tables, the folders of a new mailbox, and what a message is in them
     exchange     what mail servers and people do with mail: deliver, draft, send, move, read, delete
     letter       what a mailbox keeps of a message's bytes; `invitation`: what of an iCalendar part
     message      a message as Graph shows it; `mail`: lists and single messages; `folders`: mail folders
@@ -23,4 +24,9 @@ To add a resource (calendars, calls, chats): a module with a class over the stor
 gives its `Route`s, and one line in `service.build`. A handler gets a `GraphCall`, whose mailbox exists and may be read
 by the caller, and gives a body; errors are raised as `GraphError`. State goes into tables of its own
 (`store.define`), so that saving and restoring the sandbox take it along.
+
+Outside of here: `sandbox/mail_room` is the one counter that a world's letters go to, whoever has the mailboxes;
+`world/seed` makes the users of a world, `world/meetings` puts meetings into Google's calendars alone so far;
+`control/microsoft` steers the tenant; `fault_bodies` has what faults answer. Tests ask `GraphService.answer` in
+process (`tests/sandbox/microsoft/tenant_desk.py`); `make conformance` holds the bodies against Graph's own CSDL.
 """
