@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import email.utils
+import re
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from leakwatch.core import addresses
 from leakwatch.core.addresses import (
     AddressPatterns,
     canonical,
@@ -135,3 +139,47 @@ def test_normalising_twice_changes_nothing(value: str):
     if once is not None:
         assert normalise(once) == once
         assert canonical(canonical(once)) == canonical(once)
+
+
+# Plain headers, and what may stand in one that only looks plain.
+HOSTILE_PIECES = (
+    " ", "  ", ",", ", ", "<", ">", "@", ".", "..", ":", ";", '"', "\\", "(", ")", "(x)", "[", "]", "'", "=", "+", "-",
+    "\t", "\r\n ", "\x00", "\x7f", "\u00a0", "\u202e", "\ud83d", "=?utf-8?q?=C5=9E?=", "Ann", "Ayşe Yılmaz", "A. B",
+    "ann@acme.com", "<ann@acme.com>", "ann@[10.0.0.1]", '"Doe, Jo" ', "team: ", "mailto:", "SRS0=HHH=TT=a.com=bob",
+    "a" * 65, "x@" + "b" * 64 + ".com", "ann.@acme.com", ".ann@acme.com", "ANN@ACME.COM", "ann@acme", "a@b.com.",
+    "bob+tag@acme-corp.co.uk", "münchen.de", "ann@münchen.de", "\u0130", "ß", "ann at acme.com",
+)  # fmt: skip
+plain_entries = st.builds(
+    lambda name, address: f"{name}<{address}>" if name else address,
+    st.sampled_from(["", "Ann ", "Ayşe Yılmaz ", '"Doe, Jo" ', "A. B. Smith ", "=?utf-8?q?=C5=9E?= ", "ann@x.com "]),
+    st.sampled_from(
+        ["ann@acme.com", "Bob.X+t@acme-corp.co.uk", "a@b.c", "_@-.-", "x" * 65 + "@a.com", "a@" + "b" * 64]
+    ),
+)
+address_headers = st.one_of(
+    st.lists(plain_entries, max_size=4).map(", ".join),
+    st.lists(st.one_of(st.sampled_from(HOSTILE_PIECES), plain_entries), max_size=8).map("".join),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(address_headers)
+def test_a_plain_header_says_the_same_however_it_is_read(header: str):
+    value = addresses._unfolded(header)
+    plain = addresses._plain_pairs(value)
+    read = email.utils.getaddresses([value], **addresses._LENIENT)
+    assert plain is None or plain == read
+
+
+def test_the_usual_forms_are_read_as_plain():
+    header = 'Ayşe Yılmaz <ayse@acme.com>, "Doe, Jo" <jo.doe+x@b.co.uk>,bob@c.com, =?utf-8?q?=C5=9E?= <s@d.com>'
+    assert addresses._plain_pairs(header) == email.utils.getaddresses([header])
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.one_of(st.sampled_from(HOSTILE_PIECES), address_headers, st.emails()))
+def test_a_plain_address_comes_to_the_same_by_either_way(written: str):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(addresses, "_PLAIN_ADDRESS", re.compile(r"(?!)"))
+        slow = normalise(written)
+    assert normalise(written) == slow

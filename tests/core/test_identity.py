@@ -46,9 +46,9 @@ def test_a_message_id_of_five_kilobytes_still_has_a_key_of_its_own():
 
 def test_a_thread_is_named_by_its_root_also_when_the_parent_was_never_seen():
     assert references("<p@x>", "<root@x> <p@x>") == ("root@x", "p@x")
-    assert thread_root("me@x", "<p@x>", "<root@x>\r\n <p@x>") == "root@x"
-    assert thread_root("me@x", "<p@x>", None) == "p@x"
-    assert thread_root("me@x", "Your message of Monday", None) == "me@x"
+    assert thread_root("me@x", references("<p@x>", "<root@x>\r\n <p@x>")) == "root@x"
+    assert thread_root("me@x", references("<p@x>", None)) == "p@x"
+    assert thread_root("me@x", references("Your message of Monday", None)) == "me@x"
 
 
 def test_recipient_order_does_not_change_a_fingerprint_but_a_recipient_does():

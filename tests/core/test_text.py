@@ -6,11 +6,24 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
+from leakwatch.core import text
 from leakwatch.core.text import clean_line, cut, fold
 
 
 def test_controls_surrogates_and_direction_overrides_are_removed():
     assert clean_line("a\x00b\x1b[31m\ud83d c\u202e\ufeff\r\n d\u2028e") == "ab[31m c d e"
+
+
+def test_nothing_that_a_line_is_cleaned_of_counts_as_printable():
+    printable = "".join(one for one in map(chr, range(0x110000)) if one.isprintable() and one != " ")
+    assert text._UNWANTED.search(printable) is None
+    assert text._BLANKS.search(printable) is None
+
+
+@given(st.lists(st.one_of(st.sampled_from([" ", "  ", "\t", "\u00a0", "\x00", "ş", "a b"]), st.text(max_size=3))))
+def test_a_clean_line_is_left_as_it_is_and_another_is_cleaned(parts: list[str]):
+    line = "".join(parts)
+    assert clean_line(line) == text._BLANKS.sub(" ", text._UNWANTED.sub("", line)).strip()
 
 
 def test_a_cut_falls_between_characters_and_is_marked():

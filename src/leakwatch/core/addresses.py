@@ -20,6 +20,7 @@ MAX_HEADER_CHARACTERS = 1_000_000  # a longer header is an attack; what lies bey
 MAX_ENCODED = 20_000  # characters of one text with encoded words: enough for 1,000 that are shown, three bytes each
 MAX_PARSED = 20_000  # characters of an address header parsed as a whole; of a longer one each address by itself
 MAX_ENTRY = 2_000  # characters of one address with its name
+MAX_LOCAL = 64  # characters before the @ (RFC 5321 §4.5.3.1)
 MAX_ADDRESS = 320  # 64 for the local part, @, 255 for the domain (RFC 5321 §4.5.3.1)
 DOT_BLIND_DOMAINS = frozenset({"gmail.com", "googlemail.com"})  # the only ones known to ignore dots
 
@@ -29,6 +30,14 @@ _ADDRESS = re.compile(r"[^\s@<>,;:\\\"()\[\]]{1,64}@[^\s@<>,;:\\\"()\[\]]{1,255}
 _DOMAIN = re.compile(r"(?=.{1,253}$)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _SRS = re.compile(r"srs[01][=+-](?:[^=]*=)*?[^=]{2,}=[^=]{2}=(?P<domain>[^=@]+)=(?P<local>[^@]+)@.+", re.IGNORECASE)
 _PRVS = re.compile(r"(?:prvs|msprvs1)=[^=@]+=(?P<address>[^@]+@.+)", re.IGNORECASE)
+# What nearly every header holds: printable words or one quoted string before <address>, or the address alone. The
+# standard library, which takes ten times as long over them, comes to the same (tested on generated headers).
+_PLAIN_ADDRESS = re.compile(r"[A-Za-z0-9_-]+(?:[.+][A-Za-z0-9_-]+)*@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
+_WORD = r"[^\s()<>@,:;\"\[\]\\]+"
+_PLAIN_ENTRY = re.compile(
+    rf'(?:(?:"(?P<quoted>[^"\\]*)"|(?P<words>{_WORD}(?: {_WORD})*)) )?<(?P<within>{_PLAIN_ADDRESS.pattern})>'
+    rf"|(?P<bare>{_PLAIN_ADDRESS.pattern})"
+)
 _SPELLED = re.compile(r"([\w.+-]{1,64})\s+(?:at|\(at\)|\[at\])\s+([\w-]{1,63}(?:\.[\w-]{1,63}){1,8})", re.IGNORECASE)
 
 
@@ -58,6 +67,10 @@ def _decoded(part: bytes | str, charset: str | None) -> str:
 
 def normalise(address: str) -> str | None:
     """Return `address` trimmed, unwrapped (`SRS`, `prvs`), lower case and with an ASCII domain; None if it is none."""
+    if _PLAIN_ADDRESS.fullmatch(address):  # nothing to unwrap: what follows would come to the same
+        plain = address.lower()
+        local, _, domain = plain.partition("@")
+        return plain if len(local) <= MAX_LOCAL and _DOMAIN.fullmatch(domain) else None
     text = clean_line(address).strip("<>'\" \t").removeprefix("mailto:")
     if len(text) > MAX_ADDRESS * 3 or "@" not in text:
         return None
@@ -71,7 +84,7 @@ def normalise(address: str) -> str | None:
     if local.startswith('"') and local.endswith('"') and len(local) > 2:
         local = local[1:-1]
     ascii_domain = _ascii(domain.rstrip("."))
-    if ascii_domain is None or not local or len(local) > 64 or len(local) + len(ascii_domain) > MAX_ADDRESS:
+    if ascii_domain is None or not local or len(local) > MAX_LOCAL or len(local) + len(ascii_domain) > MAX_ADDRESS:
         return None
     result = f"{local.lower()}@{ascii_domain}"
     return result if _ADDRESS.fullmatch(result) else None
@@ -89,16 +102,21 @@ def _ascii(domain: str) -> str | None:
 
 def parse_list(values: Iterable[str]) -> list[tuple[str, str]]:
     """Return (name, address) of every usable address in the given header values, in order, first mention only."""
+    each = [_known(value) if len(value) <= MAX_PARSED else _usable(value) for value in values]
+    return list(each[0] if len(each) == 1 else _once(pair for some in each for pair in some))
+
+
+def _once(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Return each address once, in order of first mention, with the first name it was given."""
     found: dict[str, str] = {}
-    for value in values:
-        for name, usable in _known(value) if len(value) <= MAX_PARSED else _usable(value):
-            if not found.get(usable):
-                found[usable] = name
-    return [(name, address) for address, name in found.items()]
+    for name, address in pairs:
+        if not found.get(address):
+            found[address] = name
+    return tuple((name, address) for address, name in found.items())
 
 
 def _usable(value: str) -> tuple[tuple[str, str], ...]:
-    """Return (name, address) of every usable address in one header value."""
+    """Return (name, address) of every usable address in one header value, each once."""
     found: list[tuple[str, str]] = []
     for name, address in (pair for entry in _entries(_unfolded(value)) for pair in _pairs(entry)):
         usable = normalise(address) or _from_name(name, address)
@@ -106,7 +124,7 @@ def _usable(value: str) -> tuple[tuple[str, str], ...]:
             continue
         shown = decode_words(name)
         found.append(("" if shown.lower() == usable else shown, usable))
-    return tuple(found)
+    return _once(found)
 
 
 # The same people write again and again, and reading their headers is the dearest part of a mail.
@@ -138,11 +156,33 @@ def _entries(value: str) -> list[str]:
 
 
 def _pairs(value: str) -> list[tuple[str, str]]:
+    """Return (name, address) of everything in `value`, names still encoded."""
+    plain = _plain_pairs(value)
+    if plain is not None:
+        return plain
     try:
         return email.utils.getaddresses([value], **_LENIENT)
     except (RecursionError, IndexError, ValueError):
         # Nested comments beyond the interpreter's stack are an attack: take what looks like an address, no names.
         return [("", found) for found in _ADDRESS.findall(value)]
+
+
+def _plain_pairs(value: str) -> list[tuple[str, str]] | None:
+    """Return what `value` holds if it is a list of plain entries and nothing else; None if it must be parsed."""
+    if not value.isprintable():
+        return None
+    line = value.strip(" ")
+    found: list[tuple[str, str]] = []
+    at = 0
+    while (entry := _PLAIN_ENTRY.match(line, at)) is not None:
+        found.append((entry["quoted"] or entry["words"] or "", entry["within"] or entry["bare"]))
+        at = entry.end()
+        if at == len(line):
+            return found
+        if line[at] != ",":
+            return None
+        at += 2 if line.startswith(" ", at + 1) else 1
+    return None
 
 
 def _unfolded(value: str) -> str:
@@ -167,6 +207,7 @@ def in_domain(domain: str, parent: str) -> bool:
     return domain == parent or domain.endswith("." + parent)
 
 
+@lru_cache(maxsize=8_192)  # of each mail's people they are asked five times, and the same people write again
 def variants(address: str) -> tuple[str, ...]:
     """Return `address` and the forms that reach the same person, best first: without its plus tag, without dots."""
     local, _, domain = address.rpartition("@")

@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Any
 
 from leakwatch.core.addresses import normalise
@@ -29,8 +30,13 @@ def normalise_message_id(value: str | None) -> str | None:
         return None
     text = clean_line(value)
     bracketed = _MESSAGE_ID.search(text)
-    text = bracketed.group(1) if bracketed is not None else text.strip("<> ")
-    text = "".join(text.split())
+    return _bare(bracketed.group(1) if bracketed is not None else text.strip("<> "))
+
+
+def _bare(text: str) -> str | None:
+    """Return what stands between the brackets of a Message-ID, of a clean line, in its one form; None if nothing."""
+    if " " in text:
+        text = text.replace(" ", "")
     local, at, domain = text.rpartition("@")
     if not at:
         return text or None
@@ -42,16 +48,15 @@ def references(in_reply_to: str | None, references_header: str | None) -> tuple[
     for header in (references_header, in_reply_to):
         if not header:
             continue
-        found = [normalise_message_id(f"<{part}>") for part in _MESSAGE_ID.findall(clean_line(header))]
+        found = [_bare(part) for part in _MESSAGE_ID.findall(clean_line(header))]
         usable = [part for part in found if part is not None and "@" in part]
         if usable:
             return tuple(dict.fromkeys(usable))
     return ()
 
 
-def thread_root(message_id: str | None, in_reply_to: str | None, references_header: str | None) -> str | None:
-    """Return the Message-ID that began the conversation: first of References, else In-Reply-To, else its own."""
-    chain = references(in_reply_to, references_header)
+def thread_root(message_id: str | None, chain: Sequence[str]) -> str | None:
+    """Return the Message-ID that began the conversation: the oldest of its `references`, else its own."""
     return chain[0] if chain else message_id
 
 
@@ -60,6 +65,7 @@ def _digest(*parts: str) -> str:
     return hashlib.sha256(joined).hexdigest()[:40]
 
 
+@lru_cache(maxsize=8_192)  # each mail's is asked six times, and those before it in its conversation are few
 def mail_key(message_id: str) -> str:
     """Return the key of the mail with this normalised Message-ID."""
     return MAIL_PREFIX + _digest(message_id)

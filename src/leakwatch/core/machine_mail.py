@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 
 from leakwatch.core import identity
 from leakwatch.core.addresses import in_domain
@@ -25,6 +25,7 @@ _LINK_HOST = re.compile(r"<(?:mailto:[^<>@]*@|https?://)([^<>/?:]*)")  # of each
 _GROUP_HOSTS = frozenset({"googlegroups.com", "groups.google.com"})
 _CALENDAR_SENDERS = frozenset({"calendar-notification@google.com"})
 _NO = frozenset({"", "no", "false", "0"})
+_NOTHING = frozenset[str]()
 MAX_KEYWORD_FIELD = 1_000  # characters looked at of a field that holds one keyword (RFC 5322 §2.1.1: 998 a line)
 
 
@@ -42,14 +43,19 @@ def first(headers: Headers, name: str) -> str:
     return values[0] if values else ""
 
 
-def keywords(headers: Headers, name: str) -> set[str]:
+def keywords(headers: Headers, name: str) -> Set[str]:
     """Return the keyword of every occurrence of a header: what stands before `;`, without comments (RFC 3834 §5)."""
-    values = (_without_comments(clean_line(raw[:MAX_KEYWORD_FIELD])) for raw in headers.get(name, ()))
+    raw_values = headers.get(name)
+    if not raw_values:
+        return _NOTHING
+    values = (_without_comments(clean_line(raw[:MAX_KEYWORD_FIELD])) for raw in raw_values)
     return {value.partition(";")[0].strip().lower() for value in values} - {""}
 
 
 def _without_comments(value: str) -> str:
     """Return `value` without what stands in parentheses; they nest, and a backslash quotes one (RFC 5322 §3.2.2)."""
+    if "(" not in value:
+        return value
     kept: list[str] = []
     depth = 0
     quoted = False

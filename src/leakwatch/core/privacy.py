@@ -9,8 +9,9 @@ from functools import cached_property
 
 from leakwatch.core.addresses import AddressPatterns, canonical, domain_of, in_domain, normalise
 from leakwatch.core.text import clean_line, fold
-from leakwatch.model import Activity, Direction, Participant, Role, SkipReason
+from leakwatch.model import Activity, Direction, Participant, Role, SkipReason, participant
 
+MOST_KNOWN = 16_384  # addresses remembered as ours or not
 MAX_PARTICIPANTS = 998  # kept of one mail; the rest is counted (10,000 recipients are no conversation)
 
 
@@ -20,9 +21,18 @@ class Insiders:
     def __init__(self, *, domains: Iterable[str], addresses: Iterable[str]) -> None:
         self._domains = tuple(sorted({domain.strip().lower().lstrip("@") for domain in domains} - {""}))
         self._addresses = {canonical(address) for raw in addresses if (address := normalise(raw)) is not None}
+        self._known: dict[str, bool] = {}  # the same people stand in mail after mail
 
     def holds(self, address: str) -> bool:
         """Return whether `address` (lower case) belongs to one of us."""
+        known = self._known.get(address)
+        if known is None:
+            if len(self._known) >= MOST_KNOWN:
+                self._known.clear()
+            known = self._known[address] = self._is_ours(address)
+        return known
+
+    def _is_ours(self, address: str) -> bool:
         if canonical(address) in self._addresses:
             return True
         domain = domain_of(address)
@@ -34,15 +44,16 @@ class Insiders:
         Whoever sent a mail from one of our mailboxes is, whatever address they sent it as.
         """
         sent = activity.direction is Direction.OUTBOUND
-        known: dict[str, bool] = {}
-        people: list[Participant] = []
-        for person in activity.participants:
-            inside = known.get(person.address)
-            if inside is None:
-                inside = known[person.address] = self.holds(person.address)
-            inside = inside or (sent and person.role is Role.FROM)
-            people.append(person if person.internal is inside else replace(person, internal=inside))
-        return replace(activity, participants=tuple(people))
+        inside = [self.holds(person.address) or (sent and person.role is Role.FROM) for person in activity.participants]
+        if inside == [person.internal for person in activity.participants]:
+            return activity
+        people = zip(activity.participants, inside, strict=True)
+        return replace(
+            activity,
+            participants=tuple(
+                participant(one.address, one.role, one.name, ours, one.response) for one, ours in people
+            ),
+        )
 
 
 @dataclass(frozen=True)
@@ -93,8 +104,7 @@ def _whole(word: str) -> str:
 
 def screen(activity: Activity, rules: PrivacyRules) -> SkipReason | None:
     """Return why `activity` (participants marked by `Insiders.mark`) must not be stored, or None if it may."""
-    addresses = {person.address for person in activity.participants}
-    if rules.blocked and any(rules.blocked.match(address) for address in addresses):
+    if rules.blocked and any(map(rules.blocked.match, _addresses(activity))):
         return SkipReason.BLOCKED
     if is_internal(activity) and not activity.private:  # of a private one nobody else is kept: that tells nothing
         return SkipReason.INTERNAL_ONLY
@@ -102,11 +112,15 @@ def screen(activity: Activity, rules: PrivacyRules) -> SkipReason | None:
         return SkipReason.CONFIDENTIAL_SUBJECT
     if activity.sensitivity in rules.sensitivities:
         return SkipReason.SENSITIVE
-    if rules.allowed and not any(rules.allowed.match(address) for address in addresses):
+    if rules.allowed and not any(map(rules.allowed.match, _addresses(activity))):
         return SkipReason.NOT_ON_LIST
     if activity.bulk and not rules.log_bulk:
         return SkipReason.BULK
     return None
+
+
+def _addresses(activity: Activity) -> set[str]:
+    return {person.address for person in activity.participants}
 
 
 def is_internal(activity: Activity) -> bool:
@@ -114,8 +128,9 @@ def is_internal(activity: Activity) -> bool:
 
     BCC does not count: only the sender's copy shows it, and every copy of a mail must be judged alike.
     """
-    visible = [person for person in activity.participants if person.role is not Role.BCC]
-    return activity.omitted_participants == 0 and all(person.internal for person in visible)
+    if activity.omitted_participants:
+        return False
+    return all(person.internal for person in activity.participants if person.role is not Role.BCC)
 
 
 def reduce(activity: Activity, rules: PrivacyRules) -> Activity:
@@ -123,6 +138,8 @@ def reduce(activity: Activity, rules: PrivacyRules) -> Activity:
 
     Call it after `screen`, which must see everything.
     """
+    if rules.subjects and len(activity.participants) <= rules.max_participants and activity.body is None:
+        return activity
     kept = activity.participants[: rules.max_participants]
     return replace(
         activity,

@@ -9,13 +9,16 @@ import unicodedata
 # isolates with which a subject could rewrite the line it is shown in. Tab and line breaks become a blank.
 _UNWANTED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufeff\u202a-\u202e\u2066-\u2069]")
 _BLANKS = re.compile(r"[\s\u0085\u2028\u2029]+")
-_TURKISH_I = str.maketrans({"İ": "i", "I": "i", "ı": "i"})
 _COMBINING_DOT = "\u0307"
 CUT_MARK = "…"
 
 
 def clean_line(text: str) -> str:
     """Return `text` as one line: control characters removed, runs of white space made one blank, ends trimmed."""
+    # Nearly every header is clean. Whatever the patterns look for, the blank aside, does not count as printable (there
+    # is a test with all of Unicode). Measured: 0.3 µs instead of 2.5.
+    if text.isprintable() and "  " not in text:
+        return text.strip(" ")
     return _BLANKS.sub(" ", _UNWANTED.sub("", text)).strip()
 
 
@@ -27,7 +30,8 @@ def fold(text: str) -> str:
     if text.isascii():
         return text.lower()
     composed = unicodedata.normalize("NFC", text)
-    return composed.translate(_TURKISH_I).casefold().replace(_COMBINING_DOT, "")
+    one_i = composed.replace("İ", "i").replace("I", "i").replace("ı", "i")
+    return one_i.casefold().replace(_COMBINING_DOT, "")
 
 
 def cut(text: str, length: int) -> str:

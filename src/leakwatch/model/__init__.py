@@ -27,6 +27,7 @@ from leakwatch.model.capture import (
     SourceRef,
     WaitingMail,
     WrittenMatch,
+    participant,
 )
 from leakwatch.model.findings import WITHDRAWN, Delivery, Finding, FindingStatus, Proof, Transition
 from leakwatch.model.people import AddressBook, Company, DomainAccount, OpenOpportunity, Person
@@ -107,5 +108,6 @@ __all__ = [
     "WriteStatus",
     "Written",
     "WrittenMatch",
+    "participant",
     "people_in",
 ]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 
@@ -107,6 +108,17 @@ class Participant:
     name: str = ""
     internal: bool = False
     response: str | None = None
+
+
+@lru_cache(maxsize=8_192)
+def participant(
+    address: str, role: Role, name: str = "", internal: bool = False, response: str | None = None
+) -> Participant:
+    """Return the `Participant` with these values, one object for all mails that name somebody alike.
+
+    The same people write again and again: to look one up costs a quarter of making one.
+    """
+    return Participant(address, role, name, internal, response)
 
 
 @dataclass(frozen=True, slots=True)

@@ -203,7 +203,7 @@ class GmailSource:
     def to_activity(self, item: Mapping[str, Any], principal: Principal) -> Activity | Decision:
         """Return the mail in a raw Gmail message, or why it is none. Pure; never raises on odd content."""
         ref = SourceRef(self.name, principal.address, str(item.get("id") or ""))
-        if list(item) == ["id"]:  # see GmailClient.get_messages
+        if len(item) == 1 and "id" in item:  # see GmailClient.get_messages
             why = "Gmail fails for this one mail; every sync asks for it again"
             return Decision(ref, Outcome.QUARANTINED, SkipReason.NOT_GIVEN, EPOCH, detail=why)
         received = received_at(item)
@@ -253,12 +253,14 @@ class GmailSource:
 
     def _marked(self, principal: Principal, items: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
         """Return `items`, those marked that have an opt-out label, or none of the labels that let a mail in."""
+        if not self._opt_out_names and not self._only_names:
+            return list(items)
         seen = {label for item in items for label in labels_of(item)}
         out, let_in = self._ids(principal, self._opt_out_names, seen), self._let_in(principal, seen)
         marked: list[Mapping[str, Any]] = []
         for item in items:
             labels = labels_of(item)
-            if list(item) == ["id"]:  # not given: see `to_activity`
+            if len(item) == 1 and "id" in item:  # not given: see `to_activity`
                 marked.append(item)
             elif labels & out:
                 marked.append({**item, OPT_OUT: True})
