@@ -94,6 +94,8 @@ class Vetoes:
 
     def about(self, copies: Iterable[Activity]) -> tuple[Decision, ...]:
         """Return those that may be about one of `copies`; `forbids` says whether they are."""
+        if not self._by:
+            return ()
         marks = {mark for copy in copies for mark in (base_key(copy), copy.fingerprint)}
         return tuple(dict.fromkeys(veto for mark in sorted(marks) for veto in self._by.get(mark, ())))
 
@@ -123,6 +125,8 @@ class Screening:
                 kept.append(marked)
             else:
                 decisions.append(exclude(copy, reason, at=now, detail=DROPPED))
+        if not decisions and not waiting.vetoes:
+            return kept, decisions
         vetoes = [*waiting.vetoes, *(one for one in decisions if is_veto(one))]
         veto = next((veto for veto in vetoes if any(forbids(veto, copy) for copy in kept)), None)
         if veto is not None:

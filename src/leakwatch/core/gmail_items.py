@@ -14,7 +14,6 @@ from leakwatch.model import SkipReason
 MAX_PART_DEPTH = 10  # of a mail's nested parts; people's mail has three
 OPT_OUT = "leakwatchOptOut"  # set on a raw item that carries one of the opt-out labels
 NOT_LABELLED = "leakwatchNotLabelled"  # set on one that carries none of the labels that let a mail in, if there are any
-_MAPPING = (dict, Mapping)  # JSON's own type first: a protocol class is slow to ask, and each header is asked about
 # A message that loses one of these is news; so is one that gains SENT (a scheduled mail went out).
 _HIDING = frozenset({"SPAM", "TRASH", "DRAFT", "SCHEDULED"})
 _SKIPS = (
@@ -151,7 +150,7 @@ def payload_of(item: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _mapping(raw: Any) -> Mapping[str, Any]:
-    return cast(Mapping[str, Any], raw) if isinstance(raw, _MAPPING) else {}
+    return cast(Mapping[str, Any], raw) if isinstance(raw, dict) else {}
 
 
 def _is_invitation(payload: Mapping[str, Any], depth: int = 0) -> bool:
@@ -177,7 +176,7 @@ def headers_of(item: Mapping[str, Any]) -> list[tuple[str, str]]:
         return []
     found: list[tuple[str, str]] = []
     for row in cast(Sequence[Any], raw):
-        if isinstance(row, _MAPPING):
+        if isinstance(row, dict):
             header = cast(Mapping[str, Any], row)
             name, value = header.get("name"), header.get("value")
             if isinstance(name, str) and isinstance(value, str):

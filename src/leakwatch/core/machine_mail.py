@@ -26,14 +26,21 @@ _GROUP_HOSTS = frozenset({"googlegroups.com", "groups.google.com"})
 _CALENDAR_SENDERS = frozenset({"calendar-notification@google.com"})
 _NO = frozenset({"", "no", "false", "0"})
 _NOTHING = frozenset[str]()
+# Few mails have any of these, and one question tells.
+_AUTO_REPLY_HEADERS = frozenset({"auto-submitted", "precedence", "x-autoreply", "x-autorespond", "return-path"})
+_BULK_HEADERS = frozenset({"feedback-id", "x-loop", "auto-submitted", "list-id", "list-unsubscribe", "precedence"})
 MAX_KEYWORD_FIELD = 1_000  # characters looked at of a field that holds one keyword (RFC 5322 §2.1.1: 998 a line)
 
 
 def collect(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     """Return header (name, value) pairs by lower-case name."""
     found: dict[str, list[str]] = {}
-    for name, value in pairs:
-        found.setdefault(name.strip().lower(), []).append(value)
+    for raw_name, value in pairs:
+        name = raw_name.strip().lower()
+        if name in found:
+            found[name].append(value)
+        else:
+            found[name] = [value]
     return found
 
 
@@ -93,13 +100,18 @@ def _is_invitation(headers: Headers, sender: str, content_type: str) -> bool:
         return True
     if "calendarmessage" in first(headers, "content-class").lower():
         return True
-    if sender in _CALENDAR_SENDERS or any(name in first(headers, "sender").lower() for name in _CALENDAR_SENDERS):
+    if sender in _CALENDAR_SENDERS:
+        return True
+    on_behalf = first(headers, "sender").lower()
+    if on_behalf and any(name in on_behalf for name in _CALENDAR_SENDERS):
         return True
     message_id = first(headers, "message-id").lower()
     return "<calendar-" in message_id and message_id.rstrip().endswith("@google.com>")
 
 
 def _is_auto_reply(headers: Headers) -> bool:
+    if headers.keys().isdisjoint(_AUTO_REPLY_HEADERS):
+        return False
     if "auto-replied" in keywords(headers, "auto-submitted"):
         return True
     if keywords(headers, "precedence") & {"auto_reply", "auto-reply"}:
@@ -136,9 +148,13 @@ def is_bulk(headers: Headers, sender: str, own_domains: Collection[str] = ()) ->
     What came through a group of `own_domains` (sales@ our company) is judged by what its sender wrote: a customer who
     writes to such a group writes to us.
     """
+    if _NO_REPLY.fullmatch(sender.partition("@")[0]) is not None:
+        return True
+    if headers.keys().isdisjoint(_BULK_HEADERS):
+        return False
     if any(headers.get(name) for name in ("feedback-id", "x-loop")):
         return True
-    if keywords(headers, "auto-submitted") - {"no"} or _NO_REPLY.fullmatch(sender.partition("@")[0]) is not None:
+    if keywords(headers, "auto-submitted") - {"no"}:
         return True
     listed = any(headers.get(name) for name in ("list-id", "list-unsubscribe"))
     precedence = keywords(headers, "precedence") & {"bulk", "list", "junk"}
@@ -162,10 +178,10 @@ def _is_own_group(headers: Headers, own_domains: Collection[str]) -> bool:
 
 def is_group(headers: Headers, sender: str, own_domains: Collection[str]) -> bool:
     """Return whether a mail came through a group: it bears a group's header, or the sender's address is of ours."""
-    if any(headers.get(name) for name in ("list-id", "x-google-group-id")):
+    if headers.get("list-id") or headers.get("x-google-group-id"):
         return True
     return _is_ours(sender.rpartition("@")[2], own_domains)
 
 
 def _is_ours(domain: str, own_domains: Collection[str]) -> bool:
-    return any(in_domain(domain, ours) for ours in own_domains)
+    return domain in own_domains or any(in_domain(domain, ours) for ours in own_domains)

@@ -26,12 +26,15 @@ def merge(copies: Iterable[Activity]) -> Activity:
     Raises:
         ValueError: there are no copies.
     """
-    ordered = sorted(copies, key=_rank)
-    if not ordered:
+    some = list(copies)
+    if not some:
         raise ValueError("merge needs at least one copy")
+    ordered = sorted(some, key=_rank) if len(some) > 1 else some
     lead = ordered[0]
     if lead.kind is ActivityKind.MEETING:
         return merge_meeting(ordered)
+    if len(some) == 1:
+        return _alone(lead)
     sent = [copy for copy in ordered if copy.direction is Direction.OUTBOUND]
     outbound = bool(sent)
     return replace(
@@ -53,18 +56,37 @@ def merge(copies: Iterable[Activity]) -> Activity:
     )
 
 
+def _alone(copy: Activity) -> Activity:
+    """Return what `merge` comes to for a single copy in one mailbox, as most mails are: nearly always the copy."""
+    people = _united([copy])
+    bulk = copy.bulk and copy.direction is not Direction.OUTBOUND
+    if len(people) == len(copy.participants) and bulk is copy.bulk and len(copy.refs) == 1:
+        return copy
+    refs = tuple(sorted(set(copy.refs), key=_ref_rank))
+    return replace(copy, participants=people, bulk=bulk, refs=refs)
+
+
 def decisive(merged: Activity) -> tuple[Activity, str | None]:
-    """Return what of a merged mail decides the writes: not where its copies lie, except as far as that names a rep.
+    """Return what of a merged mail or meeting decides the writes: not where its copies lie (but see `holder`)."""
+    if merged.kind is ActivityKind.MEETING:
+        return replace(merged, refs=(), made=None), None
+    return replace(merged, refs=()), holder(merged)
+
+
+def holder(merged: Activity) -> str | None:
+    """Return the mailbox that decides whose a merged mail is, or None where that does not hang on its mailboxes.
 
     Where nobody of ours is named in To or Cc (a list's mail, a BCC), the mail belongs to the first mailbox that holds
     it. Should a later copy lie in an earlier one, the mail changes hands: it ends with the same rep in whatever order
     the mailboxes were read.
     """
     if merged.kind is ActivityKind.MEETING:
-        return replace(merged, refs=(), made=None), None
-    named = {person.address for person in merged.participants if person.role in (Role.TO, Role.CC)}
+        return None
     holders = {ref.principal for ref in merged.refs}
-    return replace(merged, refs=()), None if holders & named else min(holders, default=None)
+    for person in merged.participants:
+        if person.address in holders and person.role in (Role.TO, Role.CC):
+            return None
+    return min(holders, default=None)
 
 
 def _rank(copy: Activity) -> tuple[bool, str, list[tuple[str, str, str]]]:
@@ -125,6 +147,8 @@ def assign_key(copy: Activity, stored: Iterable[Activity]) -> Activity:
     if copy.kind is ActivityKind.MEETING:
         return copy
     candidates = sorted(stored, key=_rank)
+    if not candidates:
+        return copy
     same_id = [other for other in candidates if other.message_id == copy.message_id and not copy.weak_key]
     for other in same_id:
         if same_mail(copy, other):

@@ -254,4 +254,4 @@ def _identifier(message_id: str | None) -> str | None:
 
 def moment(value: datetime) -> str:
     """Return `value` as Salesforce takes datetimes: UTC, milliseconds, `Z`."""
-    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    return f"{value.astimezone(UTC).isoformat(timespec='seconds')[:19]}.000Z"

@@ -160,8 +160,9 @@ def outsiders(activity: Activity) -> tuple[Participant, ...]:
     if activity.direction is Direction.OUTBOUND:
         order = (Role.TO, Role.CC)
     found: dict[str, Participant] = {}
+    outside = [person for person in activity.participants if not person.internal]
     for role in order:
-        for person in activity.participants:
-            if person.role is role and not person.internal:
-                found.setdefault(person.address, person)
+        for person in outside:
+            if person.role is role and person.address not in found:
+                found[person.address] = person
     return tuple(found.values())

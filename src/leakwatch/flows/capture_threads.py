@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from leakwatch.core.identity import mail_key
 from leakwatch.model import Activity, Match
@@ -38,7 +38,16 @@ class Threads:
     def note(self, match: Match) -> None:
         """Remember how a mail of this run matched."""
         if _has_deal(match):
-            self._now[match.activity_key] = replace(match, reason="", runners_up=(), addresses={})
+            self._now[match.activity_key] = Match(
+                activity_key=match.activity_key,
+                who_ids=match.who_ids,
+                what_id=match.what_id,
+                account_id=match.account_id,
+                owner_id=match.owner_id,
+                basis=match.basis,
+                reason="",
+                left_out=match.left_out,
+            )
 
 
 def _has_deal(match: Match) -> bool:

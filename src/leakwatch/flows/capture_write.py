@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from leakwatch import faultpoints, log
 from leakwatch.core.addresses import variants
@@ -108,7 +109,7 @@ class _Matched:
     noted: list[WriteOp] = field(default_factory=list[WriteOp])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: it keeps what its roster comes to
 class Writing:
     """Matches what the journal holds and writes it.
 
@@ -278,11 +279,22 @@ class Writing:
         """Return whether the sender is one of ours whose own copy may still come: only it proves that they sent it."""
         if activity.direction is Direction.OUTBOUND:
             return False
-        forms = set(variants(sender_of(activity)))  # a plus tag is the same person
-        owner = next((one.address for one in self.awaited if forms & one.addresses), None)
-        if owner is None:
+        owners = self._awaited_by_address
+        # A plus tag is the same person; should two people have the address, the first on the roster is asked.
+        found = [owners[form] for form in variants(sender_of(activity)) if form in owners]
+        if not found:
             return False
+        _, owner = min(found)
         return owner in self.unread or activity.start > self.now - CLOCK_SKEW
+
+    @cached_property
+    def _awaited_by_address(self) -> Mapping[str, tuple[int, str]]:
+        """Address -> place on the roster and mailbox of who has it: a roster may be long, and each mail asks."""
+        found: dict[str, tuple[int, str]] = {}
+        for place, one in enumerate(self.awaited):
+            for address in one.addresses:
+                found.setdefault(address, (place, one.address))
+        return found
 
     # --- writing ---
 

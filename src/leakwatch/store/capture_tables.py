@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Boolean, Column, Connection, Index, Integer, LargeBinary, String, Table
+from sqlalchemy import Boolean, Column, Connection, Index, Integer, LargeBinary, String, Table, bindparam
 from sqlalchemy.dialects import postgresql, sqlite
 
 from leakwatch.store.database import metadata
@@ -115,23 +116,38 @@ writes = Table(
     Column("finished_at", String),
 )
 
+_PLAIN_TYPES = (String, LargeBinary, Integer, Boolean)  # the driver stores these as SQLAlchemy would
 CHUNK = 500  # values in one IN list or rows in one read
 
 
 def upsert(connection: Connection, table: Table, rows: list[dict[str, Any]], *, keep: tuple[str, ...] = ()) -> None:
-    """Insert `rows`, replacing what has the same primary key except the columns in `keep`."""
+    """Insert `rows` (of the same columns), replacing what has the same primary key except the columns in `keep`."""
     if not rows:
         return
-    insert: Any = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    statement, columns = _upsert(connection.dialect.name, table, tuple(rows[0]), keep)
+    if isinstance(statement, str):
+        # The driver takes these values as they are. On their way through SQLAlchemy a row costs 15 µs more.
+        connection.exec_driver_sql(statement, [tuple([row[name] for name in columns]) for row in rows])
+    else:
+        connection.execute(statement, rows)
+
+
+@lru_cache(maxsize=64)
+def _upsert(dialect: str, table: Table, given: tuple[str, ...], keep: tuple[str, ...]) -> tuple[Any, tuple[str, ...]]:
+    """Return the statement, as SQLite's own text where its parameters are the columns given and nothing else; these."""
+    insert: Any = postgresql.insert if dialect == "postgresql" else sqlite.insert
     statement = insert(table)
     keys = [column.name for column in table.primary_key.columns]
-    given = set(rows[0])
     changed = {name: statement.excluded[name] for name in given if name not in keys and name not in keep}
     if changed:
         statement = statement.on_conflict_do_update(index_elements=keys, set_=changed)
     else:
         statement = statement.on_conflict_do_nothing(index_elements=keys)
-    connection.execute(statement, rows)
+    if dialect != "sqlite" or not all(isinstance(table.c[name].type, _PLAIN_TYPES) for name in given):
+        return statement, given
+    compiled = statement.values({name: bindparam(name) for name in given}).compile(dialect=sqlite.dialect())
+    columns = tuple(compiled.positiontup or ())  # besides those given, each that has a default in Python
+    return (str(compiled), columns) if set(columns) == set(given) else (statement, given)
 
 
 def chunks(values: list[str]) -> list[list[str]]:

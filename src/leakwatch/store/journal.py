@@ -5,12 +5,12 @@ A page's items and its new cursor are stored in one transaction, by compare-and-
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, select, update
+from sqlalchemy import Column, Connection, and_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from leakwatch import faultpoints
@@ -126,44 +126,42 @@ class SqlJournal(SqlOutcomes, SqlMailboxes, SqlWithheld, SqlWritten):
     def _store_copies(self, connection: Connection, activities: Sequence[Activity], now: datetime) -> None:
         if not activities:
             return
-        known = _candidates(connection, activities)
-        rows: dict[tuple[str, str, str], dict[str, Any]] = {}
-        touched: dict[str, None] = {}
+        known = _Known(connection)
+        alike = known.alike(activities)
+        rows: dict[exclusions.Place, tuple[str, str, Activity]] = {}  # key and base key as they are to be stored
         for activity in activities:
-            ref = activity.refs[0]
-            near = {**known.get(activity.key, {}), **known.get(activity.fingerprint, {})}
-            place = (ref.source, ref.principal, ref.provider_id)
-            near.pop(place, None)
-            keyed = assign_key(activity, near.values())
+            place = exclusions.place_of(activity.refs[0])
+            keyed = activity
+            if activity.key in alike or activity.fingerprint in alike:
+                near = {**alike.get(activity.key, {}), **alike.get(activity.fingerprint, {})}
+                near.pop(place, None)
+                keyed = assign_key(activity, near.values())
             for index in {activity.key, activity.fingerprint} - {""}:
-                known.setdefault(index, {})[place] = keyed
-            touched[keyed.key] = None
-            rows[place] = {
-                "source": ref.source,
-                "principal": ref.principal,
-                "provider_id": ref.provider_id,
-                "key": keyed.key,
-                "base_key": activity.key,
-                "fingerprint": activity.fingerprint,
-                "body": codec.dump_activity(keyed),
-                "stored_at": text(now),
-            }
-        upsert(connection, tables.copies, list(rows.values()), keep=("stored_at",))
-        exclusions.forget_decisions(connection, list(rows))
-        self._refresh(connection, list(touched), now)
-
-    def _refresh(self, connection: Connection, keys: list[str], now: datetime) -> None:
-        """Bring the merged digests of `keys` up to date."""
-        rows: list[dict[str, Any]] = [
+                alike.setdefault(index, {})[place] = keyed
+            rows[place] = (keyed.key, activity.key, keyed)
+        # The merged mails: what comes with the page, and what is stored of them elsewhere, each copy decoded once.
+        mails: dict[str, list[Activity]] = {}
+        for key, copies in known.under({key for key, _, _ in rows.values()}).items():
+            mails[key] = [copy for place, copy in copies.items() if place not in rows]
+        for key, _, keyed in rows.values():
+            mails.setdefault(key, []).append(keyed)
+        stored_at = text(now)
+        values = [
             {
-                "key": merged.key,
-                "start": text(merged.start),
-                "digest": codec.activity_digest(merged),
-                "updated_at": text(now),
+                "source": place[0],
+                "principal": place[1],
+                "provider_id": place[2],
+                "key": key,
+                "base_key": base_key,
+                "fingerprint": keyed.fingerprint,
+                "body": codec.dump_activity(keyed),
+                "stored_at": stored_at,
             }
-            for merged in map(merge, copies_of(connection, keys).values())
+            for place, (key, base_key, keyed) in rows.items()
         ]
-        upsert(connection, tables.activities, rows)
+        upsert(connection, tables.copies, values, keep=("stored_at",))
+        exclusions.forget_decisions(connection, list(rows))
+        _store_merged(connection, mails, now)
 
     def stored(self, refs: Sequence[SourceRef]) -> Sequence[Activity]:
         """Return the stored copies that lie at `refs`."""
@@ -199,7 +197,7 @@ class SqlJournal(SqlOutcomes, SqlMailboxes, SqlWithheld, SqlWritten):
     def alike(self, copies: Sequence[Activity]) -> Sequence[Activity]:
         """Return the stored copies with the Message-ID or the fingerprint of one of `copies`."""
         with transaction(self._engine) as connection:
-            found = _candidates(connection, copies)
+            found = _Known(connection).alike(copies)
         places = {place: copy for some in found.values() for place, copy in some.items()}
         return [places[place] for place in sorted(places)]
 
@@ -224,7 +222,7 @@ class SqlJournal(SqlOutcomes, SqlMailboxes, SqlWithheld, SqlWritten):
         decisions = exclusions.without_written(connection, exclusions.without_vetoed(connection, decisions))
         exclusions.store_decisions(connection, decisions)
         keys = exclusions.drop_copies(connection, decisions)
-        self._refresh(connection, sorted(keys), now)
+        _store_merged(connection, copies_of(connection, sorted(keys)), now)
         exclusions.forget(connection, keys)
 
     def known_ids(self, source: str, principal: str, provider_ids: Sequence[str]) -> frozenset[str]:
@@ -251,17 +249,51 @@ class SqlJournal(SqlOutcomes, SqlMailboxes, SqlWithheld, SqlWritten):
         return frozenset(found)
 
 
-def _candidates(
-    connection: Connection, activities: Sequence[Activity]
-) -> dict[str, dict[tuple[str, str, str], Activity]]:
-    """Return base key or fingerprint -> place -> stored copies that may be the same mail as one of `activities`."""
-    table = tables.copies
-    found: dict[str, dict[tuple[str, str, str], Activity]] = {}
-    for column in (table.c.base_key, table.c.fingerprint):
-        wanted = {activity.key if column is table.c.base_key else activity.fingerprint for activity in activities}
-        for some in chunks(sorted(wanted - {""})):
-            for row in connection.execute(select(table).where(column.in_(some))):
-                index = row.base_key if column is table.c.base_key else row.fingerprint
-                place = (row.source, row.principal, row.provider_id)
-                found.setdefault(index, {})[place] = codec.load_activity(row.body)
-    return found
+def _store_merged(connection: Connection, mails: Mapping[str, Sequence[Activity]], now: datetime) -> None:
+    """Bring the merged digests of `mails` (key -> all stored copies) up to date."""
+    updated_at = text(now)
+    rows: list[dict[str, Any]] = [
+        {
+            "key": merged.key,
+            "start": text(merged.start),
+            "digest": codec.activity_digest(merged),
+            "updated_at": updated_at,
+        }
+        for merged in map(merge, mails.values())
+    ]
+    upsert(connection, tables.activities, rows)
+
+
+class _Known:
+    """Stored copies as they were when they were first asked for in one transaction, each decoded once."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._copies: dict[exclusions.Place, Activity] = {}
+
+    def alike(self, activities: Sequence[Activity]) -> dict[str, dict[exclusions.Place, Activity]]:
+        """Return base key or fingerprint -> place -> copies that may be the same mail as one of `activities`."""
+        table = tables.copies
+        found: dict[str, dict[exclusions.Place, Activity]] = {}
+        self._find(table.c.base_key, {activity.key for activity in activities}, found)
+        self._find(table.c.fingerprint, {activity.fingerprint for activity in activities} - {""}, found)
+        return found
+
+    def under(self, keys: Collection[str]) -> dict[str, dict[exclusions.Place, Activity]]:
+        """Return key -> place -> copies of the mails `keys`."""
+        found: dict[str, dict[exclusions.Place, Activity]] = {}
+        self._find(tables.copies.c.key, keys, found)
+        return found
+
+    def _find(
+        self, column: Column[str], wanted: Collection[str], found: dict[str, dict[exclusions.Place, Activity]]
+    ) -> None:
+        table = tables.copies
+        query = select(column.label("mark"), table.c.source, table.c.principal, table.c.provider_id, table.c.body)
+        for some in chunks(sorted(wanted)):
+            for mark, source, principal, provider_id, body in self._connection.execute(query.where(column.in_(some))):
+                place = (source, principal, provider_id)
+                copy = self._copies.get(place)
+                if copy is None:
+                    copy = self._copies[place] = codec.load_activity(body)
+                found.setdefault(mark, {})[place] = copy
