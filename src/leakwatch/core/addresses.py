@@ -256,6 +256,8 @@ class AddressPatterns:
 
     def match(self, address: str) -> bool:
         """Return whether `address`, or the same mailbox without its plus tag, is on the list."""
+        if not self:
+            return False
         for form in (address, canonical(address)):
             if form in self._addresses or (self._wild is not None and self._wild.fullmatch(form)):
                 return True

@@ -14,7 +14,7 @@ from leakwatch.core.addresses import AddressPatterns, domain_of, variants
 from leakwatch.core.match_deals import Picked, Setting, pick
 from leakwatch.core.match_domains import CompanyFound, DomainFinder
 from leakwatch.core.match_ours import OurSide, Span
-from leakwatch.core.match_people import Candidates, Chosen, Surroundings, candidates, choose, people_of
+from leakwatch.core.match_people import Candidates, Chosen, Surroundings, candidates, choose, people_of, the_only
 from leakwatch.core.privacy import outsiders
 from leakwatch.model import (
     Activity,
@@ -83,6 +83,9 @@ class Resolver:
         self._never = AddressPatterns(rules.never_match)
         self._ours = OurSide(book, rules.principals, rules.read)
         self._domains = DomainFinder(book, rules.shared_domains)
+        # What was found out about addresses: the same ones stand in mail after mail.
+        self._by_address: dict[str, Candidates | None] = {}
+        self._nobody: set[str] = set()
         self._deals = {deal.record_id: deal for deals in book.open_opportunities.values() for deal in deals}
         self._deals_of: dict[str, list[OpenOpportunity]] = {}
         for deal in self._deals.values():
@@ -119,25 +122,34 @@ class Resolver:
         unknown: list[str] = []
         for participant in outsiders(activity):
             address = participant.address
-            if self._never.match(address):
-                continue
-            people = people_of(self._book, address)
-            those = candidates(people)
+            those = self._candidates(address)
             if those is not None:
                 found[address] = those
-            elif not any(person.sobject == "User" and person.is_active for person in people):
+            elif address in self._nobody:
                 unknown.append(address)
         companies = {address: one for address in unknown if (one := self._domains.company(address, ours)) is not None}
+        single = [those for those in found.values() if len(those.people) == 1]
+        if len(single) == len(found):  # nothing to choose, as in nearly every mail
+            return _Known({address: the_only(those) for address, those in found.items()}, companies)
 
         def others(address: str) -> set[str]:
             accounts = {one.account_id for other in {*found, *unknown} - {address} for one in self._at(other)}
             people = [one for other, those in found.items() if other != address for one in those.people]
             return accounts | {one.account_id for one in people if one.account_id}
 
-        single = [those.people[0] for those in found.values() if len(those.people) == 1]
-        sure = frozenset(person.account_id for person in single if person.account_id)
+        sure = frozenset(those.people[0].account_id for those in single if those.people[0].account_id)
         around = Surroundings(earlier, sure, others, ours)
         return _Known({one: choose(one, those, self._book, around) for one, those in found.items()}, companies)
+
+    def _candidates(self, address: str) -> Candidates | None:
+        """Return who may stand for an address; None if nobody, and it is noted in `_nobody` if it isn't one of ours."""
+        if address not in self._by_address:
+            people = people_of(self._book, address) if not self._never.match(address) else None
+            those = self._by_address[address] = candidates(people) if people is not None else None
+            user = any(person.sobject == "User" and person.is_active for person in people or ())
+            if people is not None and those is None and not user:
+                self._nobody.add(address)
+        return self._by_address[address]
 
     def _at(self, address: str) -> tuple[DomainAccount, ...]:
         return self._domains.accounts(domain_of(address))
@@ -245,15 +257,15 @@ def _count(number: int) -> str:
 
 
 def _described(one: Chosen, activity: Activity, address: str) -> str:
-    part = {Role.FROM: "the sender", Role.TO: "a recipient", Role.CC: "in copy", Role.REPLY_TO: "the reply address",
-            Role.ORGANIZER: "the organizer", Role.ATTENDEE: "a guest"}  # fmt: skip
-    roles = [participant.role for participant in activity.participants if participant.address == address]
-    role = next((part[role] for role in roles if role in part), "a participant")
+    roles = (person.role for person in activity.participants if person.address == address)
+    role = next((_PART[role] for role in roles if role in _PART), "a participant")
     grounds = "a lead with this e-mail address became it" if one.basis is MatchBasis.CONVERTED_LEAD else _SAME
     return f"{one.person.sobject} {one.person.name} is {role} ({grounds})."
 
 
 _SAME = "same e-mail address"
+_PART = {Role.FROM: "the sender", Role.TO: "a recipient", Role.CC: "in copy", Role.REPLY_TO: "the reply address",
+         Role.ORGANIZER: "the organizer", Role.ATTENDEE: "a guest"}  # fmt: skip
 
 
 def _rival_words(known: _Known) -> str:

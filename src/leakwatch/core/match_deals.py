@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from operator import attrgetter
 
 from leakwatch.model import AddressBook, Match, OpenOpportunity
 
@@ -61,7 +62,7 @@ def in_time(deal: OpenOpportunity, at: datetime) -> bool:
 
 def pick(deals: Iterable[OpenOpportunity], setting: Setting) -> Picked:
     """Return which of `deals` (all that anybody in the mail may have to do with) the mail is about."""
-    timely = sorted((deal for deal in deals if in_time(deal, setting.at)), key=lambda deal: deal.record_id)
+    timely = sorted((deal for deal in deals if in_time(deal, setting.at)), key=attrgetter("record_id"))
     near, far = _near_and_far(timely, setting)
     if near:
         return _one_of(near, setting, strict=not setting.by_person)
@@ -84,7 +85,8 @@ def _near_and_far(
         or (setting.person_id is not None and setting.person_id in deal.roles)
         or deal.record_id in setting.converted
     ]
-    far = [deal for deal in deals if deal not in near and deal.roles.keys() & setting.contacts]
+    taken = {deal.record_id for deal in near}
+    far = [deal for deal in deals if deal.record_id not in taken and deal.roles.keys() & setting.contacts]
     return near, far
 
 
@@ -97,15 +99,15 @@ def _one_of(deals: Sequence[OpenOpportunity], setting: Setting, *, strict: bool)
         return Picked(None, _too_many(deals, "and none of a rep in the mail"), tuple(deal.record_id for deal in deals))
     if not left or len(left) == len(deals):
         left, words = list(deals), ""
-    for name, keep in _rules(setting):
+    for name, keep in _rules(setting) if len(left) > 1 else ():
         if len(left) == 1:
             break
         kept = keep(left)
         if kept and len(kept) < len(left):
             left, words = kept, name
-    rest = tuple(deal.record_id for deal in deals if deal not in left[:1])
     if len(left) > 1:
         return Picked(None, _too_many(left, "and none stands out"), tuple(deal.record_id for deal in deals))
+    rest = tuple(deal.record_id for deal in deals if deal.record_id != left[0].record_id)
     own = left[0].account_id == setting.account_id
     only = (
         "the only open opportunity of the account" if own else "the only one in which somebody in the mail has a role"

@@ -78,9 +78,15 @@ class DomainFinder:
     def __init__(self, book: AddressBook, shared: Collection[str] = ()) -> None:
         self._book = book
         self._shared = frozenset(shared)
+        self._accounts: dict[str, tuple[DomainAccount, ...]] = {}  # by domain, as far as they were asked for
 
     def accounts(self, domain: str) -> tuple[DomainAccount, ...]:
         """Return the accounts of the most special part of `domain` that has any: stated ones, else by contacts."""
+        if domain not in self._accounts:
+            self._accounts[domain] = self._find(domain)
+        return self._accounts[domain]
+
+    def _find(self, domain: str) -> tuple[DomainAccount, ...]:
         for step in walk(domain, self._shared):
             found = self._book.domains.get(step, ())
             stated = tuple(one for one in found if one.is_stated)

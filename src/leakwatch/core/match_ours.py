@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from leakwatch.core.addresses import variants
 from leakwatch.core.match_people import people_of
 from leakwatch.core.meetings import attending
 from leakwatch.core.normalise import sender_of
-from leakwatch.model import Activity, ActivityKind, AddressBook, Direction, Participant, Principal, Role
+from leakwatch.model import Activity, ActivityKind, AddressBook, Direction, Principal, Role
 
 Span = tuple[datetime, datetime]  # from, to; aware UTC
 
@@ -21,6 +21,7 @@ class OurSide:
         self._book = book
         self._read = read
         self._owners = {address: principal for principal in principals for address in principal.addresses}
+        self._users: dict[str, str | None] = {}  # by address: the same people stand in mail after mail
 
     def users(self, activity: Activity) -> dict[str, str]:
         """Return visible address -> User id of our people in the mail."""
@@ -28,18 +29,23 @@ class OurSide:
         for participant in activity.participants:
             if participant.role in (Role.BCC, Role.REPLY_TO):
                 continue
-            user = self._user(participant)
+            user = self._user(participant.address)
             if user is not None:
                 found[participant.address] = user
         return found
 
-    def _user(self, participant: Participant) -> str | None:
+    def _user(self, address: str) -> str | None:
         """Return the id of the active User behind an address; an inactive one can't be related or own anything."""
-        users = [person for person in people_of(self._book, participant.address) if person.sobject == "User"]
+        if address not in self._users:
+            self._users[address] = self._user_behind(address)
+        return self._users[address]
+
+    def _user_behind(self, address: str) -> str | None:
+        users = [person for person in people_of(self._book, address) if person.sobject == "User"]
         active = sorted(person.record_id for person in users if person.is_active)
         if active:
             return active[0]
-        principal = self._principal(participant.address)
+        principal = self._principal(address)
         if users or principal is None:
             return None
         return principal.salesforce_user_id
@@ -53,18 +59,18 @@ class OurSide:
         A meeting is whose who called it, else the first of ours who came, by address.
         """
         if activity.kind is ActivityKind.MEETING:
-            return _first_user(attending(activity), self._user)
+            return self._first_user(person.address for person in attending(activity))
         people = activity.participants
-        senders = [person for person in people if person.role is Role.FROM]
-        recipients = [person for role in (Role.TO, Role.CC) for person in people if person.role is role]
-        mailboxes = [Participant(one, Role.TO) for one in sorted({ref.principal for ref in activity.refs})]
+        senders = [person.address for person in people if person.role is Role.FROM]
+        recipients = [person.address for role in (Role.TO, Role.CC) for person in people if person.role is role]
+        mailboxes = sorted({ref.principal for ref in activity.refs})
         if activity.direction is Direction.OUTBOUND:
             # Sent as an address that names no user: from the mailbox that holds it without being written to.
-            written_to = {self._principal(person.address) for person in recipients}
-            senders += [one for one in mailboxes if self._principal(one.address) not in written_to]
+            written_to = {self._principal(address) for address in recipients}
+            senders += [one for one in mailboxes if self._principal(one) not in written_to]
         elif not self._sent_unseen(activity):
             senders = []
-        return _first_user((*senders, *recipients, *mailboxes), self._user)
+        return self._first_user((*senders, *recipients, *mailboxes))
 
     def _sent_unseen(self, activity: Activity) -> bool:
         """Return whether the sender's Sent box was not read for that time: then From is all there is to go by."""
@@ -72,6 +78,5 @@ class OurSide:
         span = self._read.get(sender.address) if sender is not None else None
         return span is None or not span[0] <= activity.start <= span[1]
 
-
-def _first_user(people: Iterable[Participant], user: Callable[[Participant], str | None]) -> str | None:
-    return next((found for person in people if (found := user(person)) is not None), None)
+    def _first_user(self, addresses: Iterable[str]) -> str | None:
+        return next((user for user in map(self._user, addresses) if user is not None), None)

@@ -105,11 +105,18 @@ class Surroundings:
     ours: frozenset[str]
 
 
+def the_only(found: Candidates) -> Chosen:
+    """Return the one record of `found`, which has no other."""
+    return Chosen(found.people[0], found.basis, doubles=tuple(lead.record_id for lead in found.doubles))
+
+
 def choose(address: str, found: Candidates, book: AddressBook, around: Surroundings) -> Chosen:
     """Return which of `found` stands for `address`: by each rule in turn, until one record is left.
 
     Several always leave one, the last rules being the oldest record and the lower id; the others are named.
     """
+    if len(found.people) == 1:
+        return the_only(found)
     left = list(found.people)
     words = ""
     for name, keep in _rules(address, book, around):
