@@ -140,7 +140,7 @@ def test_whatever_changed_the_next_snapshot_is_as_if_worked_out_anew(
         now, settings = MOMENTS.get(what, (NOON, ISTANBUL))
         taken_over = published(mirror, now, settings)
         with monkeypatch.context() as patched:
-            patched.setattr(mirror_module, "newest_file", lambda _folder: None)
+            patched.setattr(mirror_module, "newest_snapshot", lambda _folder: None)
             assert taken_over == published(mirror, now, settings), what
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from leakwatch.core import identity
 from leakwatch.core.meetings import merge_meeting
-from leakwatch.model import Activity, ActivityKind, Direction, Participant, Role, SourceRef
+from leakwatch.model import Activity, ActivityKind, Direction, Participant, Role, SourceRef, altered
 
 # Copies carry the very same Date header; a relay may rewrite it a little, a different mail is rarely this close.
 SAME_MAIL_WITHIN = timedelta(minutes=10)
@@ -37,7 +37,7 @@ def merge(copies: Iterable[Activity]) -> Activity:
         return _alone(lead)
     sent = [copy for copy in ordered if copy.direction is Direction.OUTBOUND]
     outbound = bool(sent)
-    return replace(
+    return altered(
         lead,
         participants=_united(ordered),
         refs=tuple(sorted({ref for copy in sent or ordered for ref in copy.refs}, key=_ref_rank)),
@@ -63,14 +63,14 @@ def _alone(copy: Activity) -> Activity:
     if len(people) == len(copy.participants) and bulk is copy.bulk and len(copy.refs) == 1:
         return copy
     refs = tuple(sorted(set(copy.refs), key=_ref_rank))
-    return replace(copy, participants=people, bulk=bulk, refs=refs)
+    return altered(copy, participants=people, bulk=bulk, refs=refs)
 
 
 def decisive(merged: Activity) -> tuple[Activity, str | None]:
     """Return what of a merged mail or meeting decides the writes: not where its copies lie (but see `holder`)."""
     if merged.kind is ActivityKind.MEETING:
-        return replace(merged, refs=(), made=None), None
-    return replace(merged, refs=()), holder(merged)
+        return altered(merged, refs=(), made=None), None
+    return altered(merged, refs=()), holder(merged)
 
 
 def holder(merged: Activity) -> str | None:
@@ -152,13 +152,13 @@ def assign_key(copy: Activity, stored: Iterable[Activity]) -> Activity:
     same_id = [other for other in candidates if other.message_id == copy.message_id and not copy.weak_key]
     for other in same_id:
         if same_mail(copy, other):
-            return replace(copy, key=other.key, reused_id=other.reused_id)
+            return altered(copy, key=other.key, reused_id=other.reused_id)
     if any(other.key == copy.key for other in same_id):
         key = identity.conflict_key(copy.message_id or "", sender_of(copy), copy.sent_at)
-        return replace(copy, key=key, reused_id=True)
+        return altered(copy, key=key, reused_id=True)
     for other in candidates:
         if _rewritten(copy, other):
-            return replace(copy, key=other.key)
+            return altered(copy, key=other.key)
     return copy
 
 

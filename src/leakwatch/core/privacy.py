@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from leakwatch.core.addresses import AddressPatterns, canonical, domain_of, in_domain, normalise
 from leakwatch.core.text import clean_line, fold
-from leakwatch.model import Activity, Direction, Participant, Role, SkipReason, participant
+from leakwatch.model import Activity, Direction, Participant, Role, SkipReason, altered, participant
 
 MOST_KNOWN = 16_384  # addresses remembered as ours or not
 MAX_PARTICIPANTS = 998  # kept of one mail; the rest is counted (10,000 recipients are no conversation)
@@ -48,7 +48,7 @@ class Insiders:
         if inside == [person.internal for person in activity.participants]:
             return activity
         people = zip(activity.participants, inside, strict=True)
-        return replace(
+        return altered(
             activity,
             participants=tuple(
                 participant(one.address, one.role, one.name, ours, one.response) for one, ours in people
@@ -141,7 +141,7 @@ def reduce(activity: Activity, rules: PrivacyRules) -> Activity:
     if rules.subjects and len(activity.participants) <= rules.max_participants and activity.body is None:
         return activity
     kept = activity.participants[: rules.max_participants]
-    return replace(
+    return altered(
         activity,
         subject=activity.subject if rules.subjects else "",
         participants=kept,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from leakwatch import log
@@ -74,7 +75,7 @@ class Memory:
             self.alike.setdefault(index, {})[copy.refs[0]] = copy
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: it keeps what it asked for all mailboxes at once
 class Reading:
     """Reads one source into the journal (or, in a dry run, into `memory`)."""
 
@@ -179,6 +180,8 @@ class Reading:
 
     def _ask_again(self, principal: Principal, cursor: Cursor, tally: Tally) -> Cursor:
         """Take what the provider failed to give in earlier readings, as far as it gives it now; return the cursor."""
+        if principal.address not in self._incomplete:
+            return cursor
         ids = self.journal.not_given(self.source.name, principal.address)
         if not ids:
             return cursor
@@ -186,6 +189,11 @@ class Reading:
         if not page.upserts and not page.gone:
             return cursor
         return self._take(principal, cursor, page, tally)
+
+    @cached_property
+    def _incomplete(self) -> frozenset[str]:
+        """Mailboxes of which something was not given: few, so that all are asked about at once."""
+        return frozenset(self.journal.holes(self.source.name))
 
     def _first(self, principal: Principal, window_start: datetime | None = None) -> Cursor:
         start = window_start if window_start is not None else self.now - self.backfill
@@ -232,6 +240,8 @@ class Reading:
         after = replace(page.next_cursor, revision=cursor.revision)
         if self.memory is not None:
             self.memory.keep(activities, decisions, self.journal.alike(activities))
+        elif _says_nothing(page, cursor):
+            after = cursor  # as in nearly every mailbox of a cycle: a commit would cost a turn of the disk
         else:
             after = self.journal.commit_page(
                 after,
@@ -302,6 +312,13 @@ class Reading:
 
     def _ref(self, principal: Principal, provider_id: str) -> SourceRef:
         return SourceRef(self.source.name, principal.address, provider_id)
+
+
+def _says_nothing(page: Page, cursor: Cursor) -> bool:
+    """Return whether a page brought nothing and leaves the stored `cursor` where it is."""
+    if page.upserts or page.removed or page.gone:
+        return False
+    return cursor.revision > 0 and replace(page.next_cursor, revision=cursor.revision) == cursor
 
 
 def without_notice(principals: Sequence[Principal], now: datetime) -> tuple[list[Principal], list[Principal]]:

@@ -27,6 +27,7 @@ from leakwatch.model.capture import (
     SourceRef,
     WaitingMail,
     WrittenMatch,
+    altered,
     participant,
 )
 from leakwatch.model.findings import WITHDRAWN, Delivery, Finding, FindingStatus, Proof, Transition
@@ -108,6 +109,7 @@ __all__ = [
     "WriteStatus",
     "Written",
     "WrittenMatch",
+    "altered",
     "participant",
     "people_in",
 ]

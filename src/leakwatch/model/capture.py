@@ -9,6 +9,8 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
+from leakwatch.model.quick import changer, quick_to_make
+
 
 @dataclass(frozen=True, slots=True)
 class Principal:
@@ -99,6 +101,7 @@ class Direction(StrEnum):
     INTERNAL = "internal"
 
 
+@quick_to_make
 @dataclass(frozen=True, slots=True)
 class Participant:
     """One address taking part in an activity."""
@@ -121,6 +124,7 @@ def participant(
     return Participant(address, role, name, internal, response)
 
 
+@quick_to_make
 @dataclass(frozen=True, slots=True)
 class SourceRef:
     """Where a copy of an activity was seen."""
@@ -130,6 +134,7 @@ class SourceRef:
     provider_id: str
 
 
+@quick_to_make
 @dataclass(frozen=True, slots=True)
 class Activity:
     """One real-world mail, meeting, call or chat-day. `key` names the thing, not the copy."""
@@ -159,6 +164,9 @@ class Activity:
     origin: str = ""  # meetings: the Salesforce Event or key of ours that the item names as what it is a copy of
     sensitivity: str = ""  # what its sender calls it: personal, private, company-confidential (RFC 2156)
     answers: tuple[str, ...] = ()  # Message-IDs of the mails before it in its conversation, the nearest first
+
+
+altered = changer(Activity)
 
 
 class SkipReason(StrEnum):
@@ -257,6 +265,7 @@ class MatchBasis(StrEnum):
     NONE = "none"
 
 
+@quick_to_make
 @dataclass(frozen=True, slots=True)
 class Match:
     """Which records an activity belongs to, and why in words."""

@@ -14,7 +14,7 @@ import duckdb
 from leakwatch.core.match_domains import MOST_PARENTS, lookup_domains
 from leakwatch.errors import StaleError
 from leakwatch.model import AddressBook, Company, DomainAccount, OpenOpportunity, Person
-from leakwatch.store.snapshots import latest_snapshot, open_snapshot
+from leakwatch.store.snapshots import described, latest_snapshot, newest_snapshot, open_snapshot
 
 _STATE = {  # our own names; what `people_state` goes by
     "lw_address": "address, record_id, sobject, account_id, owner_id, is_active, is_main, contact_id, opportunity_id",
@@ -40,11 +40,14 @@ def address_book(
     Raises:
         StaleError: the snapshot was made by an earlier leakwatch. LeakwatchError: it can't be opened.
     """
-    snapshot = latest_snapshot(mirror_folder)
+    path = newest_snapshot(mirror_folder)
     wanted = sorted({address.strip().lower() for address in addresses} - {""})
-    if snapshot is None or not wanted:
-        return AddressBook({}, {}, snapshot.snapshot_id if snapshot else "")
-    with open_snapshot(Path(snapshot.path)) as connection:
+    if path is None:
+        return AddressBook({}, {}, "")
+    with open_snapshot(path) as connection:
+        snapshot = described(connection, path)
+        if not wanted:
+            return AddressBook({}, {}, snapshot.snapshot_id)
         asking = _Asking(connection)
         try:
             people = asking.people(wanted)

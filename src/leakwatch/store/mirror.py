@@ -27,7 +27,7 @@ from leakwatch.store.mirror_ingest import failure, literal, prepare_connection
 from leakwatch.store.mirror_marks import LIVE_FILE, open_live
 from leakwatch.store.mirror_reuse import Reuse
 from leakwatch.store.mirror_tables import LiveTables
-from leakwatch.store.snapshots import described, latest_snapshot, newest_file, prune, snapshot_folder
+from leakwatch.store.snapshots import described, latest_snapshot, newest_snapshot, prune, snapshot_folder
 
 MEMORY_LIMIT = "512MB"  # of DuckDB's buffers; beyond it spills to disk (a million deals took no longer than with 1 GB)
 # Of a smaller mirror most time goes into planning, and threads cost a sixth more CPU than they save (measured).
@@ -84,7 +84,7 @@ class Mirror(LiveTables):
         self._connection.execute(f"ATTACH {literal(str(self._next))} AS next")
         self._attached = True
         try:
-            with Reuse(self._connection, newest_file(self._folder), self.versions()) as reuse:
+            with Reuse(self._connection, newest_snapshot(self._folder), self.versions()) as reuse:
                 notes = build_derived(
                     self._connection, self._config, settings, now=now, folder=self._staging, reuse=reuse
                 )

@@ -19,11 +19,11 @@ def snapshot_folder(mirror_folder: Path) -> Path:
 
 def latest_snapshot(mirror_folder: Path) -> Snapshot | None:
     """Return the newest snapshot, or None."""
-    path = newest_file(mirror_folder)
+    path = newest_snapshot(mirror_folder)
     return read_snapshot(path) if path else None
 
 
-def newest_file(mirror_folder: Path) -> Path | None:
+def newest_snapshot(mirror_folder: Path) -> Path | None:
     """Return the newest snapshot's file. Snapshots are named by their moment, so the last name is the newest."""
     return max(snapshot_folder(mirror_folder).glob("*.duckdb"), default=None)
 
@@ -40,7 +40,7 @@ class HeldSnapshot:
 
     def latest(self) -> Snapshot | None:
         """Return the newest snapshot, or None. Raises LeakwatchError as `open_snapshot` does."""
-        path = newest_file(self._mirror_folder)
+        path = newest_snapshot(self._mirror_folder)
         if self._held is not None and self._held[0].path == str(path):
             return self._held[0]
         self.close()
