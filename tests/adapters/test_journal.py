@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -31,6 +32,7 @@ from leakwatch.model import (
     WriteStatus,
 )
 from leakwatch.store import capture_tables as tables
+from leakwatch.store.capture_codec import activity_digest
 from leakwatch.store.capture_status import CaptureStatus
 from leakwatch.store.database import metadata, open_engine, transaction
 from leakwatch.store.journal import SqlJournal
@@ -152,6 +154,19 @@ def test_a_reused_message_id_is_kept_apart_also_when_both_come_in_one_page(journ
     one, two = unsettled(journal)
     assert one.key != two.key
     assert sorted([one.reused_id, two.reused_id]) == [False, True]
+
+
+def test_what_decides_a_mails_writes_has_the_digest_it_always_had():
+    # Another digest would have each mail of each journal in the field looked at again.
+    text = (
+        '{"body":null,"bulk":false,"cancelled":false,"direction":"inbound","end":null,'
+        '"fingerprint":"52dc119ecc7358bd57468f92bc152e98d4ebe7c6","key":"lw1:m:7af5cd4c9f4be1c73ffc7d8c854a3261e058715c",'
+        '"kind":"mail","message_id":"abc@acme.com","omitted":0,'
+        '"people":[["eve@acme.com","from","Eve Adams",false,null],["ann@ourco.com","to","",false,null]],"reused_id":false,"sent_at":"2026-07-01T09:00:00+00:00",'
+        '"start":"2026-07-01T09:00:00+00:00","subject":"Offer","thread":"abc@acme.com","weak":false}'
+    )
+    digest = hashlib.sha256(text.encode()).hexdigest()[:32]
+    assert activity_digest(activity()) == digest == "53b2631c437898577791ef478bbcc697"
 
 
 def test_bcc_stays_on_the_senders_copy(engine: Engine, journal: SqlJournal):

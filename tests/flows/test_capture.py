@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from leakwatch.cli.words import _mailbox_state, capture_lines
 from leakwatch.core.plan import PlanRules
 from leakwatch.errors import AuthError, BudgetError, ConfigError, TransientError
 from leakwatch.model import CursorPhase, OpenOpportunity, Outcome, Person, Principal, Verb
+from leakwatch.ports import WHOLE_MAILBOX
 from leakwatch.store import capture_tables as tables
 from leakwatch.store.capture_status import CaptureStatus
 from leakwatch.store.database import transaction
@@ -350,6 +351,22 @@ def test_an_odd_mail_is_quarantined_and_the_rest_written(world: World):
 
 
 LATER = NOW + timedelta(minutes=5)
+
+
+def test_a_mailbox_with_nothing_new_is_known_further_and_its_place_is_not_stored_again(world: World):
+    def place() -> tuple[int, datetime]:
+        cursor = world.journal.cursor("gmail", ANN.address, WHOLE_MAILBOX)
+        assert cursor is not None
+        return cursor.revision, world.journal.spans("gmail")[ANN.address][1]
+
+    world.gmail.deliver(ANN, "one@acme.com")
+    world.capture()
+    revision, _ = place()
+    world.capture(now=LATER)
+    assert place() == (revision, LATER)
+    world.gmail.deliver(ANN, "two@acme.com")
+    world.capture(now=LATER)
+    assert place() == (revision + 1, LATER)
 
 
 def test_a_mail_that_gmail_fails_to_give_is_asked_for_by_each_sync_and_written_once_it_comes(world: World):
