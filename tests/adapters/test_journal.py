@@ -162,7 +162,8 @@ def test_what_decides_a_mails_writes_has_the_digest_it_always_had():
         '{"body":null,"bulk":false,"cancelled":false,"direction":"inbound","end":null,'
         '"fingerprint":"52dc119ecc7358bd57468f92bc152e98d4ebe7c6","key":"lw1:m:7af5cd4c9f4be1c73ffc7d8c854a3261e058715c",'
         '"kind":"mail","message_id":"abc@acme.com","omitted":0,'
-        '"people":[["eve@acme.com","from","Eve Adams",false,null],["ann@ourco.com","to","",false,null]],"reused_id":false,"sent_at":"2026-07-01T09:00:00+00:00",'
+        '"people":[["eve@acme.com","from","Eve Adams",false,null],["ann@ourco.com","to","",false,null]],'
+        '"reused_id":false,"sent_at":"2026-07-01T09:00:00+00:00",'
         '"start":"2026-07-01T09:00:00+00:00","subject":"Offer","thread":"abc@acme.com","weak":false}'
     )
     digest = hashlib.sha256(text.encode()).hexdigest()[:32]
