@@ -9,7 +9,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
-from leakwatch.model.quick import changer, quick_to_make
+from leakwatch.model.quick import changer
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,6 @@ class Direction(StrEnum):
     INTERNAL = "internal"
 
 
-@quick_to_make
 @dataclass(frozen=True, slots=True)
 class Participant:
     """One address taking part in an activity."""
@@ -124,7 +123,6 @@ def participant(
     return Participant(address, role, name, internal, response)
 
 
-@quick_to_make
 @dataclass(frozen=True, slots=True)
 class SourceRef:
     """Where a copy of an activity was seen."""
@@ -134,7 +132,6 @@ class SourceRef:
     provider_id: str
 
 
-@quick_to_make
 @dataclass(frozen=True, slots=True)
 class Activity:
     """One real-world mail, meeting, call or chat-day. `key` names the thing, not the copy."""
@@ -265,7 +262,6 @@ class MatchBasis(StrEnum):
     NONE = "none"
 
 
-@quick_to_make
 @dataclass(frozen=True, slots=True)
 class Match:
     """Which records an activity belongs to, and why in words."""
