@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from leakwatch.sandbox.clock import format_instant
-from leakwatch.sandbox.keys import Keys, write_private
+from leakwatch.sandbox.keys import PROJECT, Keys, write_private
 from leakwatch.sandbox.microsoft.consent import CLIENT_ID, TENANT_ID
 from leakwatch.sandbox.org.identity.hosts import MY_DOMAIN, PRODUCTION_LOGIN
 from leakwatch.sandbox.proxy import NAMES
@@ -58,6 +58,8 @@ def _google(stage: Stage, keys: Keys, url: str) -> dict[str, Any]:
         "batch_url": f"{url}/batch/gmail/v1",
         "calendar_url": f"{url}/calendar/v3/",
         "calendar_batch_url": f"{url}/batch/calendar/v3",
+        "pubsub_url": url,
+        "project": PROJECT,
         "token_uri": f"{url}/token",
         "admin_email": admin["email"] if admin else None,
         "customer": CUSTOMER,

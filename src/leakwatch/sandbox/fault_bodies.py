@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 import orjson
 
 from leakwatch.sandbox.clock import wall_seconds
-from leakwatch.sandbox.google import calendar_errors, errors
+from leakwatch.sandbox.google import calendar_errors, errors, pubsub_errors
 from leakwatch.sandbox.google.calendar_service import ROOT as CALENDAR_ROOT
+from leakwatch.sandbox.google.pubsub_service import ROOT as PUBSUB_ROOT
 from leakwatch.sandbox.microsoft import errors as graph_errors
 
 
@@ -32,6 +33,8 @@ def google_error(status: int, retry_after: float | None, call: str = "") -> erro
     """Google's usual body for a status, in the shape of the API that was called."""
     if f" {CALENDAR_ROOT}" in call:
         return calendar_errors.of_status(status)
+    if f" {PUBSUB_ROOT}" in call:
+        return pubsub_errors.of_status(status)
     if status == 401:
         return errors.unauthenticated()
     if status == 403:

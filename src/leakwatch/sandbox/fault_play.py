@@ -167,6 +167,9 @@ def _google_endpoint(method: str, path: str) -> str:
             parts[6] = "{id}"
     if path.startswith("/admin/directory/v1/users/"):
         parts[5] = "{user}"
+    if path.startswith("/v1/projects/") and len(parts) > 5:
+        parts[3], verb = "{project}", parts[5].partition(":")[2]
+        parts[5] = "{id}" + (f":{verb}" if verb else "")
     if path.startswith("/calendar/v3/calendars/"):
         parts[4] = "{calendar}"
         if len(parts) > 6:

@@ -26,10 +26,13 @@ from leakwatch.sandbox.google.calendar import Calendar
 from leakwatch.sandbox.google.calendar_quota import CalendarQuota, CalendarQuotaSettings
 from leakwatch.sandbox.google.calendar_service import CalendarService
 from leakwatch.sandbox.google.gmail import Gmail
+from leakwatch.sandbox.google.pubsub import PubSub
+from leakwatch.sandbox.google.pubsub_service import PubSubService
 from leakwatch.sandbox.google.quota import Quota, QuotaSettings
 from leakwatch.sandbox.google.service import GoogleService
 from leakwatch.sandbox.google.tokens import ServiceAccount, TokenOffice
-from leakwatch.sandbox.keys import SERVICE_ACCOUNT_EMAIL, SERVICE_ACCOUNT_ID, Keys
+from leakwatch.sandbox.google.watch import Watches
+from leakwatch.sandbox.keys import PROJECT, SERVICE_ACCOUNT_EMAIL, SERVICE_ACCOUNT_ID, Keys
 from leakwatch.sandbox.ledger import Ledger
 from leakwatch.sandbox.microsoft.app import build_app as build_microsoft
 from leakwatch.sandbox.microsoft.consent import Consent
@@ -89,6 +92,7 @@ def _google_service(stage: Stage, keys: Keys, ledger: Ledger, options: Options, 
         CalendarQuota(CalendarQuotaSettings.profile(options.quota)),
         ledger.method,
     )
+    pubsub = PubSub(stage.store)
     return GoogleService(
         stage.directory,
         Gmail(stage.store),
@@ -97,6 +101,8 @@ def _google_service(stage: Stage, keys: Keys, ledger: Ledger, options: Options, 
         Quota(QuotaSettings.profile(options.quota)),
         CUSTOMER,
         list(stage.world.company["domains"]),
+        Watches(stage.store, pubsub, PROJECT),
+        PubSubService(pubsub, PROJECT, SERVICE_ACCOUNT_EMAIL, ledger.method),
         ledger.method,
     )
 

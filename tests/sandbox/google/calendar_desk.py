@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,16 +20,30 @@ from leakwatch.sandbox.google.calendar_store import CalendarStore
 from leakwatch.sandbox.google.directory import Account, Directory
 from leakwatch.sandbox.google.gmail import Gmail
 from leakwatch.sandbox.google.meetings import Meetings
+from leakwatch.sandbox.google.post import PostOffice
+from leakwatch.sandbox.google.pubsub import PubSub
+from leakwatch.sandbox.google.pubsub_service import PubSubService
 from leakwatch.sandbox.google.quota import Quota, QuotaSettings
 from leakwatch.sandbox.google.service import GoogleService
 from leakwatch.sandbox.google.store import MailStore
 from leakwatch.sandbox.google.tokens import Grant, ServiceAccount, TokenOffice
+from leakwatch.sandbox.google.watch import Watches
 
 START = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
 SCOPE = "https://www.googleapis.com/auth/calendar.events.readonly"
 WIDE = "https://www.googleapis.com/auth/calendar.readonly"
+METADATA = "https://www.googleapis.com/auth/gmail.metadata"
+PUBSUB = "https://www.googleapis.com/auth/pubsub"
 ANN, BOB, EVE = "ann@acme.example", "bob@acme.example", "eve@acme.example"
 CUSTOMER = "zeynep@musteri.example"
+PROJECT, ROBOT = "acme-crm", "robot@acme-crm.iam.gserviceaccount.com"
+
+
+@cache
+def _document(name: str) -> dict[str, Any]:
+    """The discovery document that ships with Google's client."""
+    folder = Path(discovery.__file__).parent / "discovery_cache" / "documents"
+    return {**orjson.loads((folder / f"{name}.v1.json").read_bytes()), "rootUrl": "https://google.invalid/"}
 
 
 class Desk:
@@ -49,17 +64,39 @@ class Desk:
         self.now = 0.0
         quota = CalendarQuota(now=lambda: self.now)
         self.calendar = CalendarService(Calendar(self.store, self.directory), quota, self.calls.append)
-        account = ServiceAccount("robot@project", "1", "", frozenset({SCOPE, WIDE}))
+        account = ServiceAccount(ROBOT, "1", "", frozenset({SCOPE, WIDE}))
         self.tokens = TokenOffice(account, self.directory, b"secret", audiences=set)
-        off = Quota(QuotaSettings.profile("off"))
-        self.google = GoogleService(self.directory, Gmail(self.mail), self.calendar, self.tokens, off, "C", [])
+        self.quota = Quota(QuotaSettings.profile("off"))
+        self.post = PostOffice(self.mail, self.directory)
+        self.pubsub = PubSub(self.mail, wall=lambda: self.now)
+        self.watches = Watches(self.mail, self.pubsub, PROJECT, now=lambda: self.now)
+        push = PubSubService(self.pubsub, PROJECT, ROBOT, self.calls.append)
+        self.google = GoogleService(
+            self.directory, Gmail(self.mail), self.calendar, self.tokens, self.quota, "C", [], self.watches, push
+        )
         self.empty_page = False
+        self._services: dict[tuple[str, str | None, tuple[str, ...]], Any] = {}
 
     def api(self, user: str | None = ANN, *scopes: str) -> Any:
         """The official client, as a delegated user."""
         http = _Wire(self, self.tokens.seal(Grant(user, frozenset(scopes or (SCOPE, WIDE)))))
         options = {"api_endpoint": "https://google.invalid/calendar/v3/"}
         return discovery.build("calendar", "v3", http=http, client_options=options)
+
+    def gmail(self, user: str | None = ANN, *scopes: str) -> Any:
+        """Google's client of Gmail, as a delegated user with the scope gmail.metadata."""
+        return self._service("gmail", user, scopes or (METADATA,))
+
+    def pubsub_api(self, user: str | None = None, *scopes: str) -> Any:
+        """Google's client of Pub/Sub, as the service account itself."""
+        return self._service("pubsub", user, scopes or (PUBSUB,)).projects()
+
+    def _service(self, name: str, user: str | None, scopes: tuple[str, ...]) -> Any:
+        key = (name, user, scopes)
+        if key not in self._services:  # building one takes longer than all that a test does with it
+            http = _Wire(self, self.tokens.seal(Grant(user, frozenset(scopes))))
+            self._services[key] = discovery.build_from_document(_document(name), http=http)
+        return self._services[key]
 
     def events(self, user: str = ANN, **query: Any) -> list[dict[str, Any]]:
         """All pages of a list."""
@@ -100,7 +137,9 @@ class _Wire:
     def request(self, uri: str, method: str = "GET", body: Any = None, headers: Any = None, **_: Any) -> Any:
         parts = urlsplit(uri)
         target = parts.path + (f"?{parts.query}" if parts.query else "")
-        reply = self.desk.google.answer(method, target, f"Bearer {self.token}", empty_page=self.desk.empty_page)
+        sent = body.encode() if isinstance(body, str) else body or b""
+        bearer = f"Bearer {self.token}"
+        reply = self.desk.google.answer(method, target, bearer, empty_page=self.desk.empty_page, sent=sent)
         self.desk.empty_page = False
         head = {"status": str(reply.status), "content-type": "application/json; charset=UTF-8"} | reply.headers
         return httplib2.Response(head), orjson.dumps(reply.body)

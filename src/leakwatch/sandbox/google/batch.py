@@ -23,8 +23,8 @@ MAX_PARTS = 100
 MAX_CALENDAR_PARTS = 50
 
 _REASONS = {
-    200: "OK", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 410: "Gone",
-    429: "Too Many Requests", 500: "Internal Server Error", 503: "Service Unavailable",
+    200: "OK", 204: "No Content", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found",
+    410: "Gone", 429: "Too Many Requests", 500: "Internal Server Error", 503: "Service Unavailable",
 }  # fmt: skip
 
 
@@ -36,6 +36,7 @@ class Part:
     method: str
     target: str
     headers: dict[str, str]
+    body: bytes = b""
 
 
 def read_parts(content_type: str, body: bytes, most: int = MAX_PARTS) -> list[Part]:
@@ -60,7 +61,7 @@ def _unfolded(value: str) -> str:
 
 def _read_part(content_id: str, payload: object) -> Part:
     text = payload.decode("utf-8", "replace") if isinstance(payload, bytes) else ""
-    head = re.split(r"\r?\n\r?\n", text.lstrip("\r\n"), maxsplit=1)[0]
+    head, *rest = re.split(r"\r?\n\r?\n", text.lstrip("\r\n"), maxsplit=1)
     lines = re.split(r"\r?\n", head)
     words = lines[0].split(" ")
     if len(words) < 2:
@@ -70,7 +71,7 @@ def _read_part(content_id: str, payload: object) -> Part:
         name, _, value = line.partition(":")
         headers[name.strip().lower()] = value.strip()
     target = re.sub(r"^https?://[^/]+", "", words[1])
-    return Part(content_id, words[0].upper(), target, headers)
+    return Part(content_id, words[0].upper(), target, headers, "".join(rest).encode())
 
 
 def write_parts(parts: list[Part], replies: list[Reply]) -> tuple[str, bytes]:

@@ -2,7 +2,7 @@
 
 Prices are data. `2026` is what a project gets that had no Gmail use before 1 May 2026 (6,000 units a minute
 and user; messages.get 20, threads.get 40), `legacy` what older projects keep (15,000; 5; 10). The prices of
-list and history are the same in both; getProfile is 1 in the old table and was not seen in the new one.
+list and history are the same in both; getProfile (1), watch (100) and stop (50) were seen in the old table only.
 Methods the tables do not name cost 5, as messages.list does.
 """
 
@@ -19,11 +19,11 @@ from leakwatch.sandbox.google.errors import GoogleError, quota_exceeded, too_man
 PRICES: dict[str, dict[str, int]] = {
     "2026": {
         "messages.get": 20, "threads.get": 40, "messages.list": 5, "threads.list": 10, "history.list": 2,
-        "getProfile": 1, "labels.list": 1, "labels.get": 1, "messages.attachments.get": 5,
+        "getProfile": 1, "labels.list": 1, "labels.get": 1, "messages.attachments.get": 5, "watch": 100, "stop": 50,
     },
     "legacy": {
         "messages.get": 5, "threads.get": 10, "messages.list": 5, "threads.list": 10, "history.list": 2,
-        "getProfile": 1, "labels.list": 1, "labels.get": 1, "messages.attachments.get": 5,
+        "getProfile": 1, "labels.list": 1, "labels.get": 1, "messages.attachments.get": 5, "watch": 100, "stop": 50,
     },
 }  # fmt: skip
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qs, unquote
+
+import orjson
 
 from leakwatch.sandbox.google import errors
 from leakwatch.sandbox.google.calendar_service import ROOT as CALENDAR_ROOT
@@ -14,8 +16,11 @@ from leakwatch.sandbox.google.calendar_service import CalendarService
 from leakwatch.sandbox.google.directory import SCOPE_ALIAS, SCOPE_USER, Directory
 from leakwatch.sandbox.google.fields import select
 from leakwatch.sandbox.google.gmail import Call, Gmail
+from leakwatch.sandbox.google.pubsub_service import ROOT as PUBSUB_ROOT
+from leakwatch.sandbox.google.pubsub_service import PubSubService
 from leakwatch.sandbox.google.quota import Quota
 from leakwatch.sandbox.google.tokens import Grant, TokenOffice
+from leakwatch.sandbox.google.watch import Watches
 
 _AUTH = "https://www.googleapis.com/auth/"
 _READ = frozenset(
@@ -24,7 +29,7 @@ _READ = frozenset(
 _LABELS = _READ | {f"{_AUTH}gmail.labels"}
 
 #: Writing methods of Gmail: nobody delegates their scopes here, so they are refused as Google refuses them.
-_WRITES = re.compile(r"/gmail/v1/users/[^/]+/(messages|drafts|threads|labels|settings|watch|stop)")
+_WRITES = re.compile(r"/gmail/v1/users/[^/]+/(messages|drafts|threads|labels|settings)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +46,11 @@ class _Route:
     name: str
     pattern: re.Pattern[str]
     scopes: frozenset[str]
+    verb: str = "GET"
 
 
-def _route(name: str, pattern: str, scopes: frozenset[str]) -> _Route:
-    return _Route(name, re.compile(pattern), scopes)
+def _route(name: str, pattern: str, scopes: frozenset[str], verb: str = "GET") -> _Route:
+    return _Route(name, re.compile(pattern), scopes, verb)
 
 
 _USER = r"/gmail/v1/users/(?P<user>[^/]+)"
@@ -57,6 +63,8 @@ ROUTES = (
     _route("history.list", rf"{_USER}/history", _READ),
     _route("labels.list", rf"{_USER}/labels", _LABELS),
     _route("labels.get", rf"{_USER}/labels/(?P<key>[^/]+)", _LABELS),
+    _route("watch", rf"{_USER}/watch", _READ, "POST"),
+    _route("stop", rf"{_USER}/stop", _READ, "POST"),
     _route("directory.users.list", r"/admin/directory/v1/users", SCOPE_USER),
     _route("directory.users.get", r"/admin/directory/v1/users/(?P<key>[^/]+)", SCOPE_USER),
     _route("directory.aliases.list", r"/admin/directory/v1/users/(?P<key>[^/]+)/aliases", SCOPE_ALIAS),
@@ -74,7 +82,7 @@ def method_of(path: str) -> tuple[_Route, dict[str, str]] | None:
 
 @dataclass(slots=True)
 class GoogleService:
-    """Directory, Gmail and Calendar over one store."""
+    """Directory, Gmail, Calendar and Pub/Sub over one store."""
 
     directory: Directory
     gmail: Gmail
@@ -83,27 +91,40 @@ class GoogleService:
     quota: Quota
     customer: str
     domains: list[str]
+    watches: Watches
+    pubsub: PubSubService
     counted: Callable[[str], None] = lambda _name: None
 
-    def answer(self, method: str, target: str, authorization: str, *, empty_page: bool = False) -> Reply:
-        """Answer one call; `target` is path and query. Errors become Google's bodies."""
+    def answer(
+        self, method: str, target: str, authorization: str, *, empty_page: bool = False, sent: bytes = b""
+    ) -> Reply:
+        """Answer one call; `target` is path and query, `sent` the body. Errors become Google's bodies."""
         path, _, query_text = target.partition("?")
         query = parse_qs(query_text, keep_blank_values=True)
         try:
-            body = self._answer(method, path, query, authorization, empty_page=empty_page)
+            body = self._answer(method, path, query, authorization, empty_page=empty_page, sent=sent)
             mask = query.get("fields")
-            return Reply(200, select(body, mask[-1]) if mask else body)
+            return Reply(204 if path.endswith("/stop") else 200, select(body, mask[-1]) if mask else body)
         except errors.GoogleError as error:
             return Reply(error.status, error.body, error.headers)
 
     def _answer(
-        self, method: str, path: str, query: dict[str, list[str]], authorization: str, *, empty_page: bool
+        self,
+        method: str,
+        path: str,
+        query: dict[str, list[str]],
+        authorization: str,
+        *,
+        empty_page: bool,
+        sent: bytes,
     ) -> dict[str, Any]:
         grant = self.tokens.open(authorization)
+        if path.startswith(PUBSUB_ROOT):
+            return self.pubsub.answer(method, path, _json_object(sent), grant)
         if path.startswith(CALENDAR_ROOT):
             return self.calendar.answer(method, path, query, grant, empty_page=empty_page)
         found = method_of(path)
-        if found is None or method != "GET":
+        if found is None or method != found[0].verb:
             if _WRITES.match(path) or found is not None:
                 raise errors.insufficient_scope("gmail.googleapis.com", f"{method} {path}")
             raise errors.not_found("Not Found")
@@ -114,7 +135,7 @@ class GoogleService:
             raise errors.insufficient_scope(f"{service}.googleapis.com", route.name)
         if route.name.startswith("directory."):
             return self._directory(route.name, values, query, grant)
-        return self._gmail(route.name, values, query, grant, empty_page=empty_page)
+        return self._gmail(route.name, values, query, grant, empty_page=empty_page, sent=sent)
 
     def _directory(
         self, name: str, values: dict[str, str], query: dict[str, list[str]], grant: Grant
@@ -137,6 +158,7 @@ class GoogleService:
         grant: Grant,
         *,
         empty_page: bool,
+        sent: bytes,
     ) -> dict[str, Any]:
         if grant.subject is None:
             raise errors.precondition_failed()
@@ -150,6 +172,11 @@ class GoogleService:
         if not account["isMailboxSetup"]:
             raise errors.mail_not_enabled()
         self.quota.charge(grant.subject, name)
+        if name == "watch":
+            return self.watches.watch(grant.subject, _json_object(sent))
+        if name == "stop":
+            self.watches.stop(grant.subject)
+            return {}
         call = Call(grant.subject, query, grant.scopes, values.get("key", ""), empty_page)
         handlers: dict[str, Callable[[Call], dict[str, Any]]] = {
             "getProfile": self.gmail.get_profile,
@@ -162,3 +189,16 @@ class GoogleService:
             "labels.get": self.gmail.get_label,
         }
         return handlers[name](call)
+
+
+def _json_object(sent: bytes) -> dict[str, Any]:
+    """The body of a call that wants JSON; none at all is an empty object."""
+    if not sent.strip():
+        return {}
+    try:
+        found: Any = orjson.loads(sent)
+    except orjson.JSONDecodeError as error:
+        raise errors.invalid("Invalid JSON payload received. Parsing terminated before end of input.") from error
+    if not isinstance(found, dict):
+        raise errors.invalid('Invalid JSON payload received. Unknown name "": Root element must be a message.')
+    return cast(dict[str, Any], found)

@@ -6,7 +6,7 @@ import hashlib
 import json
 import sqlite3
 import threading
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -70,6 +70,8 @@ class MailStore:
 
     def __init__(self, path: Path, clock: VirtualClock) -> None:
         self.clock = clock
+        self.changed: Callable[[str, int, list[str], list[str]], None] | None = None
+        """Told of every change, in its transaction: mailbox, history id, the message's labels, the labels changed."""
         self.lock = threading.RLock()
         self.db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self.db.execute("PRAGMA journal_mode=WAL")
@@ -162,15 +164,17 @@ class MailStore:
         thread = self.db.execute(
             "SELECT thread FROM message WHERE mailbox = ? AND id = ?", (mailbox, message)
         ).fetchone()[0]
-        labels = json.dumps(self.labels_of(mailbox, message))
+        labels, of_these = self.labels_of(mailbox, message), list(changed)
         self.db.execute(
             "INSERT INTO history VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
-                mailbox, history, kind, message, thread, labels, json.dumps(list(changed)),
+                mailbox, history, kind, message, thread, json.dumps(labels), json.dumps(of_these),
                 milliseconds(self.clock.now()),
             ),
         )  # fmt: skip
         self.db.execute("UPDATE message SET history = ? WHERE mailbox = ? AND id = ?", (history, mailbox, message))
+        if self.changed is not None:
+            self.changed(mailbox, history, labels, of_these)
         return history
 
     # -- messages ----------------------------------------------------------------------------------
