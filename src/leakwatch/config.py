@@ -135,6 +135,38 @@ class Salesforce(_Section):
     composite: bool = Field(True, description="Pack 5 Collections into one Composite call (off: one call per 200 rows)")
 
 
+class Push(_Section):
+    """Gmail tells of changes through Pub/Sub, so that mail is read within a minute and idle mailboxes seldom."""
+
+    topic: str | None = Field(
+        None,
+        pattern=r"^projects/[^/]+/topics/[^/]+$",
+        description="Topic that Gmail publishes to, projects/PROJECT/topics/NAME, in the service account's project",
+    )
+    subscription: str | None = Field(
+        None,
+        pattern=r"^projects/[^/]+/subscriptions/[^/]+$",
+        description="Pull subscription on it, projects/PROJECT/subscriptions/NAME; both or neither",
+    )
+    fallback_minutes: int = Field(
+        60, ge=5, le=1440, description="A watched mailbox of which nothing is told is read so seldom"
+    )
+    spacing_seconds: int = Field(
+        60, ge=10, le=3600, description="A sync that was told of news begins so long after the last one ended"
+    )
+
+    @property
+    def enabled(self) -> bool:
+        """Whether both are named."""
+        return self.topic is not None and self.subscription is not None
+
+    @model_validator(mode="after")
+    def _both_or_neither(self) -> Push:
+        if (self.topic is None) != (self.subscription is None):
+            raise ValueError("name both topic and subscription, or neither")
+        return self
+
+
 class Google(_Section):
     """How to read Gmail and Google Calendar: a service account with domain-wide delegation."""
 
@@ -148,12 +180,14 @@ class Google(_Section):
     directory_url: str = Field("https://admin.googleapis.com", description="Directory API host")
     calendar: bool = Field(False, description="Read Google Calendar too (scope calendar.events.readonly)")
     calendar_url: str = Field("https://www.googleapis.com", description="Calendar API host")
+    pubsub_url: str = Field("https://pubsub.googleapis.com", description="Pub/Sub API host")
     ca_bundle: Path | None = Field(None, description="CA file of a company proxy or of the sandbox")
     units_per_user_minute: int = Field(6000, gt=0, description="Gmail quota units per user and minute (2026)")
     units_per_project_minute: int = Field(1_200_000, gt=0, description="Gmail quota units per project and minute")
     calendar_calls_per_user_minute: int = Field(600, gt=0, description="Calendar requests per user and minute")
     calendar_calls_per_project_minute: int = Field(10_000, gt=0, description="Calendar requests per project and minute")
     batch_size: int = Field(50, ge=1, le=100, description="messages.get per batch request")
+    push: Push = Push()  # pyright: ignore[reportCallIssue]
 
 
 class Privacy(_Section):

@@ -24,7 +24,7 @@ from filelock import FileLock, Timeout
 
 from leakwatch import log
 from leakwatch.errors import BusyError, ConfigError
-from leakwatch.jobs import Job, JobEngine, JobStatus, Phase, RunFlow, open_engine, wanted_now
+from leakwatch.jobs import Early, Job, JobEngine, JobStatus, Phase, RunFlow, early_slots, open_engine, wanted_now
 from leakwatch.ports import Clock
 
 LOCK_FILE = "daemon.lock"
@@ -65,10 +65,12 @@ def run(
     drain_limit: timedelta = DRAIN_LIMIT,
     tick: timedelta = TICK,
     on_ready: Callable[[Sequence[JobStatus]], None] | None = None,
+    early: Early | None = None,
 ) -> int:
     """Run `jobs` when they are due until SIGTERM, SIGINT or `stop_event`; return the exit code (0).
 
-    `on_ready` is told the jobs with their next due times, once, before the first of them runs.
+    `on_ready` is told the jobs with their next due times, once, before the first of them runs. `early` says when a flow
+    is wanted before its job is due.
 
     On a stop, what runs is asked to end and given `drain_limit`. If it does not end in time, or a second signal comes,
     the *process* ends here (0, or 130 for the second signal): what was under way is taken up at the next start.
@@ -89,7 +91,7 @@ def run(
             on_ready([status for status in engine.status() if status.job in names])
         beat = _Beat()
         while not stop.is_set():
-            _turn(engine, jobs, clock, store_folder, started, beat)
+            _turn(engine, jobs, clock, store_folder, started, beat, early)
             stop.wait(tick.total_seconds())
         _drain(engine, drain_limit)
         with suppress(OSError):
@@ -120,10 +122,16 @@ def probe(store_folder: Path, clock: Clock) -> tuple[bool, str]:
 
 
 def _turn(
-    engine: JobEngine, jobs: Sequence[Job], clock: Clock, store_folder: Path, started: datetime, beat: _Beat
+    engine: JobEngine,
+    jobs: Sequence[Job],
+    clock: Clock,
+    store_folder: Path,
+    started: datetime,
+    beat: _Beat,
+    early: Early | None,
 ) -> None:
     try:
-        _ask_for_due(engine, jobs, clock.now())
+        _ask_for_due(engine, jobs, clock.now(), early)
         now = clock.monotonic()
         if now - beat.tidy >= TIDY_EVERY.total_seconds():
             beat.tidy = now
@@ -135,8 +143,12 @@ def _turn(
         _logger.exception(log.Event.ENGINE_WARNED, error=str(error))
 
 
-def _ask_for_due(engine: JobEngine, jobs: Sequence[Job], now: datetime) -> None:
-    for slot in wanted_now(jobs, {status.job: status for status in engine.status()}, now):
+def _ask_for_due(engine: JobEngine, jobs: Sequence[Job], now: datetime, early: Early | None) -> None:
+    statuses = {status.job: status for status in engine.status()}
+    slots = wanted_now(jobs, statuses, now)
+    if not slots and early is not None and early.wanted():
+        slots = early_slots(jobs, statuses, now, early)
+    for slot in slots:
         engine.enqueue(slot)
 
 

@@ -48,7 +48,8 @@ def run_capture(
     The people and deals of the mirror decide what belongs to whom, so the mirror is refreshed before, unless its newest
     snapshot is younger than `mirror_max_age`. `readers` is how many mailboxes are read at once; `retry_parked` tries
     those that refused us before their rest is over; `full` reads every window anew and judges what the settings kept
-    out once more; `allow_deletes` is how many deletions a person has let go for this run. Without `write`, or while
+    out once more; `allow_deletes` is how many deletions a person has let go for this run. If `google` comes with push,
+    watches are kept alive, and mailboxes of which nothing was told are left for a later run. Without `write`, or while
     `writes.capture` is off, the mailboxes are read into the journal and nothing is written to the org.
 
     Raises:
@@ -75,6 +76,8 @@ def run_capture(
                 _require_meeting_key(parts)
         if not dry_run:
             parts.writer.settle()
+        push = google.push if not chosen and not dry_run else None
+        quiet = push.prepare(parts, google, without_notice(principals, parts.clock.now())[0]) if push else {}
         doors = CaptureDoors(
             sources=google.sources(full=full),
             journal=parts.journal,
@@ -100,8 +103,11 @@ def run_capture(
             retry_parked=retry_parked or bool(chosen),
             only=chosen,
             full=full,
+            quiet=quiet,
             on_page=_on_page(progress, should_stop),
         )
+        if push is not None:
+            push.read()
         note.complete = report.complete
         note.counts = report.counts() | {"api_calls": parts.client.calls}
     if progress:

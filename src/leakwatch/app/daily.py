@@ -12,6 +12,7 @@ from leakwatch.app.building import Parts
 from leakwatch.app.capturing import run_capture
 from leakwatch.app.google_parts import GoogleParts, google_limiter
 from leakwatch.app.mirroring import refresh_if_older, run_mirror
+from leakwatch.app.pushing import Push
 from leakwatch.app.reporting import week_stem, weekly_result, write_files
 from leakwatch.app.streams import live_mailboxes
 from leakwatch.clients.limiter import Limiter
@@ -34,26 +35,36 @@ KNOWN_OPTIONS: Mapping[str, frozenset[str]] = {
 }
 
 
-def flow_runner(settings: Settings, clock: Clock) -> Callable[[str, Mapping[str, Any], Callable[[], bool]], Run]:
+def flow_runner(
+    settings: Settings, clock: Clock, push: Push | None = None
+) -> Callable[[str, Mapping[str, Any], Callable[[], bool]], Run]:
     """Return what the job engine calls. It calls one flow at a time; each opens its parts and closes them.
 
-    Google's pacing outlives them: a pause that Google asked for, and what was spent, count for the next job too.
+    Google's pacing outlives them: a pause that Google asked for, and what was spent, count for the next job too. So
+    does `push`, which says what a capture need not read.
     """
     pacing = google_limiter(settings, SystemClock())
 
     def run_flow(flow: str, options: Mapping[str, Any], should_stop: Callable[[], bool]) -> Run:
         with Parts(settings, clock=clock) as parts:
-            _one(parts, flow, options, should_stop, pacing)
+            _one(parts, flow, options, should_stop, pacing, push)
             return parts.runs.latest(flow, limit=1)[0]
 
     return run_flow
 
 
-def _one(parts: Parts, flow: str, options: Mapping[str, Any], should_stop: Callable[[], bool], pacing: Limiter) -> None:
+def _one(
+    parts: Parts,
+    flow: str,
+    options: Mapping[str, Any],
+    should_stop: Callable[[], bool],
+    pacing: Limiter,
+    push: Push | None = None,
+) -> None:
     match flow:
         case "capture":
             if parts.settings.google.enabled:
-                google = GoogleParts(parts, pacing)
+                google = GoogleParts(parts, pacing, push)
                 live = live_mailboxes(parts)
                 for some in (live, ()) if live else ((),):
                     run_capture(parts, only=some, google=google, should_stop=should_stop, mirror_max_age=MIRROR_MAX_AGE)

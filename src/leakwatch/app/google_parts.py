@@ -12,7 +12,10 @@ from leakwatch.app.building import Parts
 from leakwatch.errors import AuthError, ConfigError
 
 if TYPE_CHECKING:
-    from leakwatch.clients.google import GoogleClient
+    from pathlib import Path
+
+    from leakwatch.app.pushing import Push
+    from leakwatch.clients.google import GoogleClient, GoogleConnection
     from leakwatch.clients.limiter import Limiter
     from leakwatch.config import Settings
     from leakwatch.ports import Clock
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
 
 def google_limiter(settings: Settings, wall: Clock) -> Limiter:
     """Return the pacing for all of Google. It remembers what was spent and who asked for a pause, so share it."""
-    from leakwatch.clients.limiter import CALENDAR, DIRECTORY, GMAIL_2026, Limiter
+    from leakwatch.clients.limiter import CALENDAR, DIRECTORY, GMAIL_2026, PUBSUB, Limiter
 
     section = settings.google
     gmail = replace(
@@ -33,15 +36,34 @@ def google_limiter(settings: Settings, wall: Clock) -> Limiter:
         per_principal_minute=section.calendar_calls_per_user_minute,
         per_project_minute=section.calendar_calls_per_project_minute,
     )
-    return Limiter(wall, {"google": gmail, "google_calendar": calendar, "google_directory": DIRECTORY})
+    quotas = {"google": gmail, "google_calendar": calendar, "google_directory": DIRECTORY, "google_pubsub": PUBSUB}
+    return Limiter(wall, quotas)
+
+
+def google_connection(settings: Settings, key: Path, **changes: Any) -> GoogleConnection:
+    """Return how Google is reached with the service account's `key`."""
+    from leakwatch.clients.google import GoogleConnection
+
+    section = settings.google
+    return GoogleConnection(
+        service_account_file=key,
+        scope=section.scope,
+        gmail_url=section.gmail_url,
+        directory_url=section.directory_url,
+        calendar_url=section.calendar_url,
+        pubsub_url=section.pubsub_url,
+        ca_file=section.ca_bundle,
+        **changes,
+    )
 
 
 @dataclass
 class GoogleParts:
-    """What reaches Google, made when first asked for. `pacing` is shared with earlier ones, if given."""
+    """What reaches Google, made when first asked for. `pacing` is shared with earlier ones, if given; so is `push`."""
 
     parts: Parts
     pacing: Limiter | None = None
+    push: Push | None = None
 
     @cached_property
     def limiter(self) -> Limiter:
@@ -51,7 +73,7 @@ class GoogleParts:
     @cached_property
     def client(self) -> GoogleClient:
         """The authorised transport."""
-        from leakwatch.clients.google import GoogleClient, GoogleConnection
+        from leakwatch.clients.google import GoogleClient
         from leakwatch.clients.retry import RetryPolicy
         from leakwatch.config import check_secret_file
 
@@ -64,14 +86,7 @@ class GoogleParts:
         if problems:
             raise ConfigError(problems)
         client = GoogleClient(
-            GoogleConnection(
-                service_account_file=section.service_account_file,
-                scope=section.scope,
-                gmail_url=section.gmail_url,
-                directory_url=section.directory_url,
-                calendar_url=section.calendar_url,
-                ca_file=section.ca_bundle,
-            ),
+            google_connection(self.parts.settings, section.service_account_file),
             limiter=self.limiter,
             retry=RetryPolicy(self.parts.wall.sleep),
             wall=self.parts.wall,
@@ -93,6 +108,13 @@ class GoogleParts:
         """Return everything that is read of Google: Gmail, and the calendars if they are switched on."""
         found = [self.source(full=full)]
         return [*found, self.calendar_source()] if self.parts.settings.google.calendar else found
+
+    @cached_property
+    def watches(self) -> Any:
+        """The client that has Gmail tell the topic of the settings."""
+        from leakwatch.clients.google_watch import WatchClient
+
+        return WatchClient(self.client, self.parts.settings.google.push.topic or "")
 
     @cached_property
     def calendars(self) -> Any:

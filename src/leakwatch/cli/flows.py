@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -361,6 +361,9 @@ def run(
         from leakwatch.app.auditing import exceptions
         from leakwatch.app.building import Parts
         from leakwatch.app.daily import flow_runner
+        from leakwatch.app.pushing import push_of
+        from leakwatch.clock import SystemClock
+        from leakwatch.jobs import Early
 
         settings = settings_from(config)
         log.configure(level=settings.log.level, json=as_json or None)
@@ -369,12 +372,18 @@ def run(
         with Parts(settings, clock=clock) as parts:
             _ = parts.loaded_rules, tuple(exceptions(parts))  # every fault is told now, not at six in the morning
         store = settings.store.folder
+        push = push_of(settings, clock, SystemClock())
+        spacing = timedelta(seconds=settings.google.push.spacing_seconds)
+        early = Early("capture", push.has_news, spacing) if push is not None else None
 
         def ready(statuses: Sequence[JobStatus]) -> None:
+            if push is not None:
+                push.listen()
             if as_json:
                 output.print_json({"pid": os.getpid(), "store": store, "jobs": [_timetable(one) for one in statuses]})
 
-        code = daemon.run(jobs, flow_runner(settings, clock), clock=clock, store_folder=store, on_ready=ready)
+        runner = flow_runner(settings, clock, push)
+        code = daemon.run(jobs, runner, clock=clock, store_folder=store, on_ready=ready, early=early)
         raise typer.Exit(code)
 
 

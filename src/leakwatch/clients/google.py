@@ -41,6 +41,8 @@ DIRECTORY_SCOPES = (
     "https://www.googleapis.com/auth/admin.directory.user.readonly",
     "https://www.googleapis.com/auth/admin.directory.user.alias.readonly",
 )
+PUBSUB_SCOPE = "https://www.googleapis.com/auth/pubsub"
+ITSELF = ""  # as subject: the service account, not somebody's mailbox
 TOKEN_HOSTS = frozenset({"oauth2.googleapis.com", "accounts.google.com"})
 TOKEN_LIFETIME = timedelta(hours=1)  # the longest Google grants
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -60,6 +62,7 @@ class GoogleConnection:
     gmail_url: str = "https://gmail.googleapis.com"
     directory_url: str = "https://admin.googleapis.com"
     calendar_url: str = "https://www.googleapis.com"
+    pubsub_url: str = "https://pubsub.googleapis.com"
     ca_file: Path | None = None
     timeout_s: float = 60.0  # without a byte
 
@@ -113,7 +116,7 @@ class GoogleClient:
 
     Args:
         connection: hosts, key, CA.
-        limiter: knows the providers `google`, `google_calendar` and `google_directory`.
+        limiter: knows the providers `google`, `google_calendar`, `google_directory` and `google_pubsub`.
         retry: the only place where calls are repeated.
         wall: real time, because Google checks token times against its own clock.
     """
@@ -159,6 +162,8 @@ class GoogleClient:
     ) -> tuple[Mapping[str, str], bytes]:
         """Return (headers, content) of a successful answer, after pacing and one attempt. `retry.call` it.
 
+        With a `body`, which may be empty, it is a POST. For the `subject` ITSELF no mailbox is opened.
+
         Raises:
             AuthError, TransientError, NotFoundError, CursorError, RecordError: see `google_errors.classify`.
             ConfigError: the server's certificate is not trusted.
@@ -177,7 +182,7 @@ class GoogleClient:
         except _NETWORK as error:
             self._http().close()  # whatever is left of the connection is not to be used again
             raise TransientError(f"Google could not be reached for {operation} ({type(error).__name__})") from error
-        if response.status == 200:
+        if response.status in (200, 204):
             return response, content
         problem = classify(response.status, response, content, what=operation, now=self.wall.now())
         self.heed(provider, subject, problem)
@@ -201,12 +206,12 @@ class GoogleClient:
     # --- tokens ---
 
     def mint(self, request: Any, subject: str, scopes: str) -> tuple[str, timedelta]:
-        """Return (access token, lifetime) for `subject`.
+        """Return (access token, lifetime) for `subject`, or for the service account ITSELF: that opens no mailbox.
 
         Raises:
             AuthError: not on the roster, or Google refuses. TransientError: the token endpoint can't answer now.
         """
-        if subject not in self._allowed:
+        if subject != ITSELF and subject not in self._allowed:
             raise AuthError(
                 "leakwatch was asked to open a mailbox that is not on the roster. No token was asked for.",
                 reason="not_on_roster",
@@ -229,7 +234,7 @@ class GoogleClient:
         issued = self.wall.now() + self._skew
         claims = {
             "iss": self._key["client_email"],
-            "sub": subject,
+            **({"sub": subject} if subject != ITSELF else {}),
             "scope": scopes,
             "aud": uri,
             "iat": int(issued.timestamp()),
@@ -319,7 +324,7 @@ def parse_object(headers: Mapping[str, str], content: bytes, operation: str) -> 
 def _pinned_hosts(connection: GoogleConnection, key: Mapping[str, Any]) -> frozenset[str]:
     problems: list[str] = []
     hosts: set[str] = set()
-    for name in ("gmail_url", "directory_url", "calendar_url"):
+    for name in ("gmail_url", "directory_url", "calendar_url", "pubsub_url"):
         url = str(getattr(connection, name))
         parts = urlsplit(url)
         if parts.scheme != "https" or not parts.netloc or parts.path not in ("", "/"):

@@ -35,14 +35,14 @@ class Quota:
         return self.costs.get(operation, self.default_cost)
 
 
-# Gmail API "Usage limits", prices for projects without Gmail use before 1 May 2026; getProfile and labels.list were
-# not seen in the new table and stand as in the old one.
+# Gmail API "Usage limits", prices for projects without Gmail use before 1 May 2026; getProfile, labels.list, watch and
+# stop were not seen in the new table and stand as in the old one.
 GMAIL_2026 = Quota(
     per_principal_minute=6_000,
     per_project_minute=1_200_000,
     costs={
         "getProfile": 1, "labels.list": 1, "history.list": 2, "messages.list": 5, "messages.get": 20,
-        "threads.get": 40,
+        "threads.get": 40, "watch": 100, "stop": 50,
     },
 )  # fmt: skip
 GMAIL_GRANDFATHERED = Quota(
@@ -52,6 +52,9 @@ GMAIL_GRANDFATHERED = Quota(
 )
 # Calendar API, "Manage quotas": 600 requests per minute and user, 10,000 per project; every call counts one.
 CALENDAR = Quota(per_principal_minute=600, per_project_minute=10_000, costs={}, default_cost=1)
+# Pub/Sub, "Quotas and limits": tens of thousands of calls a minute. What we do is one after the other: no limit of ours
+# but that of a loop that runs wild.
+PUBSUB = Quota(per_principal_minute=600, per_project_minute=600, costs={}, default_cost=1)
 # Directory API: 2,400 queries per minute and user by default; every call counts one.
 DIRECTORY = Quota(per_principal_minute=2_400, per_project_minute=2_400, costs={}, default_cost=1)
 

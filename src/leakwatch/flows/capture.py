@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from leakwatch import log
 from leakwatch.core.addresses import AddressPatterns
@@ -38,6 +39,7 @@ from leakwatch.ports import AdoptionLog, Journal, Neighbours, RecordFetcher, Sou
 
 _log = log.get(__name__)
 
+NOBODY: Mapping[str, Collection[str]] = MappingProxyType({})
 NAMED_FOR = timedelta(days=30)  # so long each run names a mailbox that left the roster; `status` does for good
 
 
@@ -132,6 +134,7 @@ def capture(
     retry_parked: bool = False,
     only: Collection[str] = (),
     full: bool = False,
+    quiet: Mapping[str, Collection[str]] = NOBODY,
     on_page: Callable[[str, int], None] | None = None,
 ) -> CaptureReport:
     """Read what is new in every mailbox and log it in Salesforce; return what was done.
@@ -151,6 +154,9 @@ def capture(
         only: read just the mailboxes with these addresses this time; what the others hold is written all the same.
         full: read the whole window of each mailbox anew; a source that skips what the journal's `settled_ids` holds
             then brings what was skipped under other settings. Interrupted, it is to be begun again.
+        quiet: source -> addresses whose stream is left for a later run, because nothing seems to be new there. What is
+            written of the others never depends on it: a mail whose sender's mailbox was left waits as it does where
+            that mailbox can't be read just now.
         on_page: told (mailbox, items) after each page.
 
     Raises:
@@ -169,13 +175,20 @@ def capture(
         addresses=(*options.internal_addresses, *(address for one in principals for address in one.addresses)),
     )
     tally = Tally()
+    left: set[str] = set()
     for source in doors.sources:
         window = (options.backfill, options.parked_retry, now)
         reading = Reading(source, journal, insiders, options.privacy, *window, memory, on_page, full)
-        part = reading.read_all(due, workers=options.workers, retry_parked=retry_parked)
+        left_here = frozenset(quiet.get(source.name, ()))
+        if source.kind is ActivityKind.MAIL:
+            left |= left_here & {one.address for one in due}
+        part = reading.read_all(
+            [one for one in due if one.address not in left_here], workers=options.workers, retry_parked=retry_parked
+        )
         tally.add(part if source.kind is ActivityKind.MAIL else part.of_calendars())
     mail = [source for source in doors.sources if source.kind is ActivityKind.MAIL]
-    read = [one.address for one in due if one.address not in tally.failed and one.address not in tally.parked]
+    unread = left | tally.failed.keys() | tally.parked.keys()
+    read = [one.address for one in due if one.address not in unread]
     spans = _spans(journal, mail, read, window_start=now - options.backfill, now=now)
     # No calendar sync carries Tasks, so there is no loop to be kept out of.
     adopting = doors.adopting(
@@ -206,7 +219,7 @@ def capture(
         ),
         planning=options.planning,
         awaited=tuple(one for one in told if one.address not in tally.parked),
-        unread=frozenset(tally.failed) | {one.address for one in left_out},
+        unread=frozenset(tally.failed) | {one.address for one in left_out} | left,
         run_id=run_id,
         now=now,
         size=options.round_size,
@@ -243,6 +256,7 @@ def capture(
         report,
         mailboxes_left=journal.left({one.address for one in principals}, since=now - NAMED_FOR) if principals else (),
         roster_empty=not principals,
+        mailboxes_quiet=len(left),
         units={name: spent - before.get(name, 0) for name, spent in doors.units().items()},
     )
 

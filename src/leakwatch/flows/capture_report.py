@@ -19,6 +19,7 @@ class CaptureReport:
 
     Attributes:
         mailboxes_read: read to the end without a gap.
+        mailboxes_quiet: left for a later run, because nothing was told of them (push).
         mailboxes_parked: address -> reason code of those that refuse us (now or since an earlier run).
         mailboxes_failed: address -> words, of those left where they were for the next cycle.
         calendars_read: calendars read to the end. calendars_failed: address -> words, of those left where they were.
@@ -47,6 +48,7 @@ class CaptureReport:
     run_id: str
     dry_run: bool
     mailboxes_read: int = 0
+    mailboxes_quiet: int = 0
     mailboxes_parked: Mapping[str, str] = field(default_factory=dict[str, str])
     mailboxes_failed: Mapping[str, str] = field(default_factory=dict[str, str])
     calendars_read: int = 0
@@ -85,6 +87,7 @@ class CaptureReport:
         """Return the figures as one flat mapping, for the run log and `--json`."""
         found = {
             "mailboxes.read": self.mailboxes_read,
+            "mailboxes.quiet": self.mailboxes_quiet,
             "mailboxes.parked": len(self.mailboxes_parked),
             "mailboxes.failed": len(self.mailboxes_failed),
             "mailboxes.without_notice": len(self.mailboxes_without_notice),

@@ -5,10 +5,11 @@ the engine that runs each slot once (`engine`). The daemon joins the four.
 from leakwatch.jobs.definition import FLOWS, Job, load_jobs
 from leakwatch.jobs.engine import JobEngine, RunFlow, open_engine
 from leakwatch.jobs.ledger import JobStatus, Outcome, Phase, read_status
-from leakwatch.jobs.timetable import Slot, last_due, next_due, wanted, wanted_now
+from leakwatch.jobs.timetable import Early, Slot, early_slots, last_due, next_due, wanted, wanted_now
 
 __all__ = [
     "FLOWS",
+    "Early",
     "Job",
     "JobEngine",
     "JobStatus",
@@ -16,6 +17,7 @@ __all__ = [
     "Phase",
     "RunFlow",
     "Slot",
+    "early_slots",
     "last_due",
     "load_jobs",
     "next_due",

@@ -6,7 +6,7 @@ served: no double weekly report, and no missed one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -32,7 +32,8 @@ class Slot:
     @property
     def id(self) -> str:
         """The name under which the engine runs it: the same slot and attempt is never run twice."""
-        return f"{self.job}@{self.due:%Y%m%dT%H%MZ}#{self.attempt}"
+        seconds = f"{self.due:%S}" if self.due.second else ""  # a timetable has none; what is asked for early may
+        return f"{self.job}@{self.due:%Y%m%dT%H%M}{seconds}Z#{self.attempt}"
 
 
 def last_due(job: Job, now: datetime) -> datetime:
@@ -83,6 +84,40 @@ def wanted(job: Job, status: JobStatus, now: datetime) -> Slot | None:
     else:
         again = status.retry_at is not None and now >= status.retry_at
     return Slot(job.name, status.due, status.attempt + 1) if again else None
+
+
+@dataclass(frozen=True, slots=True)
+class Early:
+    """Why a flow may be wanted before its job is due.
+
+    Attributes:
+        flow: which.
+        wanted: returns whether there is something for it to do.
+        spacing: it begins so long after its last run ended, at the earliest.
+    """
+
+    flow: str
+    wanted: Callable[[], bool]
+    spacing: timedelta
+
+
+def early_slots(jobs: Sequence[Job], statuses: Mapping[str, JobStatus], now: datetime, early: Early) -> list[Slot]:
+    """Return the slots to run now although they are not due; none for a job that waits after a failure or is paused."""
+    return [
+        Slot(job.name, now.replace(microsecond=0))
+        for job in jobs
+        if job.flow == early.flow and job.enabled and _may_run_early(statuses[job.name], now, early.spacing)
+    ]
+
+
+def _may_run_early(status: JobStatus, now: datetime, spacing: timedelta) -> bool:
+    if status.paused_reason is not None or status.phase is not Phase.IDLE:
+        return False
+    if status.outcome not in (Outcome.SUCCEEDED, Outcome.INCOMPLETE):
+        return False  # never ran, or is tried again by its own rules
+    since = now - status.finished_at if status.finished_at is not None else spacing
+    after_last = status.due is None or now.replace(microsecond=0) > status.due
+    return after_last and since >= spacing
 
 
 def wanted_now(jobs: Sequence[Job], statuses: Mapping[str, JobStatus], now: datetime) -> list[Slot]:
