@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from leakwatch.clients.google import GoogleClient, GoogleConnection
-from leakwatch.clients.limiter import DIRECTORY, GMAIL_2026, Limiter, Quota
+from leakwatch.clients.limiter import DIRECTORY, GMAIL_2026, PUBSUB, Limiter, Quota
 from leakwatch.clients.retry import RetryPolicy
 from leakwatch.clock import SystemClock
 
@@ -107,7 +107,7 @@ def make_client(
     quota = Quota(10**9, 10**9, GMAIL_2026.costs)
     client = GoogleClient(
         GoogleConnection(write_key(folder, **key), scope=scope),
-        limiter=Limiter(_Instant(), {"google": quota, "google_directory": DIRECTORY}),
+        limiter=Limiter(_Instant(), {"google": quota, "google_directory": DIRECTORY, "google_pubsub": PUBSUB}),
         retry=RetryPolicy(waits.append),
         wall=wall,
     )

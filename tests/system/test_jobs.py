@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,8 +15,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from leakwatch import daemon
 from leakwatch.errors import AuthError, BudgetError, ConfigError, SafetyError, TransientError
-from leakwatch.jobs import Job, JobStatus, Outcome, Phase, Slot, last_due, load_jobs, next_due, wanted, wanted_now
+from leakwatch.jobs import (
+    Early,
+    Job,
+    JobStatus,
+    Outcome,
+    Phase,
+    Slot,
+    early_slots,
+    last_due,
+    load_jobs,
+    next_due,
+    wanted,
+    wanted_now,
+)
 from leakwatch.jobs.aftermath import after_error
 
 SHIPPED = Path(__file__).parents[2] / "jobs"
@@ -337,3 +352,69 @@ def test_unforeseen_error_is_tried_three_times_and_then_left_for_the_next_slot()
 
     assert retry(1) == retry(2) == MONDAY_SEVEN + timedelta(minutes=15)
     assert retry(3) is None
+
+
+# --- what is wanted before it is due ---
+
+EARLY = Early("report", lambda: True, timedelta(minutes=1))
+AT = MONDAY_SEVEN + timedelta(minutes=2, seconds=7, milliseconds=300)
+SERVED: dict[str, Any] = {
+    "due": MONDAY_SEVEN,
+    "attempt": 1,
+    "outcome": Outcome.SUCCEEDED,
+    "finished_at": MONDAY_SEVEN + timedelta(minutes=1),
+}
+
+
+def early(**changes: Any) -> list[str]:
+    known = status(**SERVED | changes)
+    return [slot.id for slot in early_slots([job()], {"weekly_report": known}, AT, EARLY)]
+
+
+def test_a_job_that_is_wanted_early_runs_under_a_slot_of_its_own_second() -> None:
+    assert early() == ["weekly_report@20260601T070207Z#1"]
+    assert wanted(job(), status(**SERVED | {"due": AT.replace(microsecond=0)}), AT) is None
+    assert next_due(job(), AT) == MONDAY_SEVEN + timedelta(days=7)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"finished_at": AT - timedelta(seconds=59)},
+        {"phase": Phase.RUNNING},
+        {"phase": Phase.QUEUED},
+        {"paused_reason": "by hand"},
+        {"outcome": Outcome.BLOCKED},
+        {"outcome": Outcome.POSTPONED},
+        {"outcome": Outcome.FAILED},
+        {"outcome": None, "due": None, "finished_at": None},
+        {"due": AT.replace(microsecond=0)},
+    ],
+    ids=[
+        "too soon",
+        "it runs",
+        "asked for",
+        "paused",
+        "blocked",
+        "postponed",
+        "failed",
+        "never ran",
+        "this very second",
+    ],
+)
+def test_it_does_not_run_early_where(changes: dict[str, Any]) -> None:
+    assert early(**changes) == []
+
+
+def test_another_flow_or_a_job_that_is_switched_off_is_not_wanted_early() -> None:
+    known = {"weekly_report": status(**SERVED)}
+    assert early_slots([job(enabled=False)], known, AT, EARLY) == []
+    assert early_slots([job()], known, AT, Early("capture", lambda: True, timedelta(0))) == []
+
+
+@pytest.mark.parametrize(("has_news", "asked"), [(True, 1), (False, 0)])
+def test_the_daemon_asks_for_it_where_there_is_news_and_nothing_is_due(has_news: bool, asked: int) -> None:
+    slots: list[Slot] = []
+    engine: Any = SimpleNamespace(status=lambda: [status(**SERVED)], enqueue=slots.append)
+    daemon._ask_for_due(engine, [job()], AT, Early("report", lambda: has_news, timedelta(minutes=1)))
+    assert len(slots) == asked
