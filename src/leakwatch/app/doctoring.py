@@ -11,6 +11,7 @@ from leakwatch.app.doctoring_calendars import calendar_checks
 from leakwatch.app.doctoring_check import Check, State
 from leakwatch.app.doctoring_mails import mail_checks
 from leakwatch.app.doctoring_people import people_checks
+from leakwatch.app.doctoring_push import push_checks
 from leakwatch.app.google_parts import GoogleParts
 from leakwatch.app.looking import held_deletions
 from leakwatch.config import Settings
@@ -224,6 +225,7 @@ def _google(parts: Parts, people: list[UserFact] | None) -> Iterator[Check]:
         yield _sample(parts, google, told[0])
         if parts.settings.google.calendar:
             yield _sample_calendar(parts, google, told[0])
+        yield from push_checks(parts, google, told)
 
 
 def _sample(parts: Parts, google: GoogleParts, principal: Principal) -> Check:

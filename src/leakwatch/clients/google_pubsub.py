@@ -58,6 +58,10 @@ class PubSubClient:
             body = {"ackIds": list(ack_ids)}
             self._post(self._calls.acknowledge(subscription=self._name, body=body), "acknowledge")
 
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
     def look(self) -> dict[str, Any]:
         """Return the subscription: topic, pushConfig, detached. Needs `pubsub.subscriptions.get`. Errors: as `pull`."""
         request = self._calls.get(subscription=self._name)
