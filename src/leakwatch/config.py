@@ -176,6 +176,11 @@ class Google(_Section):
     scope: Literal["metadata", "readonly"] = Field(
         "metadata", description="metadata: headers only; readonly: also allows the cheaper `q` backfill"
     )
+    backfill: Literal["all", "known_domains"] = Field(
+        "all",
+        description="What a first sync reads: all mail of its window, or that of domains and people that Salesforce "
+        "knows by then (cheaper; needs scope readonly)",
+    )
     gmail_url: str = Field("https://gmail.googleapis.com", description="Gmail API host")
     directory_url: str = Field("https://admin.googleapis.com", description="Directory API host")
     calendar: bool = Field(False, description="Read Google Calendar too (scope calendar.events.readonly)")
@@ -369,6 +374,8 @@ class Settings(BaseSettings):
     def _whole(self) -> Settings:
         if self.google.enabled and self.google.service_account_file is None:
             raise ValueError("google.enabled is on but google.service_account_file is not set")
+        if self.google.backfill == "known_domains" and self.google.scope != "readonly":
+            raise ValueError("google.backfill: known_domains needs google.scope: readonly; gmail.metadata can't search")
         return self
 
 

@@ -15,7 +15,9 @@ from leakwatch.clients.google_services import DirectoryClient, GmailClient
 from leakwatch.clients.limiter import DIRECTORY, GMAIL_2026, Limiter, Quota
 from leakwatch.clients.retry import RetryPolicy
 from leakwatch.clock import SettableClock, SystemClock
+from leakwatch.core.backfill_search import known_terms
 from leakwatch.core.mail import WANTED_HEADERS
+from leakwatch.core.match_domains import website_domain
 from leakwatch.core.normalise import merge
 from leakwatch.core.privacy import PrivacyRules
 from leakwatch.errors import AuthError
@@ -74,8 +76,11 @@ class Nowhere:
 class Reader:
     """One leakwatch that reads the sandbox's mailboxes."""
 
-    def __init__(self, sandbox: Running, folder: Path, *, scope: Any = "metadata") -> None:
+    def __init__(
+        self, sandbox: Running, folder: Path, *, scope: Any = "metadata", terms: Sequence[str] | None = None
+    ) -> None:
         self.sandbox = sandbox
+        self.terms = (lambda: terms) if terms is not None else None
         google = sandbox.info["google"]
         self.waits = SettableClock(datetime(2026, 1, 1, tzinfo=UTC))
         self.limiter = Limiter(
@@ -97,7 +102,7 @@ class Reader:
         self.roster = self._roster()
         self.client.allow([one.address for one in self.roster])
         self.gmail = GmailClient(self.client, batch_size=20, wanted_headers=WANTED_HEADERS)
-        self.engine = open_engine(folder / "state.db", durable=False)
+        self.engine = open_engine(folder / f"{id(self)}.db", durable=False)
         metadata.create_all(self.engine)
         self.journal = SqlJournal(self.engine)
 
@@ -127,7 +132,7 @@ class Reader:
         )
         source = GmailSource(
             self.gmail,
-            GmailOptions(opt_out_labels=(rules["opt_out_label"],), page_size=7, thread_from=2),
+            GmailOptions(opt_out_labels=(rules["opt_out_label"],), page_size=7, thread_from=2, known_terms=self.terms),
             known=self.journal.known_ids,
         )
         nowhere = Nowhere()
@@ -298,3 +303,23 @@ def test_the_environments_certificates_do_not_get_in_the_way(make: Make, monkeyp
         monkeypatch.setenv(name, "/nowhere/ca.pem")
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     assert make().roster
+
+
+def test_narrowed_to_whom_salesforce_knows_all_that_is_to_be_written_is_there_for_fewer_units(
+    fresh: Running, make: Make
+):
+    everything = make(scope="readonly")
+    everything.read()
+    world = everything.world
+    fields = [one["fields"] for one in world["records"]]
+    addresses = [one[name] for one in fields for name in ("Email", "PersonEmail") if one.get(name)]
+    domains = [website_domain(one["Website"]) or "" for one in fields if one.get("Website")]
+    own = world["capture"]["internal_domains"]
+    some = make(scope="readonly", terms=known_terms(addresses, domains, own=own))
+    assert some.read().complete
+    now = datetime.fromisoformat(fresh.control("GET", "/clock")["now"])
+    rows = [row for row in fresh.control("GET", "/truth")["captures"] if row["expect"] == "written"]
+    rows = [row for row in rows if "from" not in row or datetime.fromisoformat(row["from"]) <= now]
+    wanted = {row["message_id"] for row in rows if not row.get("until") or datetime.fromisoformat(row["until"]) > now}
+    assert wanted <= set(some.message_ids) < set(everything.message_ids)
+    assert some.limiter.spent()["google"] < everything.limiter.spent()["google"]

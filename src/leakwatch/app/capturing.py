@@ -263,6 +263,7 @@ def capture_options(parts: Parts, people: Sequence[UserFact], directory: Sequenc
         match_bulk=section.bulk == "log",
         shared_domains=shared_domains(parts),
         backfill=timedelta(days=section.backfill_days),
+        narrowed=settings.google.backfill == "known_domains",
         create=None
         if section.create == "none"
         else CreateRules(section.create, section.create_limit, write=settings.writes.create_people),

@@ -225,6 +225,8 @@ def _google(parts: Parts, people: list[UserFact] | None) -> Iterator[Check]:
         yield _sample(parts, google, told[0])
         if parts.settings.google.calendar:
             yield _sample_calendar(parts, google, told[0])
+        if parts.settings.google.backfill == "known_domains":
+            yield _narrowed(google)
         yield from push_checks(parts, google, told)
 
 
@@ -238,6 +240,25 @@ def _sample(parts: Parts, google: GoogleParts, principal: Principal) -> Check:
                      error.exit_code)  # fmt: skip
     words = f"{principal.address} can be read ({parts.settings.google.scope} scope); "
     return Check("sample mailbox", "ok", words + _price(parts.settings, int(profile.get("messagesTotal") or 0)))
+
+
+def _narrowed(google: GoogleParts) -> Check:
+    """Say what a first sync that is narrowed to known people searches for, and what it does not bring."""
+    from leakwatch.clients.limiter import GMAIL_2026
+    from leakwatch.core.backfill_search import MOST_SEARCHES, searches
+
+    terms = google.known_terms
+    number = len(searches("", terms))
+    if not 0 < number <= MOST_SEARCHES:
+        why = "the mirror knows nobody yet" if not terms else f"{number:,} searches would be needed"
+        fix = "Run leakwatch mirror first." if not terms else "Set google.backfill: all."
+        return Check("backfill", "note", f"first syncs read all mail: {why}", fix)
+    words = (
+        f"first syncs read mail with {len(terms):,} domains and addresses that Salesforce knows: {number:,} searches "
+        f"({number * GMAIL_2026.cost('messages.list'):,} units) a mailbox. Older mail of people who enter Salesforce "
+        "later is not read by itself, and silence is proven only from the first sync on"
+    )
+    return Check("backfill", "note", words, "leakwatch sync --full reads what Salesforce knows by then.")
 
 
 def _price(settings: Settings, mails: int) -> str:

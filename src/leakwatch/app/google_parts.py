@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
@@ -135,6 +135,17 @@ class GoogleParts:
             known=self.parts.journal.ids_under,
         )
 
+    @cached_property
+    def known_terms(self) -> Sequence[str]:
+        """The domains and addresses that Salesforce knows, as last mirrored."""
+        from leakwatch.app.capturing import shared_domains
+        from leakwatch.core.backfill_search import known_terms
+        from leakwatch.store.known_people import known_addresses
+
+        addresses, domains = known_addresses(self.parts.mirror_folder)
+        own = self.parts.settings.company.domains
+        return known_terms(addresses, domains, shared=shared_domains(self.parts), own=own)
+
     def source(self, *, full: bool = False) -> Any:
         """Return Gmail as a source of pages; `full`: also of mails that other settings might let in."""
         from leakwatch.sources.gmail import GmailOptions, GmailSource
@@ -146,6 +157,7 @@ class GoogleParts:
             own_domains=self.parts.settings.company.domains,
             page_size=section.page_size,
             thread_from=self.limiter.cheaper_from("google", "threads.get", "messages.get"),
+            known_terms=(lambda: self.known_terms) if self.parts.settings.google.backfill == "known_domains" else None,
         )
         return GmailSource(self.gmail, options, known=journal.settled_ids if full else journal.known_ids)
 

@@ -34,6 +34,10 @@ NO_MAIL_KNOWN = (
     "no captured mail has this address or Message-ID. Of mails that were skipped (internal, private, blocked and so "
     "on) no address is kept: look them up by their provider id. `leakwatch status` says how far each mailbox was read."
 )
+ONLY_KNOWN = (
+    "google.backfill is known_domains: of the time before a mailbox was first read there is only mail with people and "
+    "domains that Salesforce knew then. `leakwatch sync --full` reads that of those it knows now."
+)
 MOST_RUNS = 100_000  # a year of five-minute captures
 SHORTEST_MARK = 6  # letters of a finding's fingerprint that name it; fewer would name half of them
 FORECAST_DAYS = 28  # two full fortnights: weekday patterns even out
@@ -140,6 +144,8 @@ def explain_term(parts: Parts, term: str) -> Told:
     entered = entering(parts, term)
     if not items and not findings and not entered:
         hints = (NO_MAIL_KNOWN if by_address else NOTHING_KNOWN,)
+        if by_address and parts.settings.google.backfill == "known_domains":
+            hints = (*hints, ONLY_KNOWN)
     people = _people(parts) if deliveries else {}
     names = {one.recipient_id: people[one.recipient_id].name for one in deliveries if one.recipient_id in people}
     proposed = _proposals(parts, term) if by_address else ()

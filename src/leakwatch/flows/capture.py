@@ -52,6 +52,7 @@ class CaptureOptions:
         internal_addresses: single addresses of ours: employees' private ones, Salesforce users' and their aliases.
         privacy, planning: see there. never_match, match_bulk, shared_domains: see `MatchRules`.
         backfill: how far back the first sync of a mailbox reads.
+        narrowed: that first sync brings only mail of people whom Salesforce knows by then: it proves no silence.
         parked_retry: a mailbox that refused us is tried again after so long.
         rematch: what is in Salesforce and not older is matched anew with each snapshot; None: never.
         create: who of the people not in Salesforce is entered there; None: nobody.
@@ -70,6 +71,7 @@ class CaptureOptions:
     shared_domains: tuple[str, ...] = ()
     match_bulk: bool = False
     backfill: timedelta = timedelta(days=90)
+    narrowed: bool = False
     parked_retry: timedelta = timedelta(hours=6)
     rematch: timedelta | None = timedelta(days=90)
     create: CreateRules | None = None
@@ -189,7 +191,7 @@ def capture(
     mail = [source for source in doors.sources if source.kind is ActivityKind.MAIL]
     unread = left | tally.failed.keys() | tally.parked.keys()
     read = [one.address for one in due if one.address not in unread]
-    spans = _spans(journal, mail, read, window_start=now - options.backfill, now=now)
+    spans = _spans(journal, mail, read, window_start=now if options.narrowed else now - options.backfill, now=now)
     # No calendar sync carries Tasks, so there is no loop to be kept out of.
     adopting = doors.adopting(
         "write" if options.planning.meetings_as == "task" else options.calendar_loop,

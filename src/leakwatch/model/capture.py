@@ -52,6 +52,7 @@ class Cursor:
     window_end: datetime | None = None
     anchored_at: datetime | None = None
     generation: int = 1  # raised by each reconcile
+    narrowed: bool = False  # only mail of people known by then was listed; all mail is known from `anchored_at` on
     revision: int = 0  # raised by each store; 0 = not stored yet
     version: int = 1  # of this record's layout
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
 
+from leakwatch.core.backfill_search import MOST_SEARCHES, digest, place, read_place, searches
 from leakwatch.core.gmail_items import (
     NOT_LABELLED,
     OPT_OUT,
@@ -75,6 +76,8 @@ class GmailOptions:
             older than the window. Gmail lists nearly by date but does not promise it: mail that was imported or came
             late stands out of its place, one by one or a few together, so no single old mail ends anything.
         thread_from: so many wanted mails of one conversation are fetched as a thread; 0 fetches each by itself.
+        known_terms: returns the domains and addresses whose mail alone a first reading is to bring; None: all mail.
+            Needs search. What comes later is read whoever it is from.
     """
 
     opt_out_labels: tuple[str, ...] = ()
@@ -83,6 +86,7 @@ class GmailOptions:
     page_size: int = 500
     probe_size: int = 50
     thread_from: int = 0
+    known_terms: Callable[[], Sequence[str]] | None = None
 
 
 class GmailSource:
@@ -119,12 +123,15 @@ class GmailSource:
             window_start=window_start,
             window_end=now,
             anchored_at=now,
+            narrowed=bool(self._searches(window_start)[1]),
         )
 
     def fetch_page(self, principal: Principal, cursor: Cursor) -> Page:
         """Return what comes after `cursor`. Errors: see the port."""
         if cursor.phase is CursorPhase.SNAPSHOT:
             return self._snapshot(principal, cursor)
+        if cursor.narrowed and self._options.known_terms is None:
+            raise CursorError("only mail of people known by then was read, and all mail is wanted now")
         return self._changes(principal, cursor)
 
     def fetch_again(self, principal: Principal, cursor: Cursor, ids: Sequence[str]) -> Page:
@@ -133,12 +140,14 @@ class GmailSource:
         return Page(tuple(self._marked(principal, items)), (), cursor, has_more=True, gone=tuple(gone))
 
     def _snapshot(self, principal: Principal, cursor: Cursor) -> Page:
-        search = _search(cursor.window_start, self._only_names) if self._gmail.can_search else None
+        wanted, mark = self._searches(cursor.window_start)
+        if bool(mark) != cursor.narrowed:
+            raise CursorError("whose mail is wanted of the window has changed since its reading began")
+        index, page_token = read_place(cursor.page_token, mark) if mark else (0, cursor.page_token)
+        search = wanted[index] if wanted else None
         probe = self._options.probe_size
         page_size = self._options.page_size if search is not None else max(probe, self._options.page_size)
-        listed = self._gmail.list_messages(
-            principal.address, page_token=cursor.page_token, search=search, page_size=page_size
-        )
+        listed = self._gmail.list_messages(principal.address, page_token=page_token, search=search, page_size=page_size)
         rows = [row for row in listed.get("messages") or () if row.get("id")]
         threads = {str(row["id"]): str(row.get("threadId") or "") for row in rows}
         all_ids = list(threads)
@@ -156,12 +165,23 @@ class GmailSource:
             ended = search is None and _past_window(all_ids, items, gone, cursor.window_start, probe)
             if ended:
                 break
-        following = listed.get("nextPageToken")
+        following = str(listed.get("nextPageToken") or "")
         if following and not ended:
-            after = replace(cursor, page_token=str(following))
+            after = replace(cursor, page_token=place(mark, index, following) if mark else following)
+        elif index + 1 < len(wanted):
+            after = replace(cursor, page_token=place(mark, index + 1, ""))
         else:
             after = replace(cursor, phase=CursorPhase.DELTA, page_token=None)
         return Page(tuple(self._marked(principal, items)), (), after, has_more=True, gone=tuple(gone))
+
+    def _searches(self, window_start: datetime | None) -> tuple[Sequence[str], str]:
+        """Return (searches for the window, one after the other; a mark where they are narrowed to known people)."""
+        if not self._gmail.can_search:
+            return (), ""
+        base = _search(window_start, self._only_names)
+        terms = self._options.known_terms() if self._options.known_terms is not None else ()
+        narrow = searches(base, terms)
+        return (narrow, digest(terms)) if 0 < len(narrow) <= MOST_SEARCHES else ((base,), "")
 
     def _fetch(
         self,

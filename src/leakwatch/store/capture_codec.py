@@ -189,17 +189,23 @@ def dump_cursor(cursor: Cursor) -> bytes:
             "window_end": _iso(cursor.window_end),
             "anchored_at": _iso(cursor.anchored_at),
             "generation": cursor.generation,
+            **({"narrowed": True} if cursor.narrowed else {}),
         }
     )
 
 
 def window_known(body: bytes) -> datetime | None:
-    """Return where a stored cursor's window begins, or None while it is being read, or if the cursor can't be read."""
+    """Return from when on a stored cursor's stream is known, or None while it is being read, or can't be read."""
     try:
         raw: Mapping[str, Any] = orjson.loads(body)
-        return _moment(raw["window_start"]) if raw["phase"] == CursorPhase.DELTA else None
+        return _moment(known_from(raw)) if raw["phase"] == CursorPhase.DELTA else None
     except (KeyError, TypeError, ValueError):
         return None
+
+
+def known_from(raw: Mapping[str, Any]) -> str | None:
+    """Return the moment from which on all is known, once a stored cursor's window is read."""
+    return raw["anchored_at"] if raw.get("narrowed") else raw["window_start"]
 
 
 def load_cursor(body: bytes, *, source: str, principal: str, stream: str, revision: int) -> Cursor:
@@ -226,6 +232,7 @@ def load_cursor(body: bytes, *, source: str, principal: str, stream: str, revisi
             window_end=_moment(raw["window_end"]),
             anchored_at=_moment(raw["anchored_at"]),
             generation=int(raw["generation"]),
+            narrowed=bool(raw.get("narrowed")),
             revision=revision,
             version=CURSOR_VERSION,
         )

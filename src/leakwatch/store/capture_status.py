@@ -73,6 +73,7 @@ class CaptureStatus:
             bodies: dict[str, dict[str, Any]] = {}
             for row in connection.execute(select(cursors).where(cursors.c.source.in_(sources))):
                 body = codec.load(row.body)
+                body["window_start"] = codec.known_from(body)
                 known = bodies.setdefault(row.principal, body)
                 if body.get("phase") != CursorPhase.DELTA or known.get("phase") != CursorPhase.DELTA:
                     bodies[row.principal] = known | {"phase": CursorPhase.SNAPSHOT}
