@@ -504,8 +504,9 @@ def test_a_sent_mail_is_outbound_and_timed_by_the_server():
     assert (found.direction, found.start) == (Direction.OUTBOUND, NINE)
 
 
-def test_an_invitation_among_the_alternatives_is_none_of_ours_but_an_attached_calendar_file_is():
-    invitation = message("a")
+@pytest.mark.parametrize("labels", [["INBOX"], ["SENT"]], ids=["received", "sent"])
+def test_an_invitation_among_the_alternatives_is_none_of_ours_but_an_attached_calendar_file_is(labels: list[str]):
+    invitation = message("a", labels=labels)
     invitation["payload"]["mimeType"] = "multipart/mixed"
     invitation["payload"]["parts"] = [
         {"mimeType": "multipart/alternative", "parts": [{"mimeType": "text/plain"}, {"mimeType": "text/calendar"}]}

@@ -149,10 +149,56 @@ def test_two_mails_that_have_no_message_id_are_not_one_for_that():
         ({"Content_Type": "text/calendar; method=REQUEST"}, SkipReason.CALENDAR_INVITATION),
         ({"Content_Class": "urn:content-classes:calendarmessage"}, SkipReason.CALENDAR_INVITATION),
         ({"Sender": "Google Calendar <calendar-notification@google.com>"}, SkipReason.CALENDAR_INVITATION),
+        ({"sender": "calendar-notification@google.com"}, SkipReason.CALENDAR_INVITATION),
+        ({"message_id": "<calendar-aff2aaae-0f0c-4753-b046-b1d3c315b21a@google.com>"}, SkipReason.CALENDAR_INVITATION),
+        ({"Return_Path": "<3PNK@calendar-server.bounces.google.com>"}, SkipReason.CALENDAR_INVITATION),
+        ({"X_MS_Exchange_Calendar_Originator_Id": "e7426284;/o=ExchangeLabs"}, SkipReason.CALENDAR_INVITATION),
+        ({"X_MS_Exchange_Calendar_Series_Instance_Id": "BAAAAIIA4AB0xbcQ"}, SkipReason.CALENDAR_INVITATION),
+        ({"X_MS_TrafficTypeDiagnostic": "AM6PR0:EE_MeetingMessage|AM6PR0:EE_"}, SkipReason.CALENDAR_INVITATION),
+        (
+            {"subject": "Updated invitation: Offer @ Tue", "Auto_Submitted": "auto-generated"},
+            SkipReason.CALENDAR_INVITATION,
+        ),
     ],
 )
 def test_what_is_no_conversation_is_skipped(headers: dict[str, str], expected: SkipReason):
     assert reason(mail(**headers)) == expected  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "Davet: Hat gezisi", "GÜNCELLENEN DAVET: Hat gezisi", "Kabul edildi: Toplantı", "İPTAL EDİLDİ: Toplantı",
+        "iptal edilen etkinlik: Toplantı", "Invitation: Offer", "Accepted: Offer", "Einladung: Angebot",
+        "=?UTF-8?B?S0FCVUwgRUTEsExExLA6IFRvcGxhbnTEsQ==?=",
+    ],
+)  # fmt: skip
+def test_a_calendars_subject_counts_where_the_mail_says_that_a_machine_made_it_and_never_alone(subject: str):
+    assert reason(mail(subject=subject, Auto_Submitted="auto-generated")) == SkipReason.CALENDAR_INVITATION
+    assert activity(subject=subject).subject
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"message_id": "<calendar-1@example.com>"},
+        {"message_id": "<my-calendar-1@google.com>"},
+        {"Content_Type": "multipart/alternative; boundary=text/calendar"},
+        {"Content_Class": "urn:content-classes:message"},
+        {"X_MS_TrafficTypeDiagnostic": "AM6PR0:EE_"},
+        {"subject": "Your invitation: when?", "Auto_Submitted": "auto-generated"},
+    ],
+)
+def test_what_only_looks_like_a_calendars_mail_is_a_mail(headers: dict[str, str]):
+    assert activity(**headers)  # type: ignore[arg-type]
+
+
+def test_of_what_a_rep_sent_only_an_appointment_itself_is_left_out():
+    sent = {"sender": "ann@ourco.com", "to": "eve@acme.com", "in_sent": True}
+    kept = activity(**sent, Auto_Submitted="auto-generated", subject="Davet: Hat gezisi")  # type: ignore[arg-type]
+    assert kept.direction is Direction.OUTBOUND
+    found = mail(**sent, Content_Type="text/calendar; method=REPLY")  # type: ignore[arg-type]
+    assert reason(found) == SkipReason.CALENDAR_INVITATION
 
 
 @pytest.mark.parametrize(

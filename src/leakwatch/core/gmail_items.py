@@ -129,7 +129,7 @@ def skip_reason(item: Mapping[str, Any]) -> SkipReason | None:
     if item.get(NOT_LABELLED):
         return SkipReason.NOT_LABELLED
     hidden = next((reason for label, reason in _SKIPS if label in labels), None)
-    if hidden is None and "SENT" not in labels and _is_invitation(payload_of(item)):
+    if hidden is None and _is_invitation(payload_of(item)):
         return SkipReason.CALENDAR_INVITATION
     return hidden
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 
-from leakwatch.core import identity
+from leakwatch.core import identity, invitations
 from leakwatch.core.addresses import in_domain
 from leakwatch.core.text import clean_line
 from leakwatch.model import SkipReason
@@ -23,7 +23,6 @@ _NO_REPLY = re.compile(r"(?:do[-_.]?not[-_.]?reply|no[-_.]?reply|notifications?|
 _LIST_ID = re.compile(r"<([^<>]*)>")  # RFC 2919: a phrase may stand before it
 _LINK_HOST = re.compile(r"<(?:mailto:[^<>@]*@|https?://)([^<>/?:]*)")  # of each way out in List-Unsubscribe (RFC 2369)
 _GROUP_HOSTS = frozenset({"googlegroups.com", "groups.google.com"})
-_CALENDAR_SENDERS = frozenset({"calendar-notification@google.com"})
 _NO = frozenset({"", "no", "false", "0"})
 _NOTHING = frozenset[str]()
 # Few mails have any of these, and one question tells.
@@ -81,7 +80,8 @@ def _without_comments(value: str) -> str:
 def skip_reason(headers: Headers, sender: str) -> SkipReason | None:
     """Return why a received mail is no conversation at all, or None. `sender` is its normalised From address."""
     content_type = clean_line(first(headers, "content-type")).lower()
-    if _is_invitation(headers, sender, content_type):
+    machine_made = "auto-generated" in keywords(headers, "auto-submitted")
+    if invitations.is_calendars(headers, sender, machine_made=machine_made):
         return SkipReason.CALENDAR_INVITATION
     if content_type.startswith("multipart/report"):
         kind = _REPORT_TYPE.search(content_type)
@@ -93,20 +93,6 @@ def skip_reason(headers: Headers, sender: str) -> SkipReason | None:
     if _is_auto_reply(headers):
         return SkipReason.AUTO_REPLY
     return None
-
-
-def _is_invitation(headers: Headers, sender: str, content_type: str) -> bool:
-    if content_type.startswith("text/calendar"):
-        return True
-    if "calendarmessage" in first(headers, "content-class").lower():
-        return True
-    if sender in _CALENDAR_SENDERS:
-        return True
-    on_behalf = first(headers, "sender").lower()
-    if on_behalf and any(name in on_behalf for name in _CALENDAR_SENDERS):
-        return True
-    message_id = first(headers, "message-id").lower()
-    return "<calendar-" in message_id and message_id.rstrip().endswith("@google.com>")
 
 
 def _is_auto_reply(headers: Headers) -> bool:

@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from leakwatch.core import identity
 from leakwatch.core.addresses import canonical, decode_words, domain_of, parse_list
+from leakwatch.core.invitations import is_appointment
 from leakwatch.core.machine_mail import Headers, bounced, collect, first, is_bulk, is_group, sensitivity, skip_reason
 from leakwatch.core.text import clean_line
 from leakwatch.model import (
@@ -33,6 +34,8 @@ WANTED_HEADERS = (
     "X-Autorespond", "X-Failed-Recipients", "X-Original-From", "Return-Path", "Delivered-To",
     "Content-Type", "Content-Class", "Sensitivity", "Original-Message-ID",
     "X-Google-Group-Id",
+    "X-MS-Exchange-Calendar-Originator-Id", "X-MS-Exchange-Calendar-Series-Id",
+    "X-MS-Exchange-Calendar-Series-Instance-Id", "X-MS-TrafficTypeDiagnostic",
 )  # fmt: skip
 MAX_SUBJECT = 1_000  # characters kept; Salesforce takes 3,000 at most and shows 255
 MAX_ANSWERS = 50  # mails before it in its conversation; long chains name hundreds
@@ -80,7 +83,9 @@ def read_mail(
     if not sender:
         return Decision(ref, Outcome.SKIPPED, SkipReason.NO_SENDER, start)
     outbound = in_sent and (_is_owner(sender, owner) or not found.get("delivered-to"))
-    reason = None if outbound else skip_reason(found, sender)
+    reason = skip_reason(found, sender)
+    if outbound and not (reason is SkipReason.CALENDAR_INVITATION and is_appointment(found)):
+        reason = None  # what else a machine writes in somebody's name, they sent
     if reason is not None:
         return _machine_made(ref, found, reason, start)
     bulk = not outbound and is_bulk(found, sender, domains)
