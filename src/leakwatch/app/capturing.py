@@ -16,7 +16,15 @@ from leakwatch.core.identity import build_roster
 from leakwatch.core.newcomers import CreateRules
 from leakwatch.core.plan import PlanRules
 from leakwatch.core.privacy import PrivacyRules
-from leakwatch.errors import ConfigError, SafetyError, StoppedError, UsageError
+from leakwatch.errors import (
+    BudgetError,
+    ConfigError,
+    LeakwatchError,
+    SafetyError,
+    StoppedError,
+    TransientError,
+    UsageError,
+)
 from leakwatch.flows.capture import CaptureDoors, CaptureOptions, capture
 from leakwatch.flows.capture_read import without_notice
 from leakwatch.flows.capture_report import CaptureReport
@@ -50,7 +58,8 @@ def run_capture(
     those that refused us before their rest is over; `full` reads every window anew and judges what the settings kept
     out once more; `allow_deletes` is how many deletions a person has let go for this run. If `google` comes with push,
     watches are kept alive, and mailboxes of which nothing was told are left for a later run. Without `write`, or while
-    `writes.capture` is off, the mailboxes are read into the journal and nothing is written to the org.
+    `writes.capture` is off, the mailboxes are read into the journal and nothing is written to the org. The same while
+    Salesforce can't be reached: what is deleted from a mailbox meanwhile is not lost.
 
     Raises:
         ConfigError, AuthError: nothing can be read at all. UsageError: `only` names no mailbox.
@@ -60,7 +69,7 @@ def run_capture(
     _require_source(parts)
     from leakwatch.store.snapshot_facts import users
 
-    refresh_if_older(parts, mirror_max_age, should_stop=should_stop)
+    away = _org_away(parts, mirror_max_age, should_stop, dry_run=dry_run)
     with parts.run("capture", dry_run=dry_run) as note:
         snapshot = latest_snapshot(parts)
         google = google or GoogleParts(parts)
@@ -69,12 +78,12 @@ def run_capture(
         principals = roster(parts, people, directory)
         chosen = _chosen(principals, only)
         google.client.allow(may_be_opened(parts, principals, chosen))
-        may_write = write and parts.settings.writes.capture
+        may_write = write and parts.settings.writes.capture and away is None
         if may_write and not dry_run:
             _require_key(parts)
             if parts.settings.google.calendar and parts.settings.writes.meetings:
                 _require_meeting_key(parts)
-        if not dry_run:
+        if not dry_run and away is None:
             parts.writer.settle()
         push = google.push if not chosen and not dry_run else None
         quiet = push.prepare(parts, google, without_notice(principals, parts.clock.now())[0]) if push else {}
@@ -86,7 +95,7 @@ def run_capture(
             records=parts.reader,
             landed=parts.write_log.done,
             history=parts.write_log.history,
-            neighbours=neighbours_of(parts),
+            neighbours=neighbours_of(parts) if away is None else None,
             adoptions=parts.write_log,
             refusals=parts.write_log.refusals,
             people_state=lambda: people_state_of(parts),
@@ -95,7 +104,7 @@ def run_capture(
         report = capture(
             principals,
             doors,
-            _options(parts, people, directory, readers, allow_deletes),
+            _options(parts, people, directory, readers, allow_deletes, org_away=away is not None),
             run_id=note.run.run_id,
             now=parts.clock.now(),
             dry_run=dry_run,
@@ -108,13 +117,32 @@ def run_capture(
         )
         if push is not None:
             push.read()
-        note.complete = report.complete
+        note.complete = report.complete and away is None
         note.counts = report.counts() | {"api_calls": parts.client.calls}
     if progress:
         progress("")
-    if report.failure is not None:
-        raise report.failure
+    failure = report.failure or away
+    if failure is not None:
+        raise failure
     return report
+
+
+def _org_away(
+    parts: Parts, age: timedelta, should_stop: Callable[[], bool] | None, *, dry_run: bool
+) -> LeakwatchError | None:
+    """Bring the mirror up to date; return why that can't be done now, where the mailboxes can be read all the same.
+
+    Whose mailboxes they are is known by an older snapshot, and Gmail forgets its history within days.
+    """
+    try:
+        refresh_if_older(parts, age, should_stop=should_stop)
+    except StoppedError:
+        raise
+    except (TransientError, BudgetError) as error:
+        if dry_run or parts.newest_snapshot() is None:
+            raise
+        return error
+    return None
 
 
 def _options(
@@ -123,8 +151,10 @@ def _options(
     directory: Sequence[Mapping[str, Any]],
     readers: int,
     allow_deletes: int | None,
+    *,
+    org_away: bool,
 ) -> CaptureOptions:
-    options = capture_options(parts, people, directory)
+    options = capture_options(parts, people, directory, org_away=org_away)
     deletions = replace(options.deletions, allowed=allow_deletes)
     return replace(options, workers=readers, deletions=deletions)
 
@@ -229,8 +259,10 @@ def _require_meeting_key(parts: Parts) -> None:
         )
 
 
-def capture_options(parts: Parts, people: Sequence[UserFact], directory: Sequence[Mapping[str, Any]]) -> CaptureOptions:
-    """Return how to capture: the admin's settings and who is internal."""
+def capture_options(
+    parts: Parts, people: Sequence[UserFact], directory: Sequence[Mapping[str, Any]], *, org_away: bool = False
+) -> CaptureOptions:
+    """Return how to capture: the admin's settings and who is internal; `org_away`: only to read, without the org."""
     settings = parts.settings
     section, privacy = settings.capture, settings.capture.privacy
     # Who has left is known by the company's domains; an outside address of theirs may be a customer's by now.
@@ -249,7 +281,9 @@ def capture_options(parts: Parts, people: Sequence[UserFact], directory: Sequenc
             subjects=privacy.subjects,
             log_bulk=section.bulk == "log",
         ),
-        planning=PlanRules(
+        planning=PlanRules()
+        if org_away
+        else PlanRules(
             mail_as=section.mail_as,
             set_audit_fields=section.set_audit_fields,
             subjects=privacy.subjects,
