@@ -14,7 +14,17 @@ import time
 
 import measure
 
-NAMES = ("gmail_decode", "mail_plan", "mail_capture", "rerun", "export_audit", "sandbox_serve", "matching")
+NAMES = (
+    "gmail_decode",
+    "mail_plan",
+    "mail_capture",
+    "rerun",
+    "export_audit",
+    "sandbox_serve",
+    "matching",
+    "mail_cost",
+    "many_mailboxes",
+)
 
 
 def main() -> int:
