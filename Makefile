@@ -20,12 +20,12 @@ INSTALL := $(PIP) install --quiet --no-compile --require-hashes
 COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 \
            --no-header --no-annotate --no-emit-index-url --no-emit-find-links
 
-.PHONY: help demo test check lint types imports format bench crash conformance conformance-table lock clean
+.PHONY: help demo test check lint types imports format bench chaos crash conformance conformance-table lock clean
 .DEFAULT_GOAL := help
 
 help:
 	@sed -n '1,5s/^# \{0,1\}//p' Makefile
-	@echo "also: make check (lint, format, types, imports) | format | bench | crash | conformance (needs npm) | lock (needs uv) | clean"
+	@echo "also: make check (lint, format, types, imports) | format | bench | chaos | crash | conformance (needs npm) | lock (needs uv) | clean"
 
 demo: $(VENV)/ready
 	$(BIN)/leakwatch demo $(ARGS)
@@ -63,6 +63,10 @@ bench: $(VENV)/ready-dev
 # The long run of crash tests: docs/chaos.md. Goes on where it stopped; results in build/crash.
 crash: $(VENV)/ready
 	cd tests && $(abspath $(BIN))/python -m system.crash.long_run $(ARGS)
+
+# Ten days of trouble, in memory: docs/chaos.md.
+chaos: $(VENV)/ready
+	cd tests && $(abspath $(BIN))/python -m flows.chaos_stories $(ARGS)
 
 # The stamps make the second call instant. They depend on what decides the installed set.
 $(VENV)/ready: requirements.lock pyproject.toml

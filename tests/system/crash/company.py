@@ -13,6 +13,8 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -220,8 +222,13 @@ class Company:
         return json.loads(json.dumps(rows, default=str)), labels
 
     def facts(self, labels: dict[str, str]) -> Facts:
-        """Return what leakwatch knows (see `Theatre.facts`)."""
-        return Theatre.facts(SimpleNamespace(state=self.state), labels, mirror=False)  # type: ignore[arg-type]
+        """Return what leakwatch knows (see `Theatre.facts`), without the names of the runs that brought it about."""
+        found = Theatre.facts(SimpleNamespace(state=self.state), labels, mirror=False)  # type: ignore[arg-type]
+        text = json.dumps(found)
+        with closing(sqlite3.connect(self.state / STATE_FILE)) as connection:
+            for (run_id,) in connection.execute("SELECT run_id FROM runs WHERE flow = 'undo'").fetchall():
+                text = text.replace(run_id, "RUN")
+        return {name: sorted(rows, key=json.dumps) for name, rows in json.loads(text).items()}
 
     def wrong(self) -> list[str]:
         """Return in words where the org is not as the mailboxes and calendars say, by the world's own word."""
