@@ -4,7 +4,7 @@ Counted, not timed: units by both of Gmail's price lists (projects since May 202
 Salesforce calls by how activities are written. The least for the mails that belong in Salesforce, in a mailbox: its
 history id, a list of 500 a page (first reading) or one history page a poll, then for each conversation the cheaper of
 its mails one by one and the whole of it; HTTP requests: a hundred gets in one. Two worlds: all mails belong in
-Salesforce, in conversations of three or four; and the sandbox's `medium`, in which newsletters, colleagues' and
+Salesforce, in conversations of three or four; and the sandbox's `small`, in which newsletters, colleagues' and
 strangers' mail lie between. There is no peer.
 """
 
@@ -121,7 +121,7 @@ def run(*, pairs: int | None = None, scale: float = 1.0) -> measure.Outcome:
     del pairs  # the same each time
     rows: list[tuple[str, str, str]] = []
     targets: list[measure.Target] = []
-    for title, world in (("all mails relevant", None), ("world medium", "medium")):
+    for title, world in (("all mails relevant", None), ("world small", "small")):
         with tempfile.TemporaryDirectory(prefix="leakwatch-bench-") as folder:
             for step, told in _google(Path(folder), world, scale).items():
                 rows += _rows(f"{title}, {step}", told)
