@@ -15,6 +15,8 @@ from system.crash.cases import FAULTS, ODDITIES, Case
 from system.crash.emulated import dice_of
 from system.crash.long_run import cases_of
 
+pytestmark = pytest.mark.timeout(900)  # of the fixture: ten CPU seconds, on a machine that may be very busy
+
 
 @pytest.fixture(scope="module")
 def lived() -> dict[str, Any]:
