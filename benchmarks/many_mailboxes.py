@@ -224,7 +224,7 @@ def _told(said: Mapping[str, Any], number: int, readers: int) -> tuple[list[tupl
     rows = [
         (f"{title}: first reading of all", f"{first['virtual_s']:.0f} s by its clock, {first['cpu_s']:.0f} CPU-s", ""),
         ("  a later cycle", f"{sum(one['virtual_s'] for one in later) / len(later):.0f} s, {cpu:.1f} CPU-s", ""),
-        ("  cycles that ended after the next was due", f"{sum(bool(one['late']) for one in later)} of {len(later)}", ""),
+        ("  cycles that ended late", f"{sum(bool(one['late']) for one in later)} of {len(later)}", ""),
         ("  time between two polls of a mailbox: least, median, most",
          f"{gaps[0]:.0f}, {gaps[len(gaps) // 2]:.0f}, {gaps[-1]:.0f} s", ""),
         ("  Gmail calls in the busiest minute, Calendar calls",
