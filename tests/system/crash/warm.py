@@ -81,6 +81,8 @@ class Warm:
         self.settings = config.load(settings_file)
         self.people = people
         self._make_parts()
+        self._meet(people)
+        assert one_thread()
 
     def _make_parts(self) -> None:
         self.parts = Parts(self.settings, clock=self.clock, wall=self.wall)
@@ -132,8 +134,8 @@ class Warm:
             case _:
                 raise ValueError(name)
 
-    def child(self, order: dict[str, Any], answers: int, leave: int) -> None:
-        """Run in the fork; never returns."""
+    def child(self, order: dict[str, Any], answers: int, leave: int = -1) -> None:
+        """Run in the fork; never returns. It hears on `leave` that it may go on, where it is watched."""
         points: list[str] = []
 
         def tell(words: dict[str, Any]) -> None:
@@ -152,7 +154,7 @@ class Warm:
         code = 0
         try:
             self.clock.move_to(datetime.fromisoformat(order["now"]))
-            if not (self.settings.store.folder / STATE_FILE).exists():
+            if not (self.parts.settings.store.folder / STATE_FILE).exists():
                 schema.upgrade(self.parts.engine)
             faultpoints.install(hook)
             told["result"] = dict(self.command(order["command"]))
