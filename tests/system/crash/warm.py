@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gc
 import importlib
 import json
 import os
@@ -175,6 +176,7 @@ class Warm:
         if child == 0:
             os.close(reading)
             signal.alarm(LONGEST_S)
+            gc.disable()  # looking through all that the parent has would copy every page of it
             self.child(order, writing, leave)
         os.close(writing)
         told: dict[str, Any] = {}
