@@ -31,7 +31,7 @@ from leakwatch.sandbox.keys import Keys
 from leakwatch.sandbox.ledger import Ledger
 from leakwatch.sandbox.org.rest.app import _Api
 from leakwatch.sandbox.org.rest.body import Body
-from leakwatch.sandbox.server import Options, _google_service
+from leakwatch.sandbox.server import Options, _google_service, _graph_service
 from leakwatch.sandbox.world.expect import truth_now, world_card
 from leakwatch.sandbox.world.model import World
 
@@ -75,7 +75,8 @@ class Emulated:
         told = card.card(self.stage, side.card(URLS["salesforce"], URLS["login"], keys), keys, control, "")
         self.info = json.loads(json.dumps(told))
         self.world = world_card(self.stage.world, self.stage.player.refs) | {"mail_import": None}
-        self.desk = Desk(self.stage, self.google, self.book, self.ledger, "")
+        graph = _graph_service(self.stage, keys, self.ledger, options)
+        self.desk = Desk(self.stage, self.google, graph, self.book, self.ledger, "")
         self.pages = Pages()
         self.calls: Counter[str] = Counter()
         self.outage = False  # Salesforce answers nothing at all

@@ -41,15 +41,14 @@ def photographed(theatre: Theatre, command: str, title: str) -> tuple[Ended, lis
     def photograph(_point: str) -> None:
         nonlocal place, seen, org
         place += 1
-        now = (theatre.state_digest(), theatre.written())
+        name = f"{title}-at-{place}"
+        now = (theatre.keep_state(name), theatre.written())
         if images and now == seen:
             images[-1].last = place
             return
-        name = f"{title}-at-{place}"
         if now[1] != seen[1]:
             theatre.save_org(name)
             org = name
-        theatre.keep_state(name)
         images.append(Image(place, place, name, org))
         seen = now
 

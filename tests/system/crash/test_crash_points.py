@@ -19,7 +19,8 @@ from system.crash.scenes import Scene, Story, summary, what_differs
 from system.crash.theatre import Facts, Theatre, difference
 
 CHUNKS = 8  # so that two processes share the work evenly
-SAMPLED = 6  # every which image is compared with a real kill
+SAMPLED = 16  # every which image of a scene is compared with a real kill, beginning at one of the first...
+FEWEST = 7  # ... seven, which each scene has
 BOUNDARIES = {  # each write boundary of DESIGN's two halves, by the name of one of its points
     "journal.commit_page.inside", "journal.record_matches.before", "write_log.begin.before", "write_log.begin.after",
     "writer.collection.answered", "writer.posts.answered", "write_log.finish.before", "write_log.finish.after",
@@ -69,12 +70,11 @@ def test_killed_at_any_point_and_run_again_it_ends_as_undisturbed(
     assert not wrong, f"{len(wrong)} kills left their mark:\n" + "\n\n".join(wrong)
 
 
-@pytest.mark.parametrize("chunk", range(2))
-def test_killed_for_real_a_command_leaves_what_its_image_shows(theatre: Theatre, story: Story, chunk: int) -> None:
+def test_killed_for_real_a_command_leaves_what_its_image_shows(theatre: Theatre, story: Story) -> None:
     killed = 0
     for number, scene in enumerate(story.scenes):
         theatre.restore(scene.title, org=scene.title)
-        for image in scene.images[number % SAMPLED + chunk * SAMPLED :: 2 * SAMPLED]:
+        for image in scene.images[number % FEWEST :: SAMPLED]:
             killed += 1
             theatre.restore(image.state, org=image.org if scene.writes else None)
             shown = left_behind(theatre, scene)
@@ -83,14 +83,14 @@ def test_killed_for_real_a_command_leaves_what_its_image_shows(theatre: Theatre,
             assert (ended.signal, ended.points) == (signal.SIGKILL, scene.points[: image.last])
             differences = difference(shown, left_behind(theatre, scene))
             assert not differences, f"{scene.title}, killed at {image.last}:\n" + "\n".join(differences)
-    assert killed > len(story.scenes)
+    assert killed >= len(story.scenes)
 
 
 def test_the_images_show_every_fault_point_once(story: Story) -> None:
     for scene in story.scenes:
         shown = [place for image in scene.images for place in range(image.first, image.last + 1)]
         assert shown == list(range(1, len(scene.points) + 1)), scene.title
-        assert len(scene.images) > 5, scene.title
+        assert len(scene.images) >= FEWEST, scene.title
 
 
 def test_the_story_that_is_killed_passes_every_boundary_and_does_every_kind_of_write(story: Story) -> None:

@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ from leakwatch.demo.stage import Sandbox, write_settings
 from leakwatch.demo.story import audit_moment
 
 SOURCE = Path(__file__).parents[3] / "src"
+SETTLED_NS = 100_000_000  # a file that was changed less than this ago may change again within one tick of its stamp
 ROOM_BYTES = 2_000_000_000  # of a memory file system, before it is used instead of the disk
 Facts = dict[str, Any]
 Leak = tuple[str, str]
@@ -69,6 +71,9 @@ class Theatre:
         self.folder = Path(tempfile.mkdtemp(prefix="leakwatch-crash-", dir=memory if roomy else None))
         self.state = self.folder / "state"
         self.sandbox = Sandbox(self.folder / "sandbox", world="small", seed=7)
+        self.images: dict[str, tuple[dict[str, str], list[str], datetime]] = {}
+        self._kept = self.folder / "kept"
+        self._looked_at: dict[Path, tuple[Any, str]] = {}
 
     def __enter__(self) -> Self:
         try:
@@ -163,12 +168,37 @@ class Theatre:
         """Keep org, mailboxes and clock under a name."""
         self.control("POST", "/save", {"name": name})
 
-    def keep_state(self, name: str) -> None:
-        """Keep the state folder, as it is on the disk, under a name."""
-        kept = self.folder / "kept" / name
-        shutil.rmtree(kept, ignore_errors=True)
-        _copy(self.state, kept)
-        (self.folder / f"{name}.now").write_text(self.now.isoformat())
+    def keep_state(self, name: str) -> str:
+        """Keep the state folder, as it is on the disk, under a name; return a digest of all that is in it.
+
+        Each content is kept once, for most of it does not change from one fault point to the next. SQLite's shared
+        memory is left out: whoever opens the file makes it anew.
+        """
+        self._kept.mkdir(exist_ok=True)
+        files = {
+            str(path.relative_to(self.state)): self._content(path)
+            for path in sorted(self.state.rglob("*"))
+            if path.is_file() and not path.name.endswith("-shm")
+        }
+        folders = sorted(str(path.relative_to(self.state)) for path in self.state.rglob("*") if path.is_dir())
+        told = json.dumps({"files": files, "folders": folders})
+        self.images[name] = (files, folders, self.now)
+        return hashlib.blake2b(told.encode()).hexdigest()
+
+    def _content(self, path: Path) -> str:
+        """Keep a file's content by its digest; return that. A file that was looked at and is as old is not read."""
+        found = path.stat()
+        mark = (found.st_ino, found.st_size, found.st_mtime_ns)
+        known, digest = self._looked_at.get(path, (None, ""))
+        if known == mark:
+            return digest
+        content = path.read_bytes()
+        digest = hashlib.blake2b(content, digest_size=20).hexdigest()
+        if not (self._kept / digest).exists():
+            (self._kept / digest).write_bytes(content)
+        if time.time_ns() - found.st_mtime_ns > SETTLED_NS:
+            self._looked_at[path] = (mark, digest)
+        return digest
 
     def restore(self, name: str, *, org: str | None) -> None:
         """Go back to the state folder of that name, and to the org of the name `org`.
@@ -177,19 +207,16 @@ class Theatre:
         """
         if org is not None:
             self.control("POST", "/restore", {"name": org})
+        files, folders, self.now = self.images[name]
         shutil.rmtree(self.state, ignore_errors=True)
-        _copy(self.folder / "kept" / name, self.state)
-        self.now = datetime.fromisoformat((self.folder / f"{name}.now").read_text())
-
-    def state_digest(self) -> str:
-        """Return a digest of every file of the state folder but SQLite's shared memory, which is made anew."""
-        digest = hashlib.blake2b()
-        for path in sorted(self.state.rglob("*")):
-            if path.is_file() and not path.name.endswith("-shm"):
-                digest.update(f"{path.relative_to(self.state)} {path.stat().st_size}\n".encode())
-                if "/snapshots/" not in str(path):  # a published one is never changed
-                    digest.update(path.read_bytes())
-        return digest.hexdigest()
+        self.state.mkdir(mode=0o700)
+        for folder in folders:
+            (self.state / folder).mkdir(mode=0o700)
+        for file, digest in files.items():
+            if "/snapshots/" in file:  # a published one is never changed
+                os.link(self._kept / digest, self.state / file)
+            else:
+                shutil.copyfile(self._kept / digest, self.state / file)
 
     # --- looking ---
 
@@ -267,19 +294,6 @@ def difference(wanted: Facts, found: Facts) -> list[str]:
         words += [f"  missing: {row[:600]}" for row in rows if row not in others][:3]
         words += [f"  not wanted: {row[:600]}" for row in others if row not in rows][:3]
     return words
-
-
-def _copy(source: Path, target: Path) -> None:
-    """Copy a state folder. Published snapshots are never changed, so they are linked."""
-
-    def copy(one: str, other: str) -> None:
-        if "/snapshots/" in one:
-            os.link(one, other)
-        else:
-            shutil.copyfile(one, other)
-
-    if source.exists():
-        shutil.copytree(source, target, copy_function=copy)
 
 
 def _renamer(labels: dict[str, str]) -> Any:
