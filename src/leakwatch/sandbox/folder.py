@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from leakwatch.sandbox import filling
 from leakwatch.sandbox.clock import VirtualClock
+from leakwatch.sandbox.colleagues import Colleagues
 from leakwatch.sandbox.event_sync import EventSync
 from leakwatch.sandbox.google.calendar_store import CalendarStore
 from leakwatch.sandbox.google.directory import Directory
@@ -174,7 +175,8 @@ def _stage(options: Options, world: World, million: Million | None, *, fresh: bo
     directory = Directory(store)
     mailboxes = Mailboxes(store)
     post = MailRoom(PostOffice(store, directory), Exchange(mailboxes, Tenant(mailboxes)))
-    meetings = Meetings(CalendarStore(store, str(world.company["time_zone"])), directory)
+    everybody = Colleagues(directory, post.microsoft.tenant)
+    meetings = Meetings(CalendarStore(store, str(world.company["time_zone"])), everybody)
     player = Player(world, side.org, post, meetings, clock)
     sync = EventSync(side.org, meetings)
     return Stage(folder, world, clock, side.org, store, directory, post, meetings, player, sync, million=million), side

@@ -116,6 +116,7 @@ def _graph_service(stage: Stage, keys: Keys, ledger: Ledger, options: Options) -
         domains=list(stage.world.company["domains"]),
         key=keys.secret("microsoft-tokens").encode(),
         limits=Limits.profile(options.quota),
+        calendars=stage.meetings.store,
         counted=lambda name: ledger.method(f"graph {name}"),
     )
 

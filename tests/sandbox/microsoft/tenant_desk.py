@@ -11,6 +11,10 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from leakwatch.sandbox.clock import VirtualClock
+from leakwatch.sandbox.colleagues import Colleagues
+from leakwatch.sandbox.google.calendar_store import CalendarStore
+from leakwatch.sandbox.google.directory import Directory
+from leakwatch.sandbox.google.meetings import Meetings
 from leakwatch.sandbox.google.post import Letter
 from leakwatch.sandbox.google.store import MailStore
 from leakwatch.sandbox.microsoft import batch, ids
@@ -46,12 +50,14 @@ class TenantDesk:
             person = Person(address, name.capitalize(), "Acme", (f"{name[0]}@acme.example",), mailbox=place)
             self.tenant.put(person)
         self.exchange = Exchange(self.mailboxes, self.tenant)
+        self.google = Directory(self.file)
+        self.meetings = Meetings(CalendarStore(self.file, "Europe/Istanbul"), Colleagues(self.google, self.tenant))
         self.now = 1_800_000_000.0
         self.consent = Consent(self.file, SECRET, certificate)
         self.calls: list[str] = []
         self.graph = build(
             self.exchange, consent=self.consent, domains=["acme.example"], key=b"key", limits=Limits(),
-            counted=self.calls.append, wall=lambda: self.now,
+            calendars=self.meetings.store, counted=self.calls.append, wall=lambda: self.now,
         )  # fmt: skip
         self.graph.throttle.now = lambda: self.now
         self.bearer = self.token()

@@ -12,10 +12,14 @@ from typing import Any, cast
 import pytest
 
 from leakwatch.sandbox.clock import VirtualClock
+from leakwatch.sandbox.colleagues import Colleagues
+from leakwatch.sandbox.control import calendars
 from leakwatch.sandbox.control import microsoft as control
 from leakwatch.sandbox.control.desk import Call
 from leakwatch.sandbox.faults import FaultBook, FaultError, Rule
+from leakwatch.sandbox.google.calendar_store import CalendarStore
 from leakwatch.sandbox.google.directory import Directory
+from leakwatch.sandbox.google.meetings import Meetings
 from leakwatch.sandbox.google.post import PostOffice
 from leakwatch.sandbox.google.store import MailStore
 from leakwatch.sandbox.mail_room import MailRoom
@@ -27,6 +31,8 @@ from leakwatch.sandbox.stage import StageError
 from leakwatch.sandbox.world import seed
 from leakwatch.sandbox.world.captures import evaluate_captures
 from leakwatch.sandbox.world.check import WorldError
+from leakwatch.sandbox.world.generate import generate
+from leakwatch.sandbox.world.meetings import seed_meetings
 from leakwatch.sandbox.world.model import World, at_microsoft
 from leakwatch.sandbox.world.play import Player
 from leakwatch.sandbox.world.reader import parse_world
@@ -157,6 +163,35 @@ def test_a_suspended_google_account_is_at_microsoft_a_blocked_one_without_a_lice
     store.close()
 
 
+def calendars_of(folder: Path, mailboxes: str) -> dict[tuple[str, str], list[tuple[str, str]]]:
+    """(calendar, event) -> UID and state of its copies, two weeks into a generated world of this provider."""
+    folder.mkdir()
+    story = generate("small", 1, mailboxes=mailboxes)
+    clock = VirtualClock(None, story.start)
+    store = MailStore(folder / "mail.sqlite", clock)
+    boxes = Mailboxes(store)
+    room = MailRoom(PostOffice(store, Directory(store)), Exchange(boxes, Tenant(boxes)))
+    story.mails.clear()
+    everybody = Colleagues(room.google.directory, room.microsoft.tenant)
+    meetings = Meetings(CalendarStore(store, story.company["time_zone"]), everybody)
+    seed.seed_mailboxes(story, room)
+    seed_meetings(story, meetings)
+    seed.suspend_accounts(story, room)
+    story.timeline[:] = [event for event in story.timeline if event["do"] == "meeting"]
+    org = SimpleNamespace(agenda=SimpleNamespace(next_at=lambda: None))
+    played = Player(story, cast(Any, org), room, meetings, clock).play_until(story.start + timedelta(days=14))
+    assert [event for event in played if "error" in event] == []
+    rows = store.db.execute("SELECT calendar, id, uid, json_extract(body, '$.status') FROM event").fetchall()
+    return {(calendar, name): [(uid, state)] for calendar, name, uid, state in rows}
+
+
+def test_a_worlds_meetings_are_in_the_same_calendars_whoever_keeps_them(tmp_path: Path) -> None:
+    google = calendars_of(tmp_path / "google", "google")
+    assert len(google) > 20
+    assert calendars_of(tmp_path / "microsoft", "microsoft") == google
+    assert calendars_of(tmp_path / "both", "both") == google
+
+
 # -- faults ----------------------------------------------------------------------------------------
 
 
@@ -200,8 +235,10 @@ def test_a_part_of_a_batch_is_faulted_by_itself(desk: TenantDesk) -> None:
 def steer(desk: TenantDesk, path: str, body: dict[str, Any]) -> Any:
     """One call of the control API's Microsoft part."""
     room = MailRoom(PostOffice(desk.file, Directory(desk.file)), desk.exchange)
-    stage = SimpleNamespace(post=room, clock=desk.clock, world=world())
-    handler = next(handler for verb, name, handler in control.ROUTES if (verb, name) == ("POST", path))
+    stage = SimpleNamespace(post=room, clock=desk.clock, world=world(), meetings=desk.meetings)
+    handler = next(
+        handler for verb, name, handler in [*control.ROUTES, *calendars.ROUTES] if (verb, name) == ("POST", path)
+    )
     return handler(cast(Any, SimpleNamespace(stage=stage, graph=desk.graph)), Call(body, {}, {}))
 
 
@@ -217,6 +254,18 @@ def test_control_delivers_moves_and_deletes_mail(desk: TenantDesk) -> None:
     assert desk.refused(path) == (404, "ErrorItemNotFound")
     with pytest.raises(StageError):
         steer(desk, "/mail/move", move | {"to": "trash"})
+
+
+def test_control_makes_meetings_in_calendars_at_microsoft_with_exchanges_kind_of_uid(desk: TenantDesk) -> None:
+    times = {name: {"dateTime": f"2026-03-10T1{hour}:00:00Z"} for hour, name in enumerate(("start", "end"))}
+    event = {"organizer": ANN, "summary": "Demo", "attendees": [BOB]} | times
+    made = steer(desk, "/calendar/events", {"do": "create", "event": event})
+    assert made["calendars"] == [ANN, BOB]
+    path = f"/users/{BOB}/calendarView?startDateTime=2026-03-01&endDateTime=2026-04-01"
+    assert desk.get(path)["value"][0]["iCalUId"] == made["iCalUID"]
+    assert made["iCalUID"].startswith("040000008200E00074C5B7101A82E00800000000")
+    steer(desk, "/calendar/events", {"do": "cancel", "event": made["id"]})
+    assert desk.get(path)["value"][0]["isCancelled"] is True
 
 
 def test_control_throttles_a_mailbox_parks_it_expires_its_tokens_and_takes_its_licence(desk: TenantDesk) -> None:

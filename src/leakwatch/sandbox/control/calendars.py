@@ -1,6 +1,8 @@
-"""Google Calendar: what people do with meetings, what wears out, and another tool that syncs Events.
+"""Calendars: what people do with meetings, whoever keeps them; and of Google's: what wears out, another tool's sync.
 
 POST /calendar/events     {"do": "create", "event": {...}}: see google/meeting_fields.py for its fields
+                          With the organiser in a calendar at Microsoft and no "iCalUID", Exchange makes the UID.
+                          A Teams meeting: "conferenceData": {"entryPoints": [{"uri": "https://teams.microsoft.com/..."}]}
                           {"do": "update", "event": id, "fields": {...}, "occurrence"?}
                           {"do": "split", "event": id, "occurrence", "fields"}: this and following ones
                           {"do": "transfer", "event": id, "organizer": address}
@@ -20,6 +22,7 @@ GET  /calendar/quota      POST /calendar/quota   {"profile"} or single settings;
 from __future__ import annotations
 
 from dataclasses import asdict, fields
+from email.utils import parseaddr
 from typing import Any
 
 from leakwatch.sandbox.control.desk import Body, Call, Desk, Route
@@ -27,6 +30,7 @@ from leakwatch.sandbox.google.calendar import ROLES
 from leakwatch.sandbox.google.calendar_quota import PROFILES, CalendarQuotaSettings
 from leakwatch.sandbox.google.calendar_service import CalendarService
 from leakwatch.sandbox.google.meeting_fields import MeetingError
+from leakwatch.sandbox.microsoft.event_ids import new_uid
 
 #: Deed -> the keys it takes beside `event`: required, optional.
 DEEDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -53,7 +57,18 @@ def act(desk: Desk, call: Call) -> Any:
     unknown = sorted(set(given) - {"event", *required, *optional})
     if missing or unknown:
         raise MeetingError(f"{deed}: " + (f"needs {missing[0]!r}" if missing else f"has no key {unknown[0]!r}"))
-    return getattr(meetings, deed)(**given) if deed != "create" else meetings.create(given["event"])
+    return getattr(meetings, deed)(**given) if deed != "create" else meetings.create(_with_uid(desk, given["event"]))
+
+
+def _with_uid(desk: Desk, event: Body) -> Body:
+    """A new meeting with Exchange's kind of UID, where its organiser's calendar is there and no UID is given."""
+    organiser = parseaddr(str(event.get("organizer")))[1]
+    meetings = desk.stage.meetings
+    if "iCalUID" in event or "id" in event or not (meetings.directory.find(organiser) or {}).get("exchange"):
+        return event
+    store = meetings.store.mail
+    number = store.db.execute("SELECT count(*) FROM event").fetchone()[0]
+    return event | {"iCalUID": new_uid(f"{organiser} {number} {store.clock.now().isoformat()}")}
 
 
 def _account(service: CalendarService, body: Body) -> str:

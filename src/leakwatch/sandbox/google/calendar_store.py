@@ -20,6 +20,8 @@ CREATE TABLE IF NOT EXISTS event(
 CREATE INDEX IF NOT EXISTS event_change ON event(calendar, change);
 CREATE INDEX IF NOT EXISTS event_master ON event(calendar, master);
 CREATE INDEX IF NOT EXISTS event_id ON event(id);
+CREATE TABLE IF NOT EXISTS event_former(
+  calendar TEXT, id TEXT, change INTEGER, body TEXT, PRIMARY KEY(calendar, id, change)) WITHOUT ROWID;
 """
 
 
@@ -107,6 +109,11 @@ class CalendarStore:
             self._open(calendar)
             self.mail.db.execute("UPDATE calendar SET change = change + 1 WHERE address = ?", (calendar,))
             change = self.state(calendar)[0]
+            self.mail.db.execute(
+                "INSERT INTO event_former SELECT calendar, id, ?, body FROM event WHERE calendar = ? AND id = ? "
+                "AND json_extract(body, '$.recurrence') IS NOT NULL",
+                (change, calendar, body["id"]),
+            )
             texts = (json.dumps(stamped, ensure_ascii=False), json.dumps(own or {}, ensure_ascii=False))
             row = (calendar, body["id"], body["iCalUID"], body.get("recurringEventId", ""), change, milliseconds(now))
             self.mail.db.execute("INSERT OR REPLACE INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*row, *texts))
@@ -139,3 +146,8 @@ class CalendarStore:
     def copies(self, event: str) -> list[Row]:
         """The copies of an event in all calendars."""
         return self._rows("id = ?", (event,))
+
+    def former(self, calendar: str, event: str, since: int, until: int) -> list[Json]:
+        """What a series was before each of its changes after one change up to another."""
+        query = "SELECT body FROM event_former WHERE calendar = ? AND id = ? AND change > ? AND change <= ?"
+        return [json.loads(row[0]) for row in self.mail.db.execute(query, (calendar, event, since, until))]

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from email.utils import parseaddr
 from typing import Any
 
+from leakwatch.sandbox.colleagues import Roster
 from leakwatch.sandbox.google import meeting_fields
 from leakwatch.sandbox.google.calendar_store import CalendarStore, Row
-from leakwatch.sandbox.google.directory import Directory
 from leakwatch.sandbox.google.meeting_fields import MeetingError, NoCalendarError
 from leakwatch.sandbox.google.recurrence import EXPANSION, instance, key_of, occurrence_at, until_before
 
@@ -34,7 +34,8 @@ class Meetings:
     """The company's meetings."""
 
     store: CalendarStore
-    directory: Directory
+    directory: Roster
+    """Who has a calendar here; both providers' people, where there are two."""
 
     # -- making ------------------------------------------------------------------------------------
 

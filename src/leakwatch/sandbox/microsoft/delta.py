@@ -8,12 +8,7 @@ state, or `@removed`. A move is a removal in one folder and a new message in the
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
-import hmac
 import json
-import zlib
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -24,6 +19,7 @@ from leakwatch.sandbox.microsoft.filters import compile_filter
 from leakwatch.sandbox.microsoft.mail import DEFAULT_PAGE, MAX_PAGE, READ, Mail, resolve_folder
 from leakwatch.sandbox.microsoft.message import COLUMNS, SELECTABLE, TYPE, View
 from leakwatch.sandbox.microsoft.rows import Item
+from leakwatch.sandbox.microsoft.sealing import Seal
 
 #: Values of the custom option changeType.
 CHANGES = ("created", "updated", "deleted")
@@ -64,27 +60,16 @@ class Tokens:
     """Writes states as tokens that say nothing to the client, and reads them again."""
 
     def __init__(self, key: bytes) -> None:
-        self._key = key
+        self._seal = Seal(key)
 
     def write(self, state: State) -> str:
         """A token."""
-        packed = zlib.compress(json.dumps(list(asdict(state).values())).encode())
-        return base64.urlsafe_b64encode(self._mac(packed) + packed).decode("ascii").rstrip("=")
+        return self._seal.write(list(asdict(state).values()))
 
     def read(self, text: str) -> State:
         """The state of a token; raises GraphError for what was never one."""
-        try:
-            data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-        except (binascii.Error, ValueError):
-            raise errors.bad_state() from None
-        if not hmac.compare_digest(self._mac(data[10:]), data[:10]):
-            raise errors.bad_state()
-        values: list[Any] = json.loads(zlib.decompress(data[10:]))
-        state = State(*values)
+        state = State(*self._seal.read(text))
         return replace(state, after=tuple(state.after) if state.after is not None else None)
-
-    def _mac(self, packed: bytes) -> bytes:
-        return hmac.new(self._key, packed, hashlib.sha256).digest()[:10]
 
 
 class Delta:
@@ -190,13 +175,7 @@ class Delta:
         return state
 
     def _expired(self, call: GraphCall) -> Reply:
-        how = self.settings.now.expired_delta
-        if how == "400":
-            raise errors.expired_400()
-        error = errors.resync_required() if how == "410_resync_required" else errors.state_not_found()
-        if how == "410_location":  # "a Location header containing a request URL with an empty $deltatoken"
-            error.headers["Location"] = call.link("$deltatoken=")
-        raise error
+        raise expired(call, self.settings.now.expired_delta)
 
     # -- pages -------------------------------------------------------------------------------------
 
@@ -302,3 +281,13 @@ class Delta:
     def _passes(self, state: State, item: Item) -> bool:
         found = compile_filter(state.filter or "", COLUMNS, TYPE)
         return self.mailboxes.count(item.mailbox, f"id = ? AND {found.sql}", [item.id, *found.values]) == 1
+
+
+def expired(call: GraphCall, how: str) -> errors.GraphError:
+    """How a token is refused that is too old: an answer of the switch `expired_delta`."""
+    if how == "400":
+        return errors.expired_400()
+    error = errors.resync_required() if how == "410_resync_required" else errors.state_not_found()
+    if how == "410_location":  # "a Location header containing a request URL with an empty $deltatoken"
+        error.headers["Location"] = call.link("$deltatoken=")
+    return error

@@ -14,7 +14,10 @@ from email.utils import formatdate
 from urllib.parse import unquote
 
 from leakwatch.sandbox.clock import wall_seconds
+from leakwatch.sandbox.google.calendar_store import CalendarStore
 from leakwatch.sandbox.microsoft import errors
+from leakwatch.sandbox.microsoft.calendar_delta import CalendarDelta
+from leakwatch.sandbox.microsoft.calendars import Calendars
 from leakwatch.sandbox.microsoft.call import GraphCall, GraphRequest, Prefer, Reply, Route, Workload, segments_of
 from leakwatch.sandbox.microsoft.consent import Consent
 from leakwatch.sandbox.microsoft.delta import Delta
@@ -47,6 +50,7 @@ class GraphService:
     consent: Consent
     tenant: Tenant
     exchange: Exchange
+    calendars: CalendarStore
     settings: Kept
     throttle: Throttle
     routes: list[Route]
@@ -192,7 +196,10 @@ class GraphService:
 
     def expire_deltas(self, mailbox: str | None = None) -> None:
         """Refuse all delta tokens that were given so far."""
-        self.exchange.mailboxes.expire_deltas(mailbox)
+        mailboxes = self.exchange.mailboxes
+        mailboxes.expire_deltas(mailbox)
+        for address in [mailbox] if mailbox else mailboxes.addresses():
+            self.calendars.expire(address)
 
 
 def build(
@@ -202,6 +209,7 @@ def build(
     domains: list[str],
     key: bytes,
     limits: Limits,
+    calendars: CalendarStore | None = None,
     counted: Callable[[str], None] = lambda _name: None,
     wall: Callable[[], float] = wall_seconds,
 ) -> GraphService:
@@ -213,17 +221,22 @@ def build(
         domains: The tenant's verified domains; each names it as its GUID does.
         key: Signs access tokens and delta tokens.
         limits: What is throttled.
+        calendars: The calendars of everybody, Google's too; None: those in the mailboxes' file, with days in UTC.
         counted: Is told the name of each operation.
         wall: Wall time in seconds since the epoch.
     """
     mailboxes, tenant = exchange.mailboxes, exchange.tenant
     settings = Kept(mailboxes.store)
     mail = Mail(mailboxes, settings)
+    kept = calendars or CalendarStore(mailboxes.store, "UTC")
+    diaries = Calendars(mailboxes, kept, settings)
     routes = [
         *Users(tenant).routes(),
         *Folders(mailboxes).routes(),
         *Delta(mail, key + b"delta").routes(),
         *mail.routes(),
+        *CalendarDelta(diaries, key + b"calendar").routes(),
+        *diaries.routes(),
     ]
     entra = Entra(consent, domains, key + b"access", wall=wall)
-    return GraphService(entra, consent, tenant, exchange, settings, Throttle(limits), routes, counted, wall)
+    return GraphService(entra, consent, tenant, exchange, kept, settings, Throttle(limits), routes, counted, wall)

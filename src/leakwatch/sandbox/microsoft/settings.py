@@ -21,6 +21,11 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "chat_items": ("listed", "absent"),
     "whole_mailbox_delta": ("works", "refused"),
     "headers_in_delta": ("given", "omitted"),
+    "declined_copies": ("removed", "kept"),
+    "cancelled_copies": ("kept", "removed"),
+    "occurrences_in_delta": ("sparse", "whole"),
+    "occurrence_uids": ("dated", "series"),
+    "all_day_times": ("shifted", "as_they_are"),
 }
 
 
@@ -54,6 +59,16 @@ class Settings:
     """What selecting `body` does under Mail.ReadBasic.All."""
     chat_items: str = "listed"
     """Whether lists of the whole mailbox have Teams' chat messages (a known issue of Graph)."""
+    declined_copies: str = "removed"
+    """Whether a meeting is still in the calendar of a guest who declined it."""
+    cancelled_copies: str = "kept"
+    """Whether guests keep what the organiser cancelled, with `isCancelled`, until they remove it."""
+    occurrences_in_delta: str = "sparse"
+    """Whether an occurrence in calendarView/delta has its times and its series' id alone."""
+    occurrence_uids: str = "dated"
+    """`dated`: each occurrence has an iCalUId of its own with its date; `series`: that of the series."""
+    all_day_times: str = "shifted"
+    """Whether midnight of an all-day event is told in the zone that was asked for, or stays midnight in any."""
     page_weight: int = 500
     """A list answers 504 from this many whole messages on; messages without bodies count a tenth."""
     latency_ms: int = 0

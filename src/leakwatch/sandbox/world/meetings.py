@@ -62,8 +62,11 @@ def act(meetings: Meetings, event: str, given: Json) -> Json:
 
 
 def seed_meetings(world: World, meetings: Meetings) -> None:
-    """All meetings that people were invited to before the start, of those that concern a calendar at Google."""
-    elsewhere = any(user.get("microsoft") is not None for user in world.users)
+    """All meetings that people were invited to before the start, of those that concern a calendar here.
+
+    A mailbox of Microsoft's that is not in the cloud has no calendar either.
+    """
+    elsewhere = any((user.get("microsoft") or {}).get("mailbox", "cloud") != "cloud" for user in world.users)
     with meetings.store.mail.writing():
         for meeting in sorted(world.meetings, key=lambda meeting: instant(meeting["at"])):
             if instant(meeting["at"]) <= world.start:
