@@ -14,15 +14,19 @@ import msal
 import pytest
 import uvicorn
 from kiota_abstractions.authentication import AccessTokenProvider, BaseBearerTokenAuthenticationProvider
+from kiota_abstractions.base_request_configuration import RequestConfiguration
 from msgraph import GraphRequestAdapter, GraphServiceClient
 from msgraph.generated.models.o_data_errors.o_data_error import ODataError
+from msgraph.generated.users.item.calendar_view.delta.delta_request_builder import DeltaRequestBuilder
 from msgraph.generated.users.item.messages.messages_request_builder import MessagesRequestBuilder
+from msgraph.generated.users.item.online_meetings.online_meetings_request_builder import OnlineMeetingsRequestBuilder
 
 from leakwatch.sandbox.keys import Keys
 from leakwatch.sandbox.microsoft.app import build_app
 from leakwatch.sandbox.microsoft.consent import CLIENT_ID, TENANT_ID
 from leakwatch.sandbox.wire import https_server, listen
 from sandbox.microsoft.tenant_desk import ANN, BOB, IMMUTABLE, SECRET, TenantDesk
+from sandbox.microsoft.test_graph_calendar import TEAMS, weekly
 from sandbox.microsoft.test_graph_mail import INVITATION
 
 #: The SDK warns of its own classes.
@@ -199,3 +203,66 @@ def test_over_the_wire_the_fifth_request_at_once_in_a_mailbox_is_throttled(serve
         assert asyncio.run(run()) == [200] * 4 + [429]
     finally:
         served.desk.graph.settings.change({"latency_ms": 0})
+
+
+def test_the_sdks_typed_builders_read_events_their_changes_attendance_and_call_records(served: Served) -> None:
+    desk = served.desk
+    weekly(desk, conferenceData={"entryPoints": [{"uri": TEAMS}]}, visibility="private", description="Hello")
+    spans = [["2026-03-01T07:00:00Z", "2026-03-01T07:20:00Z"]]
+    people = [{"email": BOB, "role": "Presenter", "joined": spans}]
+    desk.graph.teams.record_attendance(join_url=TEAMS, attendees=people)
+    times = {"start": "2026-03-01T07:00:00Z", "end": "2026-03-01T07:30:00Z"}
+    key = desk.graph.teams.record_call(participants=[ANN, BOB], **times)["id"]
+
+    async def work(client: GraphServiceClient) -> None:
+        person = client.users.by_user_id(ANN)
+        query = DeltaRequestBuilder.DeltaRequestBuilderGetQueryParameters(
+            start_date_time="2026-03-01T00:00:00Z", end_date_time="2026-04-01T00:00:00Z"
+        )
+        first = await person.calendar_view.delta.get(RequestConfiguration(query_parameters=query))
+        assert first is not None
+        master, *thin = first.value or []
+        assert [one.type.value for one in thin] == ["occurrence"] * 4  # type: ignore[union-attr]
+        assert {one.series_master_id for one in thin} == {master.id}
+        event = await person.events.by_event_id(str(thin[1].id)).get()
+        assert event is not None
+        assert event.i_cal_u_id != master.i_cal_u_id
+        assert event.start is not None
+        assert (event.start.date_time, event.start.time_zone) == ("2026-03-10T07:00:00.0000000", "UTC")
+        assert (event.sensitivity.value, event.response_status.response.value) == ("private", "organizer")  # type: ignore[union-attr]
+        assert event.original_start is not None
+        assert event.original_start.isoformat() == "2026-03-10T07:00:00+00:00"
+        assert event.attendees[0].status.response.value == "none"  # type: ignore[index,union-attr]
+        assert set(event.additional_data) == {"@odata.etag"}
+        assert master.recurrence.range.number_of_occurrences == 4  # type: ignore[union-attr]
+        desk.meetings.cancel(desk.meetings.store.all(ANN)[0].id)
+        later = await person.calendar_view.delta.with_url(first.odata_delta_link or "").get()
+        assert later is not None
+        assert {one.additional_data["@removed"]["reason"] for one in later.value or []} == {"deleted"}
+        calls = client.communications.call_records
+        record = await calls.by_call_record_id(key).get()
+        assert record is not None
+        assert (record.version, record.type.value, len(record.participants or [])) == (1, "peerToPeer", 2)  # type: ignore[union-attr]
+        parts = await calls.by_call_record_id(key).participants_v2.get()
+        assert parts is not None
+        assert [one.identity.user.user_principal_name for one in parts.value or []] == [ANN, BOB]  # type: ignore[union-attr]
+
+    async def attended(client: GraphServiceClient) -> None:
+        find = OnlineMeetingsRequestBuilder.OnlineMeetingsRequestBuilderGetQueryParameters(
+            filter=f"JoinWebUrl eq '{TEAMS}'"
+        )
+        meetings = client.users.by_user_id(ANN).online_meetings
+        found = await meetings.get(RequestConfiguration(query_parameters=find))
+        assert found is not None
+        (meeting,) = found.value or []
+        reports = meetings.by_online_meeting_id(str(meeting.id)).attendance_reports
+        listed = await reports.get()
+        assert listed is not None
+        (report,) = listed.value or []
+        records = await reports.by_meeting_attendance_report_id(str(report.id)).attendance_records.get()
+        assert records is not None
+        (record,) = records.value or []
+        assert (record.email_address, record.role, record.total_attendance_in_seconds) == (BOB, "Presenter", 1200)
+
+    with_sdk(served, attended)
+    with_sdk(served, work)

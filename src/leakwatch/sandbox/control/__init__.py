@@ -2,7 +2,7 @@
 
 Each part of this package has the calls of one subject in `ROUTES`, and says at its head what they take and give:
 `play` (clock, truth, ledger, whole states), `org`, `identity` (logging in), `trouble` (faults), `mailboxes`,
-`calendars` and `push` (Google), `microsoft`.
+`calendars`, `push` (Google), `microsoft`, `teams`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Route as Served
 
 from leakwatch.sandbox.clock import ClockError
-from leakwatch.sandbox.control import calendars, identity, mailboxes, microsoft, org, play, push, trouble
+from leakwatch.sandbox.control import calendars, identity, mailboxes, microsoft, org, play, push, teams, trouble
 from leakwatch.sandbox.control.desk import Body, Call, Desk, Handler
 from leakwatch.sandbox.faults import FaultError
 from leakwatch.sandbox.org.errors import OrgError
@@ -26,7 +26,7 @@ from leakwatch.sandbox.stage import StageError
 
 __all__ = ["Desk", "build_app"]
 
-PARTS = (play, org, identity, trouble, mailboxes, calendars, push, microsoft)
+PARTS = (play, org, identity, trouble, mailboxes, calendars, push, microsoft, teams)
 
 
 def build_app(desk: Desk) -> Starlette:

@@ -151,3 +151,8 @@ class CalendarStore:
         """What a series was before each of its changes after one change up to another."""
         query = "SELECT body FROM event_former WHERE calendar = ? AND id = ? AND change > ? AND change <= ?"
         return [json.loads(row[0]) for row in self.mail.db.execute(query, (calendar, event, since, until))]
+
+    def joined_at(self, url: str) -> list[Row]:
+        """The copies of events whose conference is joined at an address."""
+        query = "EXISTS (SELECT 1 FROM json_each(body, '$.conferenceData.entryPoints') p WHERE p.value ->> 'uri' = ?)"
+        return self._rows(query, (url,))

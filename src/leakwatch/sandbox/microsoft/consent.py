@@ -43,6 +43,8 @@ class Application:
     """Addresses that such a policy lets it into, if it restricts to some (New-ApplicationAccessPolicy)."""
     exchange_roles: dict[str, list[str] | None] = field(default_factory=dict[str, list[str] | None])
     """RBAC for Applications: permissions that no token shows, each with the addresses in its scope (null: all)."""
+    meeting_organisers: list[str] | None = None
+    """Addresses of those whose online meetings a policy of Teams lets it see (null: everybody's, `-Global`)."""
 
     def allowed_into(self, mailbox: str) -> bool:
         """Whether no application access policy forbids this mailbox."""

@@ -15,10 +15,12 @@ from urllib.parse import unquote
 
 from leakwatch.sandbox.clock import wall_seconds
 from leakwatch.sandbox.google.calendar_store import CalendarStore
-from leakwatch.sandbox.microsoft import errors
+from leakwatch.sandbox.microsoft import errors, teams_errors
 from leakwatch.sandbox.microsoft.calendar_delta import CalendarDelta
 from leakwatch.sandbox.microsoft.calendars import Calendars
 from leakwatch.sandbox.microsoft.call import GraphCall, GraphRequest, Prefer, Reply, Route, Workload, segments_of
+from leakwatch.sandbox.microsoft.calls import Calls
+from leakwatch.sandbox.microsoft.chats import Chats
 from leakwatch.sandbox.microsoft.consent import Consent
 from leakwatch.sandbox.microsoft.delta import Delta
 from leakwatch.sandbox.microsoft.entra import Entra
@@ -28,7 +30,9 @@ from leakwatch.sandbox.microsoft.folders import Folders
 from leakwatch.sandbox.microsoft.limits import Limits, Throttle
 from leakwatch.sandbox.microsoft.mail import Mail
 from leakwatch.sandbox.microsoft.odata import Options
+from leakwatch.sandbox.microsoft.online_meetings import OnlineMeetings
 from leakwatch.sandbox.microsoft.settings import Kept
+from leakwatch.sandbox.microsoft.teams_store import TeamsStore
 from leakwatch.sandbox.microsoft.tenant import Tenant
 from leakwatch.sandbox.microsoft.users import Users
 
@@ -51,6 +55,7 @@ class GraphService:
     tenant: Tenant
     exchange: Exchange
     calendars: CalendarStore
+    teams: TeamsStore
     settings: Kept
     throttle: Throttle
     routes: list[Route]
@@ -135,18 +140,20 @@ class GraphService:
     def _admit(self, call: GraphCall, route: Route) -> None:
         """Limits, permissions and mailbox, in the order of the services' own."""
         of_user = route.pattern.startswith("users/{}")
-        directory = route.workload is Workload.DIRECTORY
+        directory, teams = route.workload is Workload.DIRECTORY, route.workload is Workload.TEAMS
         if directory:
             self.throttle.charge_directory(call.caller.app_id, self._units(call, route))
         elif of_user:
             call.user = self.tenant.find(call.keys[0])
-            if call.user is not None:
+            if call.user is not None and not teams:
                 self.throttle.charge_mailbox(call.caller.app_id, call.mailbox)
         application = self.consent.application
         roles = call.caller.roles
         if call.user is not None and route.workload is Workload.EXCHANGE:
             roles |= application.scoped_roles(call.mailbox)
         call.permissions = roles & frozenset(route.permissions)
+        if not call.permissions and teams:
+            raise teams_errors.missing_role(route.permissions, call.caller.roles)
         if not call.permissions:
             raise errors.unprivileged() if directory else errors.denied()
         if directory or not of_user or route.workload is not Workload.EXCHANGE:
@@ -168,7 +175,7 @@ class GraphService:
         """Where a request counts among those that run at once; None for what Exchange does not see."""
         path = request.target.partition("?")[0]
         parts = [unquote(part) for part in segments_of(path.removeprefix(ROOT))]
-        if len(parts) < 3 or parts[0].lower() != "users":
+        if len(parts) < 3 or parts[0].lower() != "users" or parts[2].lower() in ("chats", "onlinemeetings"):
             return None
         user = self.tenant.find(parts[1])
         if user is None:
@@ -230,6 +237,7 @@ def build(
     mail = Mail(mailboxes, settings)
     kept = calendars or CalendarStore(mailboxes.store, "UTC")
     diaries = Calendars(mailboxes, kept, settings)
+    teams = TeamsStore(mailboxes.store, tenant)
     routes = [
         *Users(tenant).routes(),
         *Folders(mailboxes).routes(),
@@ -237,6 +245,11 @@ def build(
         *mail.routes(),
         *CalendarDelta(diaries, key + b"calendar").routes(),
         *diaries.routes(),
+        *Calls(teams, key + b"calls").routes(),
+        *OnlineMeetings(teams, kept, consent).routes(),
+        *Chats(teams, settings, key + b"chats").routes(),
     ]
     entra = Entra(consent, domains, key + b"access", wall=wall)
-    return GraphService(entra, consent, tenant, exchange, kept, settings, Throttle(limits), routes, counted, wall)
+    return GraphService(
+        entra, consent, tenant, exchange, kept, teams, settings, Throttle(limits), routes, counted, wall
+    )

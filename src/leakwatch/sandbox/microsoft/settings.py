@@ -26,6 +26,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "occurrences_in_delta": ("sparse", "whole"),
     "occurrence_uids": ("dated", "series"),
     "all_day_times": ("shifted", "as_they_are"),
+    "chat_export": ("open", "protected", "metered"),
 }
 
 
@@ -69,6 +70,8 @@ class Settings:
     """`dated`: each occurrence has an iCalUId of its own with its date; `series`: that of the series."""
     all_day_times: str = "shifted"
     """Whether midnight of an all-day event is told in the zone that was asked for, or stays midnight in any."""
+    chat_export: str = "open"
+    """`protected`: chats want the form of Teams' protected APIs; `metered`: a licence or a subscription, until 2025."""
     page_weight: int = 500
     """A list answers 504 from this many whole messages on; messages without bodies count a tenth."""
     latency_ms: int = 0
