@@ -118,6 +118,25 @@ def bodies(reader: Reader) -> None:
                 reader.hold("message", page["value"])
                 link = page.get("@odata.nextLink", "")
             assert page["@odata.deltaLink"]
+    with works("calendar, event: lists, a view, instances, a round of change tracking"):
+        kinds = set[str]()
+        window = "startDateTime=2020-01-01T00:00:00Z&endDateTime=2035-01-01T00:00:00Z"
+        for mailbox in TENANT["mailboxes"]:
+            if reader.web.get(f"{GRAPH}/users/{mailbox}/events", timeout=30).status_code == 404:
+                continue
+            reader.all("calendar", f"/users/{mailbox}/calendars")
+            events = reader.get(f"/users/{mailbox}/events?$top=200")["value"]
+            reader.hold("event", events)
+            for master in (one for one in events if one["type"] == "seriesMaster"):
+                reader.all("event", f"/users/{mailbox}/events/{master['id']}/instances?{window}&$top=1000")
+                reader.one("event", f"/users/{mailbox}/events/{master['id']}?$select=cancelledOccurrences,recurrence")
+            link = f"/users/{mailbox}/calendarView/delta?{window}"
+            while link:
+                page = reader.get(link, Prefer="odata.maxpagesize=50")
+                reader.hold("event", page["value"])
+                kinds |= {str(one.get("type")) for one in page["value"]}
+                link = page.get("@odata.nextLink", "")
+        assert {"singleInstance", "seriesMaster", "occurrence", "exception"} <= kinds, kinds
     with works("$batch: each part's body is that of its resource"):
         parts = [{"id": str(n), "method": "GET", "url": f"/users/{m}"} for n, m in enumerate(TENANT["mailboxes"])]
         answer = reader.web.post(f"{GRAPH}/$batch", json={"requests": parts}, timeout=30).json()["responses"]

@@ -18,15 +18,24 @@ Where things are:
     exchange     what mail servers and people do with mail: deliver, draft, send, move, read, delete
     letter       what a mailbox keeps of a message's bytes; `invitation`: what of an iCalendar part
     message      a message as Graph shows it; `mail`: lists and single messages; `folders`: mail folders
-    delta        rounds of change tracking and their tokens
+    delta        rounds of change tracking of mail; `sealing`: tokens that cannot be made up
+    diary        what is in a mailbox's calendar, and what changed of it; `event`: an event as Graph shows it, made of
+                 `event_ids` (ids and UIDs), `patterns` (recurrence) and `time_zones` (names of Windows)
+    calendars    calendar views, lists, single events, instances; `calendar_delta`: their change tracking;
+                 `calendar_errors`: what they answer instead
+    teams_store  what Teams keeps (tables `ms_call`, `ms_attendance`, `ms_chat*`); `calls`: call records;
+                 `online_meetings`: by join URL, with attendance; `chats`: messages and members; `teams_errors`
 
-To add a resource (calendars, calls, chats): a module with a class over the store and a function `routes(...)` that
+Meetings are kept once for both providers: `google.meetings` changes the copies of `google.calendar_store`, whoever has
+the calendar (`sandbox/colleagues`), and here they are told in Outlook's words.
+
+To add a resource: a module with a class over the store and a function `routes(...)` that
 gives its `Route`s, and one line in `service.build`. A handler gets a `GraphCall`, whose mailbox exists and may be read
 by the caller, and gives a body; errors are raised as `GraphError`. State goes into tables of its own
 (`store.define`), so that saving and restoring the sandbox take it along.
 
 Outside of here: `sandbox/mail_room` is the one counter that a world's letters go to, whoever has the mailboxes;
-`world/seed` makes the users of a world, `world/meetings` puts meetings into Google's calendars alone so far;
-`control/microsoft` steers the tenant; `fault_bodies` has what faults answer. Tests ask `GraphService.answer` in
-process (`tests/sandbox/microsoft/tenant_desk.py`); `make conformance` holds the bodies against Graph's own CSDL.
+`world/seed` makes the users of a world, `world/meetings` puts its meetings into everybody's calendars;
+`control/microsoft` steers the tenant, `control/calendars` the meetings, `control/teams` Teams; `fault_bodies` has what
+faults answer. Tests ask `GraphService.answer` in process (`tests/sandbox/microsoft/tenant_desk.py`); `make conformance` holds the bodies against Graph's own CSDL.
 """
