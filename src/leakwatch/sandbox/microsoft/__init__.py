@@ -37,5 +37,6 @@ by the caller, and gives a body; errors are raised as `GraphError`. State goes i
 Outside of here: `sandbox/mail_room` is the one counter that a world's letters go to, whoever has the mailboxes;
 `world/seed` makes the users of a world, `world/meetings` puts its meetings into everybody's calendars;
 `control/microsoft` steers the tenant, `control/calendars` the meetings, `control/teams` Teams; `fault_bodies` has what
-faults answer. Tests ask `GraphService.answer` in process (`tests/sandbox/microsoft/tenant_desk.py`); `make conformance` holds the bodies against Graph's own CSDL.
+faults answer. Tests ask `GraphService.answer` in process (`tests/sandbox/microsoft/tenant_desk.py`); `make conformance`
+holds the bodies against Graph's own CSDL.
 """

@@ -102,7 +102,7 @@ class OnlineMeetings:
 
     def _participant(self, address: str, role: str) -> Json:
         person = self.store.person(address)
-        identity = {"id": person["id"], "displayName": person["name"], "tenantId": person["tenant"]}
+        identity = {"id": person["id"], "displayName": person["name"]}
         return {"upn": person["upn"] or address, "role": role, "identity": {"user": identity}}
 
     # -- attendance --------------------------------------------------------------------------------
