@@ -195,6 +195,44 @@ class Google(_Section):
     push: Push = Push()  # pyright: ignore[reportCallIssue]
 
 
+class Microsoft(_Section):
+    """How to read Microsoft 365: an application of Entra with its own (application) permissions."""
+
+    enabled: bool = Field(False, description="Read Microsoft 365 at all")
+    tenant_id: str = Field("", description="Directory (tenant) ID, or one of its verified domains")
+    client_id: str = Field("", description="Application (client) ID of the app registration")
+    certificate_file: Path | None = Field(
+        None, description="PEM file with the private key and its certificate, which the application knows (mode 0600)"
+    )
+    client_secret: SecretStr | None = Field(None, description="A client secret instead; it expires silently")
+    cloud: Literal["global", "usgov", "usgov_dod", "china"] = Field(
+        "global", description="National cloud: usgov is GCC High, china the one of 21Vianet"
+    )
+    mail: bool = Field(True, description="Read Outlook mail")
+    permission: Literal["read", "read_basic"] = Field(
+        "read_basic", description="Granted for mail: Mail.ReadBasic.All (no bodies at all) or Mail.Read"
+    )
+    login_url: str | None = Field(None, description="Token host; default: the cloud's")
+    graph_url: str | None = Field(None, description="Graph host; default: the cloud's")
+    ca_bundle: Path | None = Field(None, description="CA file of a company proxy or of the sandbox")
+    page_size: int = Field(250, ge=10, le=1000, description="Messages per page; halved where Graph takes too long")
+    in_flight: int = Field(4, ge=1, le=4, description="Requests at once for one mailbox (Outlook allows 4)")
+    requests_per_mailbox_minute: int = Field(
+        1000, gt=0, le=1000, description="Requests per mailbox and minute (Outlook allows 10,000 in 10 minutes)"
+    )
+
+    @model_validator(mode="after")
+    def _complete(self) -> Microsoft:
+        if not self.enabled:
+            return self
+        missing = [name for name in ("tenant_id", "client_id") if not getattr(self, name)]
+        if missing:
+            raise ValueError(f"enabled is on but {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set")
+        if (self.certificate_file is None) == (self.client_secret is None):
+            raise ValueError("enabled is on: set either certificate_file (better) or client_secret, and not both")
+        return self
+
+
 class Privacy(_Section):
     """What is never captured. Decided before anything is stored."""
 
@@ -341,6 +379,7 @@ class Settings(BaseSettings):
     company: Company = Company()  # pyright: ignore[reportCallIssue]
     salesforce: Salesforce = Salesforce()  # pyright: ignore[reportCallIssue]
     google: Google = Google()  # pyright: ignore[reportCallIssue]
+    microsoft: Microsoft = Microsoft()  # pyright: ignore[reportCallIssue]
     capture: Capture = Capture()  # pyright: ignore[reportCallIssue]
     audit: Audit = Audit()  # pyright: ignore[reportCallIssue]
     writes: Writes = Writes()  # pyright: ignore[reportCallIssue]

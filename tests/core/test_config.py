@@ -94,6 +94,31 @@ def test_a_key_given_as_text_is_never_shown(tmp_path, monkeypatch):
     assert "CANARY" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("enabled: true, client_secret: hush", "tenant_id and client_id are not set"),
+        ("enabled: true, tenant_id: t, client_id: c", "set either certificate_file"),
+        ("enabled: true, tenant_id: t, client_id: c, certificate_file: a.pem, client_secret: hush", "not both"),
+        ("cloud: germany", "microsoft.cloud"),
+        ("in_flight: 5", "microsoft.in_flight"),
+        ("tenant: t", "did you mean 'tenant_id'"),
+    ],
+)
+def test_what_is_amiss_with_microsoft_is_said_and_the_secret_is_not(tmp_path, given, words):
+    with pytest.raises(ConfigError, match=words) as caught:
+        config.load(write(tmp_path, f"microsoft: {{{given}}}\n"))
+    assert "hush" not in str(caught.value)
+
+
+def test_a_client_secret_of_microsoft_can_come_from_the_environment(tmp_path, monkeypatch):
+    monkeypatch.setenv("LEAKWATCH_MICROSOFT__CLIENT_SECRET", "hush")
+    settings = config.load(write(tmp_path, "microsoft: {enabled: true, tenant_id: t, client_id: c}\n"))
+    assert settings.microsoft.client_secret is not None
+    assert settings.microsoft.client_secret.get_secret_value() == "hush"
+    assert "hush" not in repr(settings)
+
+
 def test_google_without_a_service_account_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="service_account_file"):
         config.load(write(tmp_path, "google: {enabled: true}\n"))
