@@ -227,7 +227,9 @@ class Microsoft(_Section):
             return self
         missing = [name for name in ("tenant_id", "client_id") if not getattr(self, name)]
         if missing:
-            raise ValueError(f"enabled is on but {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set")
+            raise ValueError(
+                f"enabled is on but {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set"
+            )
         if (self.certificate_file is None) == (self.client_secret is None):
             raise ValueError("enabled is on: set either certificate_file (better) or client_secret, and not both")
         return self

@@ -58,6 +58,10 @@ PUBSUB = Quota(per_principal_minute=600, per_project_minute=600, costs={}, defau
 # Directory API: 2,400 queries per minute and user by default; every call counts one.
 DIRECTORY = Quota(per_principal_minute=2_400, per_project_minute=2_400, costs={}, default_cost=1)
 
+# Graph: Outlook allows 10,000 requests per 10 minutes, app and mailbox; Graph itself 130,000 per 10 seconds and app
+# (concepts/throttling-limits). Every call counts one, and so does every part of a batch.
+GRAPH = Quota(per_principal_minute=1_000, per_project_minute=780_000, costs={}, default_cost=1)
+
 
 class _Allowance:
     """Units spent in the last minute, and the moment before which nothing may be spent."""
