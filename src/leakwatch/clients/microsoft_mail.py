@@ -31,21 +31,21 @@ class OutlookClient:
     def __init__(self, graph: GraphClient) -> None:
         self._graph = graph
 
-    def folders(self, subject: str) -> dict[str, int]:
-        """Return id -> number of messages of every visible folder, children of children included.
+    def folders(self, subject: str) -> dict[str, str]:
+        """Return id -> id of the folder above, of every visible folder, children of children included.
 
         Raises:
             TransientError: the answer is no list of folders, or there are more than `MAX_FOLDERS`.
         """
         mailbox = self._graph.mailbox(subject)
-        found: dict[str, int] = {}
+        found: dict[str, str] = {}
         waiting = [f"{mailbox}/mailFolders"]
         while waiting:
-            query = "$select=id,childFolderCount,totalItemCount&$top=250"
+            query = "$select=id,parentFolderId,childFolderCount&$top=250"
             for row in self._all(subject, f"{waiting.pop()}?{query}", "mailFolders.list"):
                 name = str(row.get("id") or "")
                 if name and name not in found:
-                    found[name] = int(row.get("totalItemCount") or 0)
+                    found[name] = str(row.get("parentFolderId") or "")
                     if row.get("childFolderCount"):
                         waiting.append(f"{mailbox}/mailFolders/{quote(name, safe='')}/childFolders")
             if len(found) > MAX_FOLDERS:
@@ -121,7 +121,13 @@ class OutlookClient:
 
     def _page(self, subject: str, url: str, operation: str, size: int) -> dict[str, Any]:
         headers = {"ConsistencyLevel": "eventual"} if "$count=" in url else None
-        return _checked(self._graph.get(subject, url, operation=operation, headers=headers, page_size=size), operation)
+        page = _checked(self._graph.get(subject, url, operation=operation, headers=headers, page_size=size), operation)
+        links = [name for name in ("@odata.nextLink", "@odata.deltaLink") if name in page]
+        for name in links:
+            page[name] = self._graph.own_link(subject, page[name])
+        if operation == "messages.delta" and not links:
+            raise TransientError("Graph gave changes without a link to what follows")
+        return page
 
     def _all(self, subject: str, url: str, operation: str) -> Sequence[dict[str, Any]]:
         """Return the rows of every page; an empty page is not the last one."""
