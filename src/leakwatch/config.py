@@ -411,6 +411,21 @@ class Settings(BaseSettings):
             found.append(YamlConfigSettingsSource(settings_cls, yaml_file=yaml_file, yaml_file_encoding="utf-8"))
         return tuple(found)
 
+    @property
+    def reads_mail(self) -> bool:
+        """Whether any provider's mail is read."""
+        return self.google.enabled or self.reads_outlook
+
+    @property
+    def reads_outlook(self) -> bool:
+        """Whether Outlook mail is read."""
+        return self.microsoft.enabled and self.microsoft.mail
+
+    @property
+    def reads_google_calendar(self) -> bool:
+        """Whether Google Calendar is read."""
+        return self.google.enabled and self.google.calendar
+
     @model_validator(mode="after")
     def _whole(self) -> Settings:
         if self.google.enabled and self.google.service_account_file is None:

@@ -59,7 +59,9 @@ def test_nobody_is_opened_who_was_not_told_by_now() -> None:
 def test_google_s_pacing_outlives_the_daemons_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = parts().settings
     made = SimpleNamespace(
-        settings=SimpleNamespace(google=SimpleNamespace(enabled=True, calendar=False)),
+        settings=SimpleNamespace(
+            reads_mail=True, reads_outlook=False, reads_google_calendar=False, google=SimpleNamespace(enabled=True)
+        ),
         capture_status=SimpleNamespace(coverage=lambda _sources: ()),
         runs=SimpleNamespace(latest=lambda _flow, limit: [None] * limit),
     )

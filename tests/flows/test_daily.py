@@ -66,7 +66,8 @@ class Capturing:
 
     def __init__(self, *known: Coverage) -> None:
         google = SimpleNamespace(enabled=True, calendar=False)
-        self.settings = SimpleNamespace(google=google)
+        on = {"reads_mail": True, "reads_outlook": False, "reads_google_calendar": False}
+        self.settings = SimpleNamespace(google=google, **on)
         self.capture_status = SimpleNamespace(coverage=lambda _sources: known)
 
 

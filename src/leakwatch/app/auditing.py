@@ -216,7 +216,7 @@ def _gone(parts: Parts, rule: Rule, snapshot: Snapshot) -> frozenset[str]:
 def _unread_owners(parts: Parts, rule: Rule, snapshot: Snapshot, now: datetime) -> frozenset[str]:
     """Return the users whose mailbox was not read without a gap in the rule's window, or is not read at all."""
     days = rule.params.get("days")
-    if not parts.settings.google.enabled or rule.category not in QUIET_CATEGORIES or not isinstance(days, int):
+    if not parts.settings.reads_mail or rule.category not in QUIET_CATEGORIES or not isinstance(days, int):
         return frozenset()
     from leakwatch.store.snapshot_facts import users
 

@@ -11,6 +11,7 @@ from leakwatch.app.building import Parts
 from leakwatch.app.google_parts import GoogleParts
 from leakwatch.app.mirroring import latest_snapshot, refresh_if_older
 from leakwatch.app.neighbouring import neighbours_of
+from leakwatch.app.providers import Providers
 from leakwatch.core.deletion_limits import DeletionLimits
 from leakwatch.core.identity import build_roster
 from leakwatch.core.newcomers import CreateRules
@@ -72,23 +73,24 @@ def run_capture(
     away = _org_away(parts, mirror_max_age, should_stop, dry_run=dry_run)
     with parts.run("capture", dry_run=dry_run) as note:
         snapshot = latest_snapshot(parts)
-        google = google or GoogleParts(parts)
+        providers = Providers(parts, google)
         people = users(snapshot)
-        directory = google.directory()
+        directory = providers.directory()
         principals = roster(parts, people, directory)
         chosen = _chosen(principals, only)
-        google.client.allow(may_be_opened(parts, principals, chosen))
+        providers.allow(may_be_opened(parts, principals, chosen))
         may_write = write and parts.settings.writes.capture and away is None
         if may_write and not dry_run:
             _require_key(parts)
-            if parts.settings.google.calendar and parts.settings.writes.meetings:
+            if parts.settings.reads_google_calendar and parts.settings.writes.meetings:
                 _require_meeting_key(parts)
         if not dry_run and away is None:
             parts.writer.settle()
-        push = google.push if not chosen and not dry_run else None
-        quiet = push.prepare(parts, google, without_notice(principals, parts.clock.now())[0]) if push else {}
+        push = providers.push if not chosen and not dry_run else None
+        quiet = providers.quiet(push, without_notice(principals, parts.clock.now())[0]) if push else {}
         doors = CaptureDoors(
-            sources=google.sources(full=full),
+            sources=providers.sources(full=full),
+            whose=providers.whose(),
             journal=parts.journal,
             address_book=lambda addresses, deals: address_book_of(parts, addresses, deals),
             writer=parts.writer,
@@ -99,7 +101,7 @@ def run_capture(
             adoptions=parts.write_log,
             refusals=parts.write_log.refusals,
             people_state=lambda: people_state_of(parts),
-            units=google.limiter.spent,
+            units=providers.limiter.spent,
         )
         report = capture(
             principals,
@@ -161,8 +163,10 @@ def _options(
 
 def _require_source(parts: Parts) -> None:
     settings = parts.settings
-    if not settings.google.enabled:
-        raise ConfigError("no mailbox source is switched on: set google.enabled. Nothing was read.")
+    if not settings.reads_mail:
+        raise ConfigError(
+            "no mailbox source is switched on: set google.enabled or microsoft.enabled. Nothing was read."
+        )
     if not settings.company.domains:
         raise ConfigError(
             "company.domains is empty: without it colleagues would pass for customers. Nothing was read. Name every "
@@ -173,7 +177,8 @@ def _require_source(parts: Parts) -> None:
 def may_be_opened(parts: Parts, principals: Sequence[Principal], only: Sequence[str] = ()) -> list[str]:
     """Return whom a token may be asked for: the administrator, and of `principals` (`only` those) who was told by now.
 
-    Google can't limit a delegation to people, so whoever is not on this list must not be opened whatever else fails.
+    Neither provider limits an application to our roster by itself, so whoever is not on this list must not be opened
+    whatever else fails.
     """
     told, _ = without_notice(principals, parts.clock.now())
     return [

@@ -45,6 +45,7 @@ def _secret_files(parts: Parts) -> list[str]:
     named = {
         "salesforce.private_key_file": parts.settings.salesforce.private_key_file,
         "google.service_account_file": parts.settings.google.service_account_file,
+        "microsoft.certificate_file": parts.settings.microsoft.certificate_file,
     }
     there = {name: path for name, path in named.items() if path is not None}
     problems = [problem for name, path in there.items() for problem in check_secret_file(path, name)]

@@ -63,7 +63,7 @@ def _one(
 ) -> None:
     match flow:
         case "capture":
-            if parts.settings.google.enabled:
+            if parts.settings.reads_mail:
                 google = GoogleParts(parts, pacing, push)
                 live = live_mailboxes(parts)
                 for some in (live, ()) if live else ((),):

@@ -10,6 +10,7 @@ from leakwatch.app.capturing import roster
 from leakwatch.app.doctoring_calendars import calendar_checks
 from leakwatch.app.doctoring_check import Check, State
 from leakwatch.app.doctoring_mails import mail_checks
+from leakwatch.app.doctoring_microsoft import microsoft_checks
 from leakwatch.app.doctoring_people import people_checks
 from leakwatch.app.doctoring_push import push_checks
 from leakwatch.app.google_parts import GoogleParts
@@ -40,13 +41,17 @@ def examine(parts: Parts) -> list[Check]:
     people: list[UserFact] = []
     of_the_org = _guarded("Salesforce", lambda: _salesforce(parts, people))
     checks += of_the_org
+    readable = not any(check.name == "Salesforce" and check.state == "bad" for check in of_the_org)
+    known = people if readable else None
     if parts.settings.google.enabled:
-        readable = not any(check.name == "Salesforce" and check.state == "bad" for check in of_the_org)
-        checks += _guarded("Google", lambda: _google(parts, people if readable else None))
-    else:
+        checks += _guarded("Google", lambda: _google(parts, known))
+    if parts.settings.reads_outlook:
+        checks += _guarded("Microsoft", lambda: microsoft_checks(parts, known))
+    if not parts.settings.reads_mail:
         checks.append(
-            Check("Google", "note", "no mailbox source is switched on", "Set google.enabled to capture mail.")
-        )
+            Check("Google", "note", "no mailbox source is switched on",
+                  "Set google.enabled or microsoft.enabled to capture mail.")
+        )  # fmt: skip
     return checks
 
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 
 def google_limiter(settings: Settings, wall: Clock) -> Limiter:
-    """Return the pacing for all of Google. It remembers what was spent and who asked for a pause, so share it."""
-    from leakwatch.clients.limiter import CALENDAR, DIRECTORY, GMAIL_2026, PUBSUB, Limiter
+    """Return the pacing for all providers. It remembers what was spent and who asked for a pause, so share it."""
+    from leakwatch.clients.limiter import CALENDAR, DIRECTORY, GMAIL_2026, GRAPH, PUBSUB, Limiter
 
     section = settings.google
     gmail = replace(
@@ -37,6 +37,8 @@ def google_limiter(settings: Settings, wall: Clock) -> Limiter:
         per_project_minute=section.calendar_calls_per_project_minute,
     )
     quotas = {"google": gmail, "google_calendar": calendar, "google_directory": DIRECTORY, "google_pubsub": PUBSUB}
+    if settings.microsoft.enabled:
+        quotas["microsoft"] = replace(GRAPH, per_principal_minute=settings.microsoft.requests_per_mailbox_minute)
     return Limiter(wall, quotas)
 
 

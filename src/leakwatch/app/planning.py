@@ -78,7 +78,7 @@ def make_plan(parts: Parts) -> Plan:
     """
     writes: list[PlannedWrite] = []
     notes: list[str] = []
-    if not parts.settings.google.enabled:
+    if not parts.settings.reads_mail:
         run_mirror(parts)
     else:
         run_capture(parts, write=False)
@@ -173,10 +173,10 @@ def apply_plan(parts: Parts, plan: Plan) -> Applied:
     if plan.org_id != parts.org.org_id:
         raise ConfigError(f"this plan is for the org {plan.org_id}, not for {parts.org.org_id}. Nothing was written.")
     flows = {write.flow for write in plan.writes}
-    if "capture" in flows and not (parts.settings.writes.capture and parts.settings.google.enabled):
+    if "capture" in flows and not (parts.settings.writes.capture and parts.settings.reads_mail):
         raise ConfigError(
-            "the plan holds captured mails, but writes.capture or google.enabled is off. Nothing was written. Switch "
-            "them on, or make the plan again."
+            "the plan holds captured mails, but writes.capture is off, or google.enabled and microsoft.enabled are. "
+            "Nothing was written. Switch them on, or make the plan again."
         )
     gate = PlannedOnly(parts.writer, plan)
     parts.__dict__["writer"] = gate

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from leakwatch.app.building import Parts
 
-MAIL = ("gmail",)  # `sources.gmail.NAME`
+MAIL = ("gmail", "outlook_mail")  # `NAME` of sources.gmail and sources.outlook_mail
 CALENDARS = ("google_calendar",)  # `sources.google_calendar.NAME`
 
 
 def streams(parts: Parts) -> tuple[str, ...]:
     """Return the streams that are switched on: what must be known before "nobody was in touch" is proven."""
-    google = parts.settings.google
-    return (*(MAIL if google.enabled else ()), *(CALENDARS if google.enabled and google.calendar else ()))
+    settings = parts.settings
+    on = (settings.google.enabled, settings.reads_outlook)
+    mail = [name for name, switched in zip(MAIL, on, strict=True) if switched]
+    return (*mail, *(CALENDARS if settings.reads_google_calendar else ()))
 
 
 def live_mailboxes(parts: Parts) -> tuple[str, ...]:

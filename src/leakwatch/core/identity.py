@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Any
@@ -123,10 +124,13 @@ def build_roster(
     only: Iterable[str] = (),
     exclude: Iterable[str] = (),
 ) -> list[Principal]:
-    """Return whose mailboxes may be read: people whom both the Google directory and Salesforce know, by address.
+    """Return whose mailboxes may be read: people whom both the directory and Salesforce know, by address.
+
+    Whoever has the same address at two providers is one principal, with the aliases of both.
 
     Args:
-        directory_users: Directory API `users` rows (primaryEmail, aliases, nonEditableAliases, suspended, id, name).
+        directory_users: Directory API `users` rows (primaryEmail, aliases, nonEditableAliases, suspended, id, name),
+            with `provider` where that is not Google.
         salesforce_users: User rows (Id, Email, FederationIdentifier, Username, IsActive, Name).
         notices: address -> the day that employee was told.
         notice_for_all: stands for everybody whom `notices` does not name.
@@ -137,7 +141,7 @@ def build_roster(
     unwanted = {address for raw in exclude if (address := normalise(raw))}
     told = {address: day for raw, day in notices.items() if (address := normalise(raw))}
     by_address = _users_by_address(salesforce_users)
-    roster: list[Principal] = []
+    roster: dict[str, Principal] = {}
     for row in directory_users:
         primary = normalise(str(row.get("primaryEmail") or ""))
         if primary is None or row.get("suspended") or row.get("archived"):
@@ -147,18 +151,21 @@ def build_roster(
         user = next((by_address[address] for address in (primary, *sorted(aliases)) if address in by_address), None)
         if user is None or addresses & unwanted or (wanted and not addresses & wanted):
             continue
-        roster.append(
-            Principal(
-                address=primary,
-                provider="google",
-                provider_id=str(row.get("id") or primary),
-                salesforce_user_id=str(user["Id"]),
-                name=str(user.get("Name") or ""),
-                aliases=aliases,
-                notice_date=next((told[address] for address in sorted(addresses) if address in told), notice_for_all),
-            )
+        notice = next((told[address] for address in sorted(addresses) if address in told), notice_for_all)
+        if primary in roster:
+            other = roster[primary]
+            roster[primary] = replace(other, aliases=other.aliases | aliases, notice_date=other.notice_date or notice)
+            continue
+        roster[primary] = Principal(
+            address=primary,
+            provider=str(row.get("provider") or "google"),
+            provider_id=str(row.get("id") or primary),
+            salesforce_user_id=str(user["Id"]),
+            name=str(user.get("Name") or ""),
+            aliases=aliases,
+            notice_date=notice,
         )
-    return sorted(roster, key=lambda principal: principal.address)
+    return sorted(roster.values(), key=lambda principal: principal.address)
 
 
 def _aliases(row: Mapping[str, Any]) -> Iterable[str]:

@@ -102,6 +102,7 @@ class CaptureDoors:
         refusals: returns op id -> error code of those writes that Salesforce refused.
         people_state: returns a digest of all that the address book goes by; "" where that is not known.
         units: returns API quota units spent so far, by provider.
+        whose: source name -> addresses of those whose mailboxes it has; a source that is not named has everybody's.
     """
 
     sources: Sequence[Source]
@@ -116,6 +117,11 @@ class CaptureDoors:
     refusals: Callable[[Iterable[str]], Mapping[str, str]] = _none_refused
     people_state: Callable[[], str] = str
     units: Callable[[], Mapping[str, int]] = dict[str, int]
+    whose: Mapping[str, Collection[str]] = field(default_factory=dict[str, Collection[str]])
+
+    def of(self, source: Source, people: Sequence[Principal]) -> list[Principal]:
+        """Return those of `people` whose mailboxes `source` has."""
+        return [one for one in people if one.address in self.whose.get(source.name, (one.address,))]
 
     def adopting(self, policy: LoopPolicy, *, mails_are_tasks: bool) -> Adopting | None:
         """Return what looks for other tools' records, as far as there are doors for it."""
@@ -170,7 +176,9 @@ def capture(
     untold, _ = _parted(untold, only)
     if not dry_run:
         journal.sync_principals(principals, now=now)
-        journal.record_decisions([_no_notice(source, one, now) for source in doors.sources for one in untold])
+        journal.record_decisions(
+            [_no_notice(source, one, now) for source in doors.sources for one in doors.of(source, untold)]
+        )
     memory = Memory() if dry_run else None
     insiders = Insiders(
         domains=options.company_domains,
@@ -184,9 +192,8 @@ def capture(
         left_here = frozenset(quiet.get(source.name, ()))
         if source.kind is ActivityKind.MAIL:
             left |= left_here & {one.address for one in due}
-        part = reading.read_all(
-            [one for one in due if one.address not in left_here], workers=options.workers, retry_parked=retry_parked
-        )
+        read_here = [one for one in doors.of(source, due) if one.address not in left_here]
+        part = reading.read_all(read_here, workers=options.workers, retry_parked=retry_parked)
         tally.add(part if source.kind is ActivityKind.MAIL else part.of_calendars())
     mail = [source for source in doors.sources if source.kind is ActivityKind.MAIL]
     unread = left | tally.failed.keys() | tally.parked.keys()
@@ -325,7 +332,11 @@ def _spans(
 
     Where the provider failed to give a mail, what came before it was asked for is not known.
     """
-    spans = {address: span for source in sources for address, span in journal.spans(source.name).items()}
+    spans: dict[str, Span] = {}
+    for source in sources:
+        for address, (start, end) in journal.spans(source.name).items():
+            known = spans.get(address, (start, end))  # of whoever has two mailboxes, the time known of both
+            spans[address] = (max(start, known[0]), min(end, known[1]))
     for address in read:
         start, _ = spans.get(address, (window_start, now))
         spans[address] = (min(start, window_start), now)
