@@ -53,7 +53,8 @@ def _sample(parts: Parts, microsoft: MicrosoftParts, principal: Principal) -> Ch
     try:
         page = microsoft.mail.window(principal.address, now - timedelta(days=days), now, 1)
     except AuthError as error:
-        fix = "Give the application Mail.ReadBasic.All or Mail.Read for this mailbox (docs/microsoft.md)."
+        granted = {"read": "Mail.Read", "read_basic": "Mail.ReadBasic.All"}[parts.settings.microsoft.permission]
+        fix = f"Give the application {granted} for this mailbox (docs/microsoft.md)."
         return Check("sample Outlook mailbox", "bad", f"{principal.address}: {error}", fix, error.exit_code)
     count, size = int(page["@odata.count"]), parts.settings.microsoft.page_size
     words = f"{principal.address} can be read; the first sync reads {count:,} messages of {days} days, {size} a page"

@@ -190,7 +190,7 @@ class SkipReason(StrEnum):
     GONE = "gone"
     TOO_OLD = "too_old"
     NO_SENDER = "no_sender"
-    NOT_GIVEN = "not_given"  # Gmail fails for this one mail: quarantined, and asked for again by every reading
+    NOT_GIVEN = "not_given"  # the provider fails for this one mail: quarantined, and asked for again by every reading
     NOT_ON_LIST = "not_on_list"  # an allow list is set and nobody in this mail is on it
     CANCELLED = "cancelled"  # a meeting that will not take place, or that all of ours declined
     PRIVATE = "private"  # an appointment that its owner marked as private
