@@ -12,7 +12,7 @@ import quick_state
 from leakwatch.clock import SettableClock
 
 quick_state.install()
-gc.set_threshold(200_000, 50, 1_000)  # a test process holds a million objects: to look through them took a tenth of it
+gc.set_threshold(50_000, 20, 100)  # a test process holds a million objects: to look through them took a tenth of it
 
 # CI and laptops share the machine with other work: a slow example is not a failing one.
 settings.register_profile("leakwatch", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=60)

@@ -29,7 +29,11 @@ def coverage(user: str, **changes: Any) -> Coverage:
 def parts(*read: Coverage, google: bool = True) -> Any:
     return SimpleNamespace(
         settings=SimpleNamespace(
-            google=SimpleNamespace(enabled=google, calendar=True), audit=SimpleNamespace(stale_after_hours=24)
+            google=SimpleNamespace(enabled=google, calendar=True),
+            reads_mail=google,
+            reads_outlook=False,
+            reads_google_calendar=google,
+            audit=SimpleNamespace(stale_after_hours=24),
         ),
         capture_status=SimpleNamespace(coverage=lambda _sources: read),
     )

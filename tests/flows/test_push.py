@@ -280,19 +280,20 @@ STEPS = st.lists(
 def deliver(world: World, kind: int, number: int) -> list[Principal]:
     """Deliver a mail of one of four kinds; return whose mailboxes changed."""
     name = f"m{number}@acme.com"
+    about = {"Subject": f"Offer {number}"}  # else two mails would be one, whose Message-ID a list has changed
     match kind:
         case 0:
-            world.gmail.deliver(ANN, name)
+            world.gmail.deliver(ANN, name, **about)
             return [ANN]
         case 1:
-            world.gmail.deliver(BOB, name, To="bob@ourco.com")
+            world.gmail.deliver(BOB, name, To="bob@ourco.com", **about)
             return [BOB]
         case 2:
             for owner in (BOB, ANN):
-                world.gmail.deliver(owner, name, To="ann@ourco.com, bob@ourco.com")
+                world.gmail.deliver(owner, name, To="ann@ourco.com, bob@ourco.com", **about)
         case _:
-            world.gmail.deliver(ANN, name, labels=("SENT",), **SENT)
-            world.gmail.deliver(BOB, name, **SENT)
+            world.gmail.deliver(ANN, name, labels=("SENT",), **about, **SENT)
+            world.gmail.deliver(BOB, name, **about, **SENT)
     return [ANN, BOB]
 
 

@@ -43,14 +43,20 @@ def check(said: Said, code: int, words: str, what: str) -> None:
     assert "Traceback" not in said.err, what
 
 
+def changed_by_commands(desk: Desk) -> dict[str, list[Any]]:
+    """Every row of the state file but those of the journal, which `sync` fills while Salesforce is away."""
+    journal = {"principals", "cursors", "mail_copies", "activities", "decisions", "mailbox_reads"}
+    return {name: rows for name, rows in tables(desk).items() if name not in journal}
+
+
 def test_salesforce_out_of_order_ends_a_command_with_its_code_and_changes_nothing(desk: Desk) -> None:
     assert desk.run("mirror").code == 0
-    state, org = tables(desk), desk.dump()
+    state, org = changed_by_commands(desk), desk.dump()
     for (what, (rule, code, words)), verb in zip(SALESFORCE.items(), cycle(VERBS), strict=False):
         desk.fault(service="salesforce", **rule)
         check(desk.run(verb), code, words, f"{what}: {verb}")
         desk.company.control("DELETE", "/faults")
-    assert (tables(desk), desk.dump()) == (state, org)
+    assert (changed_by_commands(desk), desk.dump()) == (state, org)
     for verb in ("audit", "act"):
         assert desk.run(verb).code == 0
     assert desk.run("status", "--json").data["findings"]["open"] > 0
