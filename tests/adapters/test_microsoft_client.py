@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,23 +19,7 @@ from leakwatch.clients.microsoft_tokens import Entra, TenantTokens
 from leakwatch.errors import AuthError, ConfigError, CursorError, NotFoundError, TransientError
 from leakwatch.sandbox.keys import Keys
 from leakwatch.sandbox.microsoft.call import Reply
-from sandbox.microsoft.tenant_desk import ANN, BOB, OLD, TenantDesk
-
-
-@pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
-    made = Keys(tmp_path_factory.mktemp("keys"))
-    made.ensure()
-    return made
-
-
-@pytest.fixture
-def line(tmp_path: Path, keys: Keys) -> Iterator[Line]:
-    desk = TenantDesk(tmp_path, keys.client_certificate.read_bytes())
-    one = Line(desk)
-    yield one
-    one.graph.close()
-    desk.close()
+from sandbox.microsoft.tenant_desk import ANN, BOB, OLD
 
 
 def error(status: int, code: str = "x", **headers: str) -> httpx.Response:

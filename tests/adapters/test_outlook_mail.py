@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, datetime, timedelta
-from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -14,30 +12,13 @@ from adapters.graph_line import Line
 from leakwatch.errors import CursorError, TransientError
 from leakwatch.model import Activity, Cursor, CursorPhase, Decision, Direction, Page, Principal
 from leakwatch.sandbox.google import mime
-from leakwatch.sandbox.keys import Keys
 from leakwatch.sources import outlook_mail
 from leakwatch.sources.gmail import GmailSource
 from leakwatch.sources.outlook_mail import OutlookMailSource, OutlookOptions
-from sandbox.microsoft.tenant_desk import ANN, BOB, START, ZOE, TenantDesk
+from sandbox.microsoft.tenant_desk import ANN, BOB, START, ZOE
 
 ANNE = Principal(ANN, "microsoft", "x", "005ANN", "Ann", frozenset({"a@acme.example"}), date(2026, 1, 1))
 WINDOW = START - timedelta(days=30)
-
-
-@pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
-    made = Keys(tmp_path_factory.mktemp("keys"))
-    made.ensure()
-    return made
-
-
-@pytest.fixture
-def line(tmp_path: Path, keys: Keys) -> Iterator[Line]:
-    desk = TenantDesk(tmp_path, keys.client_certificate.read_bytes())
-    one = Line(desk)
-    yield one
-    one.graph.close()
-    desk.close()
 
 
 def source_of(line: Line, **options: Any) -> OutlookMailSource:

@@ -10,8 +10,9 @@ from leakwatch import log
 from leakwatch.app.auditing import run_act, run_audit
 from leakwatch.app.building import Parts
 from leakwatch.app.capturing import run_capture
-from leakwatch.app.google_parts import GoogleParts, google_limiter
+from leakwatch.app.google_parts import GoogleParts
 from leakwatch.app.mirroring import refresh_if_older, run_mirror
+from leakwatch.app.pacing import pacing_of
 from leakwatch.app.pushing import Push
 from leakwatch.app.reporting import week_stem, weekly_result, write_files
 from leakwatch.app.streams import live_mailboxes
@@ -40,10 +41,10 @@ def flow_runner(
 ) -> Callable[[str, Mapping[str, Any], Callable[[], bool]], Run]:
     """Return what the job engine calls. It calls one flow at a time; each opens its parts and closes them.
 
-    Google's pacing outlives them: a pause that Google asked for, and what was spent, count for the next job too. So
-    does `push`, which says what a capture need not read.
+    Pacing outlives them: a pause that a provider asked for, and what was spent, count for the next job too. So does
+    `push`, which says what a capture need not read.
     """
-    pacing = google_limiter(settings, SystemClock())
+    pacing = pacing_of(settings, SystemClock())
 
     def run_flow(flow: str, options: Mapping[str, Any], should_stop: Callable[[], bool]) -> Run:
         with Parts(settings, clock=clock) as parts:

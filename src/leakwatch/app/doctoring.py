@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 from leakwatch.app.building import Parts
-from leakwatch.app.capturing import roster
 from leakwatch.app.doctoring_calendars import calendar_checks
 from leakwatch.app.doctoring_check import Check, State
 from leakwatch.app.doctoring_mails import mail_checks
 from leakwatch.app.doctoring_microsoft import microsoft_checks
 from leakwatch.app.doctoring_people import people_checks
 from leakwatch.app.doctoring_push import push_checks
+from leakwatch.app.doctoring_roster import GOOGLE, roster_checks
 from leakwatch.app.google_parts import GoogleParts
 from leakwatch.app.looking import held_deletions
 from leakwatch.config import Settings
@@ -25,7 +25,6 @@ from leakwatch.errors import (
     RecordError,
     TransientError,
 )
-from leakwatch.flows.capture_read import without_notice
 from leakwatch.model import KEY_FIELD, Principal
 from leakwatch.salesforce.objects import selectable
 from leakwatch.store.snapshot_facts import UserFact
@@ -210,22 +209,7 @@ def _google(parts: Parts, people: list[UserFact] | None) -> Iterator[Check]:
     google = GoogleParts(parts)
     directory = google.directory()
     yield Check("Directory", "ok", f"{len(directory)} users are visible")
-    if people is None:
-        yield Check("mailboxes", "note", "not examined: whose they are is known from Salesforce, which can't be read",
-                    "Mend what stands under Salesforce, then run doctor again.")  # fmt: skip
-        return
-    principals = roster(parts, people, directory)
-    told, untold = without_notice(principals, parts.clock.now())
-    if not principals:
-        yield Check("mailboxes", "bad", "no active Salesforce user has a mailbox in the directory",
-                    "Compare the users' e-mail addresses in Salesforce and Google.")  # fmt: skip
-        return
-    words = f"{len(principals)} may be read, {len(told)} of their owners have a recorded notice"
-    yield Check("mailboxes", "ok", words)
-    for one in untold:
-        words = "no notice is recorded" if one.notice_date is None else f"the notice is dated {one.notice_date}"
-        yield Check("notice", "note", f"{one.address}: {words}; this mailbox is not read",
-                    "Tell the employee, then record the day under capture.notices.")  # fmt: skip
+    told = yield from roster_checks(parts, people, directory, GOOGLE)
     if told:
         yield _sample(parts, google, told[0])
         if parts.settings.google.calendar:

@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from leakwatch.app.building import Parts
-from leakwatch.app.capturing import roster
 from leakwatch.app.doctoring_check import Check
-from leakwatch.app.google_parts import google_limiter
+from leakwatch.app.doctoring_roster import MICROSOFT, roster_checks
 from leakwatch.app.microsoft_parts import MicrosoftParts
+from leakwatch.app.pacing import pacing_of
 from leakwatch.errors import AuthError
-from leakwatch.flows.capture_read import without_notice
 from leakwatch.model import Principal
 from leakwatch.store.snapshot_facts import UserFact
 
@@ -22,26 +21,10 @@ def microsoft_checks(parts: Parts, people: list[UserFact] | None) -> Iterator[Ch
     Raises:
         ConfigError, AuthError, TransientError: the tenant can't be asked.
     """
-    microsoft = MicrosoftParts(parts, google_limiter(parts.settings, parts.wall))
+    microsoft = MicrosoftParts(parts, pacing_of(parts.settings, parts.wall))
     users = microsoft.users
     yield Check("Microsoft directory", "ok", f"{len(users)} users with a mail address are visible")
-    if people is None:
-        yield Check("Outlook mailboxes", "note",
-                    "not examined: whose they are is known from Salesforce, which can't be read",
-                    "Mend what stands under Salesforce, then run doctor again.")  # fmt: skip
-        return
-    principals = roster(parts, people, users)
-    told, untold = without_notice(principals, parts.clock.now())
-    if not principals:
-        yield Check("Outlook mailboxes", "bad", "no active Salesforce user has a mailbox in the tenant",
-                    "Compare the users' e-mail addresses in Salesforce and Microsoft 365.")  # fmt: skip
-        return
-    words = f"{len(principals)} may be read, {len(told)} of their owners have a recorded notice"
-    yield Check("Outlook mailboxes", "ok", words)
-    for one in untold:
-        words = "no notice is recorded" if one.notice_date is None else f"the notice is dated {one.notice_date}"
-        yield Check("notice", "note", f"{one.address}: {words}; this mailbox is not read",
-                    "Tell the employee, then record the day under capture.notices.")  # fmt: skip
+    told = yield from roster_checks(parts, people, users, MICROSOFT)
     if told:
         yield _sample(parts, microsoft, told[0])
 

@@ -1,14 +1,15 @@
-"""Google's side of one leakwatch: pacing, the authorised transport, Gmail and calendars as sources, the directory."""
+"""Google's side of one leakwatch: the authorised transport, Gmail and calendars as sources, the directory."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from leakwatch.app.building import Parts
+from leakwatch.app.pacing import pacing_of
 from leakwatch.errors import AuthError, ConfigError
 
 if TYPE_CHECKING:
@@ -18,28 +19,6 @@ if TYPE_CHECKING:
     from leakwatch.clients.google import GoogleClient, GoogleConnection
     from leakwatch.clients.limiter import Limiter
     from leakwatch.config import Settings
-    from leakwatch.ports import Clock
-
-
-def google_limiter(settings: Settings, wall: Clock) -> Limiter:
-    """Return the pacing for all providers. It remembers what was spent and who asked for a pause, so share it."""
-    from leakwatch.clients.limiter import CALENDAR, DIRECTORY, GMAIL_2026, GRAPH, PUBSUB, Limiter
-
-    section = settings.google
-    gmail = replace(
-        GMAIL_2026,
-        per_principal_minute=section.units_per_user_minute,
-        per_project_minute=section.units_per_project_minute,
-    )
-    calendar = replace(
-        CALENDAR,
-        per_principal_minute=section.calendar_calls_per_user_minute,
-        per_project_minute=section.calendar_calls_per_project_minute,
-    )
-    quotas = {"google": gmail, "google_calendar": calendar, "google_directory": DIRECTORY, "google_pubsub": PUBSUB}
-    if settings.microsoft.enabled:
-        quotas["microsoft"] = replace(GRAPH, per_principal_minute=settings.microsoft.requests_per_mailbox_minute)
-    return Limiter(wall, quotas)
 
 
 def google_connection(settings: Settings, key: Path, **changes: Any) -> GoogleConnection:
@@ -69,8 +48,8 @@ class GoogleParts:
 
     @cached_property
     def limiter(self) -> Limiter:
-        """Pacing for all of Google."""
-        return self.pacing or google_limiter(self.parts.settings, self.parts.wall)
+        """Pacing for all providers."""
+        return self.pacing or pacing_of(self.parts.settings, self.parts.wall)
 
     @cached_property
     def client(self) -> GoogleClient:

@@ -112,7 +112,8 @@ def subscription_of(settings: Settings, wall: Clock) -> PubSubClient:
     Raises:
         ConfigError: the settings name none, or the key can't be read.
     """
-    from leakwatch.app.google_parts import google_connection, google_limiter
+    from leakwatch.app.google_parts import google_connection
+    from leakwatch.app.pacing import pacing_of
     from leakwatch.clients.google import GoogleClient
     from leakwatch.clients.google_pubsub import PULL_PATIENCE_S, PubSubClient
     from leakwatch.clients.retry import RetryPolicy
@@ -121,5 +122,5 @@ def subscription_of(settings: Settings, wall: Clock) -> PubSubClient:
     if section.push.subscription is None or section.service_account_file is None:
         raise ConfigError("google.push.subscription and google.service_account_file must both be set")
     connection = google_connection(settings, section.service_account_file, timeout_s=PULL_PATIENCE_S)
-    client = GoogleClient(connection, limiter=google_limiter(settings, wall), retry=RetryPolicy(wall.sleep), wall=wall)
+    client = GoogleClient(connection, limiter=pacing_of(settings, wall), retry=RetryPolicy(wall.sleep), wall=wall)
     return PubSubClient(client, section.push.subscription)

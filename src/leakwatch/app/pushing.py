@@ -12,7 +12,7 @@ from leakwatch import log
 from leakwatch.app.building import Parts
 from leakwatch.app.google_parts import GoogleParts
 from leakwatch.app.push_listening import PushListener, subscription_of
-from leakwatch.app.streams import CALENDARS, MAIL
+from leakwatch.app.streams import GMAIL, GOOGLE_CALENDAR
 from leakwatch.core.push_hints import Reading, Watch, quiet_mailboxes
 from leakwatch.errors import AuthError, ConfigError, LeakwatchError, RecordError
 from leakwatch.model import Principal
@@ -92,7 +92,7 @@ class Push:
         now, section = parts.clock.now(), self._settings.google.push
         watches = self.state.watches()
         readings: dict[str, Reading] = {}
-        for one in parts.capture_status.coverage(MAIL):
+        for one in parts.capture_status.coverage((GMAIL,)):
             usual = one.left_at is None and one.parked_reason is None and not one.not_given
             if usual and one.covered_from is not None and one.read_at is not None:
                 watch = watches.get(one.principal.casefold())
@@ -109,12 +109,12 @@ class Push:
         )
         calendars = {
             one.principal
-            for one in parts.capture_status.coverage(CALENDARS)
+            for one in parts.capture_status.coverage((GOOGLE_CALENDAR,))
             if one.read_at is not None
             and one.covered_from is not None
             and timedelta(0) <= now - one.read_at < CALENDAR_EVERY
         }
-        return {MAIL[0]: mail, CALENDARS[0]: calendars}
+        return {GMAIL: mail, GOOGLE_CALENDAR: calendars}
 
 
 def push_of(settings: Settings, clock: Clock, wall: Clock) -> Push | None:
@@ -124,7 +124,7 @@ def push_of(settings: Settings, clock: Clock, wall: Clock) -> Push | None:
 
 
 def _history_id(parts: Parts, address: str) -> int:
-    cursor = parts.journal.cursor(MAIL[0], address, WHOLE_MAILBOX)
+    cursor = parts.journal.cursor(GMAIL, address, WHOLE_MAILBOX)
     return int(cursor.token) if cursor is not None and cursor.token.isdigit() else 0
 
 

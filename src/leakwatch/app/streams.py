@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from leakwatch.app.building import Parts
 
-MAIL = ("gmail", "outlook_mail")  # `NAME` of sources.gmail and sources.outlook_mail
-CALENDARS = ("google_calendar",)  # `sources.google_calendar.NAME`
+GMAIL, OUTLOOK_MAIL, GOOGLE_CALENDAR = "gmail", "outlook_mail", "google_calendar"  # `NAME` of these sources
+MAIL = (GMAIL, OUTLOOK_MAIL)
+CALENDARS = (GOOGLE_CALENDAR,)
 
 
 def streams(parts: Parts) -> tuple[str, ...]:

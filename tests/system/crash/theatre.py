@@ -146,12 +146,6 @@ class Theatre:
         known = {name: told[name] for name in ("result", "error", "words") if name in told}
         return Ended(told.get("exit"), told.get("signal"), told.get("points", []), **known)
 
-    def well(self, command: str) -> Ended:
-        """Run a command that must end well; return how it did."""
-        ended = self.run(command)
-        assert ended.exit == 0, f"{command} ended with {ended.exit or ended.signal}: {ended.words}"
-        return ended
-
     def day(self, number: int) -> None:
         """Move the world, and leakwatch's clock, to six in the morning of a day."""
         self.now = audit_moment(self._start, self._zone, number)
