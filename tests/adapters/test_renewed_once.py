@@ -31,20 +31,23 @@ def at_once(work: Callable[[], object]) -> None:
 
 
 class Watched(_DelegatedCredentials):
-    """Tells how often its token was looked at: whoever is to renew it looks first which one was refused."""
+    """Tells when every thread has looked at its token: whoever is to renew it looks first which one was refused."""
 
-    looks = 0
-    all_looked = threading.Event()
-    _counting = threading.Lock()
-    _kept: Any = None
+    def __init__(self, *arguments: Any) -> None:
+        self.all_looked = threading.Event()
+        self._counting = threading.Lock()
+        self._looked: set[int] = set()  # threads: the one that renews looks a second time
+        self._kept: Any = None
+        super().__init__(*arguments)
 
     @property
     def token(self) -> Any:
+        kept = self._kept
         with self._counting:
-            self.looks += 1
-            if self.looks >= THREADS:
+            self._looked.add(threading.get_ident())
+            if len(self._looked) >= THREADS:
                 self.all_looked.set()
-        return self._kept
+        return kept
 
     @token.setter
     def token(self, value: Any) -> None:
